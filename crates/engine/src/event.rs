@@ -1,0 +1,213 @@
+//! What the engine is told, and what it answers.
+
+use std::time::Duration;
+
+use ward_model::{
+    Criticality, ChangeSet, Dependency, Freshness, Hello, Incarnation, InstanceId, Maintenance, MinHealthy, Name, Status,
+    Update, Wall,
+};
+
+use crate::Slot;
+
+/// One connection's report stream, named by the edge. Never reused in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// Everything that can happen to the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// An instance introduces itself on a stream, or once (`stream` is `None`). Answer: [`Reply::Registered`].
+    Hello {
+        /// The stream whose beats will keep it alive.
+        stream: Option<StreamId>,
+        /// What it says.
+        hello: Box<Hello>,
+    },
+    /// Something changed at an instance; counts as a beat. Answer: [`Reply::Updated`] or [`Reply::FullStateWanted`].
+    Update {
+        /// Where it beats.
+        slot: Slot,
+        /// What changed.
+        update: Update,
+    },
+    /// An instance leaves cleanly.
+    Goodbye {
+        /// Where it beat.
+        slot: Slot,
+    },
+    /// An instance that reports without a stream leaves cleanly.
+    GoodbyeOnce {
+        /// Who.
+        id: InstanceId,
+        /// In which life; another one's goodbye is refused.
+        incarnation: Incarnation,
+    },
+    /// A report stream is over; its slots may be used again.
+    StreamEnded {
+        /// Which.
+        stream: StreamId,
+        /// The peer ended it (end of stream, reset), not this side.
+        by_peer: bool,
+    },
+    /// An agent saw the process of an instance end. Final and immediate.
+    Exited {
+        /// Whose process.
+        id: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// How it ended, for people.
+        message: String,
+    },
+    /// The file's word about a service; wins over what hellos declare. `None` takes it back.
+    Declare {
+        /// The service.
+        service: Name,
+        /// The word.
+        declaration: Option<Declaration>,
+    },
+    /// An instance known from before the aggregator's start.
+    Recall {
+        /// Who.
+        id: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// How often it was heard.
+        interval: Duration,
+        /// Its status when last known.
+        status: Status,
+        /// Whether it had ended uncleanly.
+        freshness: Freshness,
+    },
+    /// Somebody works on a service. Answer: [`Reply::Maintenance`].
+    StartMaintenance {
+        /// The service.
+        service: Name,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+        /// For how long; `None` until ended.
+        duration: Option<Duration>,
+    },
+    /// The work is over.
+    EndMaintenance {
+        /// The service.
+        service: Name,
+    },
+    /// An operator drops a service or an instance. Answer: [`Reply::Forgotten`].
+    Forget {
+        /// The service.
+        service: Name,
+        /// One of its instances, or all and the service with them.
+        instance: Option<Name>,
+    },
+    /// Time passes. Sent every [`crate::Config::tick`].
+    Tick(Tick),
+}
+
+/// What a tick brings with it besides the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// Fresh random bits; the only randomness the engine has.
+    pub entropy: u64,
+    /// How many messages the edges have taken in since the start, all told.
+    pub ingress: u64,
+    /// By how much boot time moved more than monotonic time since the tick before (the machine was suspended).
+    pub suspended: Duration,
+}
+
+/// What a service needs to be, by its owner or by the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declaration {
+    /// How much it matters.
+    pub criticality: Option<Criticality>,
+    /// How many of it must be there.
+    pub min_healthy: Option<MinHealthy>,
+    /// What it needs.
+    pub dependencies: Option<Vec<Dependency>>,
+}
+
+/// What came of an event.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The answer to who asked.
+    pub reply: Reply,
+    /// The next revision, if anything changed that others see.
+    pub changes: Option<ChangeSet>,
+}
+
+/// The engine's answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reply {
+    /// Taken; nothing to add.
+    #[default]
+    Done,
+    /// The instance may beat.
+    Registered(Registered),
+    /// The update was taken. `undeclared` checks or signals past a bound were left out.
+    Updated {
+        /// How many results and values were left out.
+        left_out: u32,
+    },
+    /// The sequence has a gap: send everything.
+    FullStateWanted,
+    /// The maintenance that is now in force.
+    Maintenance(Box<Maintenance>),
+    /// So many instances were dropped.
+    Forgotten(u32),
+    /// Not taken.
+    Refused(Refusal),
+}
+
+/// Where an instance beats, and how long its silence is borne.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its entry in the lease slab, for as long as the stream lives.
+    pub slot: Slot,
+    /// Silence until it is suspect; a beat sets the slot to now + this.
+    pub suspect_after: Duration,
+    /// Silence until it is lost.
+    pub lost_after: Duration,
+    /// How many results and values were left out, being past a bound.
+    pub left_out: u32,
+}
+
+/// Why an event was not taken. The message says what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Another incarnation holds the id and is fresh.
+    #[error("instance {0} is alive under another incarnation: stop it, or report under another instance name")]
+    AlreadyExists(InstanceId),
+    /// The incarnation was replaced by a newer one.
+    #[error("this incarnation of {0} was superseded by a newer one: start again under a new incarnation")]
+    Superseded(InstanceId),
+    /// The slot's instance is gone, or belongs to another stream by now.
+    #[error("the instance behind this handle was forgotten or taken over: say hello again")]
+    Forgotten,
+    /// The sequence does not grow.
+    #[error("sequence {got} was seen before, the last one taken is {last}: go on with {}", .last + 1)]
+    Replayed {
+        /// The one sent.
+        got: u64,
+        /// The last one taken.
+        last: u64,
+    },
+    /// Too many services.
+    #[error("there are {0} services already, the most there may be: forget some first")]
+    TooManyServices(usize),
+    /// Too many instances.
+    #[error("there are {0} instances already, the most there may be: forget some first")]
+    TooManyInstances(usize),
+    /// No such service.
+    #[error("no service named {0}: list them with ward status")]
+    NoService(Name),
+    /// No such instance.
+    #[error("no instance {0}: list them with ward status and the name of the service")]
+    NoInstance(InstanceId),
+    /// Not in maintenance.
+    #[error("{0} is not in maintenance")]
+    NotInMaintenance(Name),
+    /// A window that ends before it starts.
+    #[error("maintenance must last longer than zero (ends {0:?})")]
+    EmptyWindow(Wall),
+}

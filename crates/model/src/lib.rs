@@ -1,0 +1,28 @@
+//! The vocabulary of Ward: what is said by reporters, what is known of the system, and the order of badness.
+//!
+//! Plain data. It knows nothing of the wire, of time sources or of how a verdict is reached, and depends on nothing but
+//! serde, so that every other room can speak it. What has an invariant ([`Name`], [`Incarnation`]) can only be made
+//! through its check; everything else has public fields.
+
+pub mod bounds;
+mod change;
+mod explain;
+mod name;
+mod report;
+mod state;
+mod status;
+mod time;
+
+pub use change::{Change, ChangeSet, Entity, EntityKey};
+pub use explain::{CausalChain, CausalLink, Evidence, Explanation};
+pub use name::{Incarnation, InstanceId, InvalidName, Name};
+pub use report::{
+    CheckDeclaration, CheckKind, CheckResult, Criticality, Dependency, DependencyKind, Hello, MinHealthy,
+    SignalDeclaration, SignalLevel, SignalValue, Update,
+};
+pub use state::{
+    CheckState, InstanceCounts, InstanceState, Maintenance, ObserverState, ServiceCounts, ServiceState, SignalState,
+    SystemState,
+};
+pub use status::{Condition, Freshness, Reason, Status};
+pub use time::{Epoch, Mono, Now, Revision, Wall};

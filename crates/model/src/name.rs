@@ -1,0 +1,171 @@
+//! Names that were checked once, where they came in.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounds::{INCARNATION_BYTES, NAME_BYTES};
+
+/// The name of a service, instance, check or signal: 1 to 63 of `a-z`, `0-9`, `.` and `-`; checks and signals may have
+/// `_` as well (`error_ratio`).
+///
+/// Cheap to clone. Upper case is refused instead of folded: two names that differ by case are a mistake somebody
+/// should see.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(Arc<str>);
+
+/// What is wrong with a name, without repeating it: it may hold anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Nothing where a name must be.
+    #[error("is empty, expected 1 to {NAME_BYTES} of a-z, 0-9, '.', '-', '_'")]
+    Empty,
+    /// More bytes than the bound.
+    #[error("has {0} bytes, expected at most {NAME_BYTES}")]
+    TooLong(usize),
+    /// A character out of the set.
+    #[error("has {0:?} at byte {1}, expected only a-z, 0-9, '.', '-', '_'")]
+    Character(char, usize),
+    /// One of the names that `grpc.health.v1` keeps for the aggregator itself.
+    #[error("is reserved for the aggregator itself, choose another")]
+    Reserved,
+    /// Not 1 to 64 printable ASCII bytes.
+    #[error("is not 1 to {INCARNATION_BYTES} printable ASCII characters")]
+    Incarnation,
+}
+
+impl Name {
+    /// Service names with a meaning of their own in `grpc.health.v1`.
+    pub const RESERVED: [&'static str; 4] = ["liveness", "readiness", "startup", "system"];
+
+    /// Checks `text` as the name of a check or signal.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        if text.is_empty() {
+            return Err(InvalidName::Empty);
+        }
+        if text.len() > NAME_BYTES {
+            return Err(InvalidName::TooLong(text.len()));
+        }
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+        match text.char_indices().find(|&(_, c)| !allowed(c)) {
+            Some((at, c)) => Err(InvalidName::Character(c, at)),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// Checks `text` as the name of an instance, which has no `_`.
+    pub fn instance(text: &str) -> Result<Self, InvalidName> {
+        match text.find('_') {
+            Some(at) => Err(InvalidName::Character('_', at)),
+            None => Self::new(text),
+        }
+    }
+
+    /// Checks `text` as the name of a service, which has no `_` and is not a reserved one.
+    pub fn service(text: &str) -> Result<Self, InvalidName> {
+        if Self::RESERVED.contains(&text) {
+            return Err(InvalidName::Reserved);
+        }
+        Self::instance(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::new(&text)
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0.as_ref().into()
+    }
+}
+
+/// One instance of one service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct InstanceId {
+    /// The service.
+    pub service: Name,
+    /// Which of its instances.
+    pub instance: Name,
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.service, self.instance)
+    }
+}
+
+/// The opaque random id of one life of an instance: 1 to 64 printable ASCII bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Incarnation(Arc<str>);
+
+impl Incarnation {
+    /// Checks `text`.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        let printable = text.bytes().all(|b| b.is_ascii_graphic());
+        if text.is_empty() || text.len() > INCARNATION_BYTES || !printable {
+            return Err(InvalidName::Incarnation);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Incarnation {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::new(&text)
+    }
+}
+
+impl From<Incarnation> for String {
+    fn from(incarnation: Incarnation) -> Self {
+        incarnation.0.as_ref().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        assert!(Name::new("error_ratio").is_ok());
+        assert!(Name::instance("payments-2.eu").is_ok());
+        assert_eq!(Name::service("a_b"), Err(InvalidName::Character('_', 1)));
+        assert_eq!(Name::new(""), Err(InvalidName::Empty));
+        assert_eq!(Name::new(&"a".repeat(64)), Err(InvalidName::TooLong(64)));
+        assert_eq!(Name::new("Bank"), Err(InvalidName::Character('B', 0)));
+        assert_eq!(Name::new("bank\u{1b}[31m"), Err(InvalidName::Character('\u{1b}', 4)));
+        assert_eq!(Name::service("liveness"), Err(InvalidName::Reserved));
+        assert!(Incarnation::new("a b").is_err());
+    }
+}
