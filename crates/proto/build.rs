@@ -8,7 +8,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = ["types.proto", "health.proto"].map(|name| root.join("ward/health/v1").join(name));
     println!("cargo::rerun-if-changed={}", root.display());
     let mut compiler = protox::Compiler::new([&root])?;
-    compiler.include_source_info(true).include_imports(true).open_files(&files)?;
+    compiler
+        .include_source_info(true)
+        .include_imports(true)
+        .open_files(&files)?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
     tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
