@@ -1,0 +1,229 @@
+//! Sockets that accept: where they may stand, how many may come in, and what is known of who came.
+//!
+//! The accept loop is our own: tonic's tries again at once when descriptors run out and burns a core, and neither it
+//! nor axum's counts connections. Refused here: listening beyond loopback without identity (unless told to), and
+//! sharing a port (`SO_REUSEPORT`): two aggregators on one port would each hear half of the fleet.
+//!
+//! No descriptor is held in reserve to accept-and-close while there are none: who waits in the backlog gets in as soon
+//! as one is free, and [`Limits::fit_descriptors`] sees to it that the connection limit comes first.
+
+mod slots;
+mod stats;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use nix::errno::Errno;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::watch,
+    time,
+};
+
+use self::slots::{Full, Slot, Slots};
+pub(crate) use self::stats::add;
+pub use self::stats::{ListenerCounts, ListenerStats};
+pub use crate::limits::Limits;
+
+/// Connections the kernel completes before they are accepted. Linux cuts it to net.core.somaxconn, 4096 by default; it
+/// is what a fleet that reconnects at once after a restart waits in.
+const BACKLOG: u32 = 4096;
+
+/// Why a listener could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Beyond loopback without leave.
+    #[error(
+        "listen on {0}: other machines could reach it, and without TLS or tokens nobody knows who is calling; \
+         listen on 127.0.0.1 or [::1], or accept that with --insecure"
+    )]
+    BeyondLoopback(SocketAddr),
+    /// Somebody else listens there.
+    #[error("listen on {addr}: the address is in use; choose another, or stop who holds it (`ss -ltnp 'sport = :{port}'` names it)", port = addr.port())]
+    InUse {
+        /// Where.
+        addr: SocketAddr,
+    },
+    /// Anything else the kernel says.
+    #[error("listen on {addr}")]
+    Io {
+        /// Where.
+        addr: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// Who is at the other end of a connection. In the extensions of every request.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// Who it has proved to be.
+    pub identity: Identity,
+    closing: watch::Receiver<bool>,
+}
+
+/// Who a peer has proved to be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Identity {
+    /// Nobody in particular.
+    Anonymous,
+}
+
+impl Peer {
+    pub(crate) fn new(addr: SocketAddr, identity: Identity, closing: watch::Receiver<bool>) -> Self {
+        Self {
+            addr,
+            identity,
+            closing,
+        }
+    }
+
+    /// Resolves once this connection has been told to go, by age or because the server stops: the moment for a long
+    /// stream to say its last word and end. Cancel safe.
+    pub async fn closing(&self) {
+        let mut closing = self.closing.clone();
+        // An error means the connection is gone altogether, which is closed enough.
+        drop(closing.wait_for(|&closing| closing).await);
+    }
+}
+
+/// A bound socket with its limits. Connections wait in the kernel until it is served.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    addr: SocketAddr,
+    limits: Limits,
+    slots: Arc<Slots>,
+    stats: Arc<ListenerStats>,
+    /// Whether the last accept failed: a shortage is logged when it begins, not at every try.
+    short: bool,
+}
+
+/// One accepted connection. Its place is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) addr: SocketAddr,
+    pub(crate) slot: Slot,
+}
+
+impl Listener {
+    /// Binds `addr` and starts listening; port 0 lets the kernel choose. Must be called on a tokio runtime.
+    ///
+    /// `insecure` permits addresses that other machines can reach.
+    pub fn bind(addr: SocketAddr, limits: Limits, insecure: bool) -> Result<Self, BindError> {
+        if !addr.ip().to_canonical().is_loopback() {
+            if !insecure {
+                return Err(BindError::BeyondLoopback(addr));
+            }
+            tracing::warn!(%addr, "INSECURE: anyone who reaches this address may report, watch and command");
+        }
+        let socket = listen(addr).map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse { addr },
+            _ => BindError::Io { addr, source },
+        })?;
+        let addr = socket
+            .local_addr()
+            .map_err(|source| BindError::Io { addr, source })?;
+        let stats = Arc::new(ListenerStats::default());
+        let slots = Slots::new(limits.connections, limits.connections_per_address);
+        Ok(Self {
+            socket,
+            addr,
+            limits,
+            slots,
+            stats,
+            short: false,
+        })
+    }
+
+    /// Where it listens, with the port that the kernel chose.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What it holds its peers to.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Its counters, to keep while it is being served.
+    pub fn stats(&self) -> Arc<ListenerStats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// The next connection within the limits. Cancel safe: what was accepted is returned, not lost.
+    pub(crate) async fn accept(&mut self) -> Accepted {
+        loop {
+            match self.socket.accept().await {
+                Ok((stream, addr)) => {
+                    self.short = false;
+                    if let Some(accepted) = self.admit(stream, addr) {
+                        return accepted;
+                    }
+                }
+                Err(error) => self.after_error(&error).await,
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, addr: SocketAddr) -> Option<Accepted> {
+        match self.slots.take(addr.ip(), &self.stats) {
+            Ok(slot) => {
+                add(&self.stats.accepted);
+                // Without, an acknowledgement of a few bytes waits for the peer's delayed one: 40 ms on Linux.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%addr, %error, "could not set TCP_NODELAY");
+                }
+                Some(Accepted { stream, addr, slot })
+            }
+            Err(full) => {
+                add(match full {
+                    Full::All => &self.stats.refused_connections,
+                    Full::Address => &self.stats.refused_address,
+                });
+                // A reset instead of a goodbye: no TIME_WAIT on this side for somebody who comes in floods.
+                if let Err(error) = stream.set_zero_linger() {
+                    tracing::debug!(%addr, %error, "could not set SO_LINGER");
+                }
+                None
+            }
+        }
+    }
+
+    async fn after_error(&mut self, error: &io::Error) {
+        // The connection died in the backlog; the next one may be well.
+        let of_peer = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionRefused
+        );
+        if of_peer {
+            return;
+        }
+        add(&self.stats.accept_errors);
+        if !self.short {
+            self.short = true;
+            let descriptors = error.raw_os_error() == Some(Errno::EMFILE as i32);
+            tracing::error!(addr = %self.addr, %error, descriptors, "cannot accept connections; they wait");
+        }
+        if let Some(pause) = self.limits.accept_pause {
+            time::sleep(pause).await;
+        }
+    }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Or connections in TIME_WAIT would keep the port from a restart for a minute. It does not let two listen.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}

@@ -1,0 +1,62 @@
+//! What a listener has seen. Counted by the listener and by whoever serves it; read by metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Live counters of one listener, since it was bound.
+#[derive(Debug, Default)]
+pub struct ListenerStats {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) active: AtomicU64,
+    pub(crate) refused_connections: AtomicU64,
+    pub(crate) refused_address: AtomicU64,
+    pub(crate) accept_errors: AtomicU64,
+    pub(crate) handshake_timeouts: AtomicU64,
+    pub(crate) aged: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) cut: AtomicU64,
+}
+
+/// The counters of a [`ListenerStats`] at one moment. All only grow, except `active`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenerCounts {
+    /// Connections let in.
+    pub accepted: u64,
+    /// Connections open now.
+    pub active: u64,
+    /// Refused because all places were taken.
+    pub refused_connections: u64,
+    /// Refused because all places of its address were taken.
+    pub refused_address: u64,
+    /// Accepts that failed for want of descriptors or memory.
+    pub accept_errors: u64,
+    /// Connections closed because they did not say what they wanted in time.
+    pub handshake_timeouts: u64,
+    /// Connections told to go because of their age.
+    pub aged: u64,
+    /// Connections that ended in an error: broken protocol, exceeded limits, no answer to a ping, a vanished peer.
+    pub failed: u64,
+    /// Connections cut because they did not finish when the server stopped.
+    pub cut: u64,
+}
+
+impl ListenerStats {
+    /// All counters, each read once.
+    pub fn snapshot(&self) -> ListenerCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ListenerCounts {
+            accepted: read(&self.accepted),
+            active: read(&self.active),
+            refused_connections: read(&self.refused_connections),
+            refused_address: read(&self.refused_address),
+            accept_errors: read(&self.accept_errors),
+            handshake_timeouts: read(&self.handshake_timeouts),
+            aged: read(&self.aged),
+            failed: read(&self.failed),
+            cut: read(&self.cut),
+        }
+    }
+}
+
+pub(crate) fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,286 @@
+//! Serves connections: HTTP/2 for gRPC, HTTP/1 for people and probes.
+//!
+//! hyper is driven directly. `tonic::transport::Server` and `axum::serve` would be shorter, but neither has a setter for
+//! all that [`Limits`] bounds (send buffer, and in axum nearly everything), tonic's age with a grace period cuts connections
+//! without a GOAWAY, and neither counts what it refuses. What goes with tonic's server: it honours no `grpc-timeout`
+//! here, as a client's own deadline resets the stream anyway.
+
+mod preface;
+
+use std::{error::Error, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use bytes::Buf;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
+use tokio::{net::TcpStream, sync::watch, task::JoinSet, time};
+use tower::{Service, ServiceExt, util::Oneshot};
+
+use self::preface::{FirstBytes, Shown};
+use crate::{
+    Limits, Listener, Peer,
+    listener::{Accepted, Identity, ListenerStats, add},
+};
+
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Serves HTTP/2 (with prior knowledge, as gRPC does) until `stop` resolves. Then: no more connections are accepted,
+/// each open one is told to go, and those that have not finished within [`Limits::stop_timeout`] are cut. Returns how
+/// many were cut.
+///
+/// Dropping the future cuts all of them at once.
+pub async fn serve_h2<S, B>(listener: Listener, service: S, stop: impl Future<Output = ()>) -> usize
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Cause>,
+    B: Body + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<Cause>,
+{
+    let builder = h2_builder(listener.limits());
+    serve(listener, stop, move |stream, connection| {
+        let (io, shown) = FirstBytes::new(stream, preface::H2_PREFACE_BYTES);
+        let service = Introduce {
+            service: service.clone(),
+            peer: connection.peer(),
+        };
+        let served = builder.serve_connection(TokioIo::new(io), service);
+        connection.drive(served, Some(shown))
+    })
+    .await
+}
+
+/// Serves HTTP/1.1 until `stop` resolves; in all else as [`serve_h2`].
+pub async fn serve_h1<S, B>(listener: Listener, service: S, stop: impl Future<Output = ()>) -> usize
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Cause>,
+    B: Body + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<Cause>,
+{
+    let builder = h1_builder(listener.limits());
+    serve(listener, stop, move |stream, connection| {
+        let service = Introduce {
+            service: service.clone(),
+            peer: connection.peer(),
+        };
+        let served = builder.serve_connection(TokioIo::new(stream), service);
+        connection.drive(served, None)
+    })
+    .await
+}
+
+fn h2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_per_connection)
+        .max_local_error_reset_streams(limits.local_error_resets)
+        .max_pending_accept_reset_streams(limits.pending_accept_resets)
+        .max_header_list_size(limits.header_bytes)
+        .max_frame_size(limits.frame_bytes)
+        .initial_stream_window_size(limits.stream_window_bytes)
+        .initial_connection_window_size(limits.connection_window_bytes)
+        .max_send_buf_size(limits.send_buffer_bytes);
+    if let Some(keepalive) = limits.keepalive {
+        builder
+            .keep_alive_interval(keepalive.interval)
+            .keep_alive_timeout(keepalive.timeout);
+    }
+    builder
+}
+
+fn h1_builder(limits: &Limits) -> http1::Builder {
+    /// hyper panics below this.
+    const SMALLEST_BUFFER: usize = 8 * 1024;
+    let header_bytes = usize::try_from(limits.header_bytes)
+        .unwrap_or(usize::MAX)
+        .max(SMALLEST_BUFFER);
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_header_size(header_bytes)
+        .max_buf_size(limits.send_buffer_bytes.max(header_bytes));
+    builder
+}
+
+/// The accept loop: one task for each connection, owned here and dropped with this future.
+async fn serve<M, F>(mut listener: Listener, stop: impl Future<Output = ()>, mut connect: M) -> usize
+where
+    M: FnMut(TcpStream, Connection) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let stopping = watch::Sender::new(false);
+    let mut open = JoinSet::new();
+    let mut stop = pin!(stop);
+    let stats = listener.stats();
+    let limits = Arc::new(listener.limits().clone());
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            // Reaped as they end, so that the set holds no more than are open.
+            Some(ended) = open.join_next() => report(ended),
+            Accepted { stream, addr, slot } = listener.accept() => {
+                let driven = connect(stream, Connection::new(&limits, &stats, stopping.subscribe(), addr));
+                open.spawn(async move {
+                    driven.await;
+                    drop(slot);
+                });
+            }
+        }
+    }
+    let stop_timeout = limits.stop_timeout;
+    drop(listener);
+    stopping.send_replace(true);
+    let all_ended = async {
+        while let Some(ended) = open.join_next().await {
+            report(ended);
+        }
+    };
+    if time::timeout(stop_timeout, all_ended).await.is_err() {
+        tracing::warn!(
+            connections = open.len(),
+            ?stop_timeout,
+            "cutting connections that did not finish"
+        );
+    }
+    let cut = open.len();
+    (0..cut).for_each(|_| add(&stats.cut));
+    open.shutdown().await;
+    cut
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection's task did not end by itself");
+    }
+}
+
+/// The side of a connection that is not bytes: its bounds in time, and the word that it should go.
+struct Connection {
+    addr: SocketAddr,
+    limits: Arc<Limits>,
+    stats: Arc<ListenerStats>,
+    /// From the server, to all connections.
+    stopping: watch::Receiver<bool>,
+    /// To the handlers of this connection.
+    closing: watch::Sender<bool>,
+}
+
+impl Connection {
+    fn new(
+        limits: &Arc<Limits>,
+        stats: &Arc<ListenerStats>,
+        stopping: watch::Receiver<bool>,
+        addr: SocketAddr,
+    ) -> Self {
+        let (limits, stats) = (Arc::clone(limits), Arc::clone(stats));
+        Self {
+            limits,
+            stats,
+            stopping,
+            addr,
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    fn peer(&self) -> Peer {
+        Peer::new(self.addr, Identity::Anonymous, self.closing.subscribe())
+    }
+
+    /// Polls `served` to its end. `shown` tells whether the peer has said enough to be taken for a client.
+    async fn drive<C>(self, served: C, shown: Option<Shown>)
+    where
+        C: GracefulConnection<Error = hyper::Error>,
+    {
+        let mut served = pin!(served);
+        let mut age = pin!(after(self.limits.connection_age.map(jittered)));
+        let mut handshake = pin!(after(self.limits.handshake_timeout.filter(|_| shown.is_some())));
+        let mut stopping = self.stopping.clone();
+        let mut waiting = true;
+        loop {
+            let leaving = *self.closing.borrow();
+            tokio::select! {
+                biased;
+                result = served.as_mut() => return self.ended(result),
+                () = told(&mut stopping), if !leaving => {}
+                () = &mut age, if !leaving => add(&self.stats.aged),
+                () = &mut handshake, if waiting => {
+                    waiting = false;
+                    if shown.as_ref().is_none_or(Shown::is_complete) {
+                        continue;
+                    }
+                    add(&self.stats.handshake_timeouts);
+                    return;
+                }
+            }
+            // The handlers hear it first, so that what they send last still goes out before the connection ends.
+            self.closing.send_replace(true);
+            served.as_mut().graceful_shutdown();
+        }
+    }
+
+    fn ended(&self, result: Result<(), hyper::Error>) {
+        match result {
+            Ok(()) => {}
+            Err(error) if error.is_timeout() => add(&self.stats.handshake_timeouts),
+            Err(error) => {
+                add(&self.stats.failed);
+                let cause = error.source().map(ToString::to_string);
+                tracing::debug!(addr = %self.addr, %error, cause, "a connection failed");
+            }
+        }
+    }
+}
+
+/// Resolves once the server stops.
+async fn told(stopping: &mut watch::Receiver<bool>) {
+    // An error says that the server is gone, which stops it as well.
+    drop(stopping.wait_for(|&stopping| stopping).await);
+}
+
+/// Resolves after `bound`; never without one.
+async fn after(bound: Option<Duration>) {
+    match bound {
+        Some(bound) => time::sleep(bound).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// `age`, give or take a tenth.
+fn jittered(age: Duration) -> Duration {
+    age.mul_f64(rand::random_range(0.9..1.1))
+}
+
+/// Puts the [`Peer`] of its connection into every request.
+#[derive(Clone)]
+struct Introduce<S> {
+    service: S,
+    peer: Peer,
+}
+
+impl<S> hyper::service::Service<Request<Incoming>> for Introduce<S>
+where
+    S: Service<Request<Incoming>> + Clone,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Oneshot<S, Request<Incoming>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer.clone());
+        self.service.clone().oneshot(request)
+    }
+}
