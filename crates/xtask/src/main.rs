@@ -1,2 +1,128 @@
-//! placeholder
-fn main() {}
+//! Repository chores: `cargo xtask test`, `cargo xtask check`, `cargo xtask tidy`.
+//!
+//! What the README, a person and the continuous integration call is the same code, so that they cannot drift apart. It
+//! installs nothing and changes no file: what a check needs and does not find is named as not run. The obvious
+//! alternative, a Makefile or shell scripts, would be one more language to have on the machine, and its rules could not
+//! be tested as those of `tidy` are.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command: it speaks to the person who called it"
+)]
+
+mod check;
+mod ledger;
+mod requirement;
+mod test;
+mod tidy;
+
+use std::{
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, bail};
+use clap::{CommandFactory, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask test             all tests, and the checks that need outside programs
+  cargo xtask test watch       those with `watch` in their name
+  cargo xtask test --long      and those that take minutes
+  cargo xtask check            format, lints, docs, tidiness, dependencies, wire contract
+  cargo xtask tidy             only the rules that no linter knows; takes a moment
+
+Environment:
+  WARD_REQUIRE_ALL=1           what cannot run for want of a program is a failure (also with CI=true)
+  BUF, CARGO_DENY              where those programs are, if not on PATH
+
+Exit code: 0 all passed, 1 something failed, 2 the command was not understood.";
+
+/// Repository chores.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Option<Chore>,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Runs the tests and the checks that need outside programs.
+    Test(test::Options),
+    /// Checks format, lints, docs, tidiness, dependencies and the wire contract.
+    Check,
+    /// Checks the rules of the house that no linter knows.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Some(Chore::Test(options)) => test::run(&options),
+        Some(Chore::Check) => check::run(),
+        Some(Chore::Tidy) => tidy::run().map(|()| ExitCode::SUCCESS),
+        None => Cli::command()
+            .print_help()
+            .map(|()| ExitCode::SUCCESS)
+            .context("cannot print the help"),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The top of the repository.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The cargo that runs this, at the top of the repository.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Says what is run, runs it with its output going where ours goes, and fails if it does.
+fn succeed(command: &mut Command) -> anyhow::Result<()> {
+    announce(command);
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("ended with {status}");
+    }
+    Ok(())
+}
+
+fn announce(command: &Command) {
+    let program = PathBuf::from(command.get_program());
+    let name = program
+        .file_name()
+        .unwrap_or(command.get_program())
+        .display()
+        .to_string();
+    let arguments: Vec<_> = command
+        .get_args()
+        .map(|argument| argument.display().to_string())
+        .collect();
+    eprintln!("\nxtask: {name} {}", arguments.join(" "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_program_that_fails_is_a_failure() {
+        assert!(succeed(&mut cargo(&["--version"])).is_ok());
+        assert!(succeed(&mut cargo(&["no-such-subcommand"])).is_err());
+        assert!(succeed(&mut Command::new("no-such-program")).is_err());
+    }
+}

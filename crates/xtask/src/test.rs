@@ -1,0 +1,176 @@
+//! `cargo xtask test`: every test there is, with `cargo test`, and what only an outside program can tell.
+//!
+//! Cargo's output is passed on line by line, as it comes, and counted on the way. It does not use cargo-nextest, which
+//! would be one more thing to install and runs no doctests.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{ExitCode, Stdio},
+};
+
+use anyhow::{Context, bail};
+
+use crate::{announce, cargo, check, ledger::Ledger, succeed};
+
+/// What to run.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Also the tests that take minutes (`#[ignore = "long: ..."]`).
+    #[arg(long)]
+    long: bool,
+    /// Only what has this in its name.
+    filter: Option<String>,
+}
+
+impl Options {
+    fn wants(&self, step: &str) -> bool {
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| step.contains(filter.as_str()))
+    }
+
+    fn arguments(&self) -> Vec<&str> {
+        let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
+        arguments.extend(self.filter.as_deref());
+        if self.long {
+            arguments.extend(["--", "--include-ignored"]);
+        }
+        arguments
+    }
+}
+
+/// Runs the tests. Cargo's come last, so that its closing lines stand right above the summary.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut ledger = Ledger::open("test");
+    if options.wants(check::WIRE_CONTRACT) {
+        check::wire_contract(&mut ledger);
+    }
+    let mut counts = Counts::default();
+    ledger.run("cargo test", || run_cargo(options, &mut counts));
+    let left_out = match (counts.ignored, options.long) {
+        (0, _) | (_, true) => String::new(),
+        (ignored, false) => format!("; {ignored} long ones were left out, --long runs them"),
+    };
+    let Counts {
+        programs,
+        passed,
+        failed,
+        ..
+    } = counts;
+    Ok(ledger.close(&format!(
+        ", {passed} tests passed, {failed} failed, in {programs} programs{left_out}"
+    )))
+}
+
+/// Builds all programs and tests first: the tests of the whole system start the `ward` program, and cargo builds that
+/// only for the tests of its own package.
+fn run_cargo(options: &Options, counts: &mut Counts) -> anyhow::Result<()> {
+    succeed(&mut cargo(&["build", "--workspace", "--bins", "--tests"])).context("cannot build the tests")?;
+    let mut command = cargo(&options.arguments());
+    announce(&command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let output = child
+        .stdout
+        .take()
+        .context("cargo was started without an output")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context("cannot read what cargo says")?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        counts.add(&line);
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() {
+        bail!("ended with {status}");
+    }
+    if counts.passed == 0 {
+        bail!(
+            "no test has {} in its name",
+            options.filter.as_deref().unwrap_or_default()
+        );
+    }
+    Ok(())
+}
+
+/// What the `test result:` lines add up to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    programs: u32,
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+}
+
+impl Counts {
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        let words: Vec<&str> = result.split_whitespace().collect();
+        let count = |of: &str| {
+            let at = words.iter().position(|word| *word == of)?;
+            words.get(at.checked_sub(1)?)?.parse::<u32>().ok()
+        };
+        self.programs += 1;
+        self.passed += count("passed;").unwrap_or(0);
+        self.failed += count("failed;").unwrap_or(0);
+        self.ignored += count("ignored;").unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_add_up() {
+        let mut counts = Counts::default();
+        for line in [
+            "running 4 tests",
+            "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test that says test result: ok. 9 passed; ... ok",
+            "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 5 filtered out; finished in 1.00s",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(
+            counts,
+            Counts {
+                programs: 2,
+                passed: 5,
+                failed: 1,
+                ignored: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_filter_holds_for_tests_and_for_outside_checks() {
+        let options = Options {
+            long: true,
+            filter: Some("wire".into()),
+        };
+        assert_eq!(
+            options.arguments(),
+            [
+                "test",
+                "--workspace",
+                "--no-fail-fast",
+                "wire",
+                "--",
+                "--include-ignored"
+            ]
+        );
+        assert!(options.wants(check::WIRE_CONTRACT));
+        assert!(
+            !Options {
+                long: false,
+                filter: Some("watch".into())
+            }
+            .wants(check::WIRE_CONTRACT)
+        );
+    }
+}
