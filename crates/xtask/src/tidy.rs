@@ -90,7 +90,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     let failures = findings.iter().filter(|finding| !finding.advice).count();
     if failures > 0 {
-        bail!("{failures} places are not tidy");
+        bail!("not tidy, places to mend: {failures}");
     }
     println!(
         "tidy: {} rules hold, {} places to look at",
