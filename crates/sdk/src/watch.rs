@@ -1,0 +1,292 @@
+//! A client of `HealthService.Watch` for anyone: what the aggregator says, as events, across its restarts.
+//!
+//! A [`Watcher`] keeps the state it was told in a map, resumes behind the last revision after a broken connection, and
+//! turns snapshots into the differences to what its owner knew. A restarted aggregator has forgotten who reports; while
+//! it says that it is still settling, absence is not told as news (see `settling`), so its restart raises no false alarm.
+//!
+//! It decides nothing about health and starts no task: [`Watcher::next`] does the work, and a slow owner makes the
+//! aggregator coalesce instead of growing a queue here. The obvious alternative, handing out the generated stream, leaves
+//! to each user what all get wrong: torn snapshots, resuming, and telling a restart from a catastrophe.
+
+mod differ;
+mod link;
+mod settling;
+mod wire;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use ward_model::{Entity, EntityKey, Epoch, Name, ObserverState, Revision, Status};
+
+use differ::Differ;
+pub use differ::Disorder;
+use link::{Link, Message};
+
+use crate::InvalidServer;
+
+/// A place in the history of one life of an aggregator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// Which life.
+    pub epoch: Epoch,
+    /// Where in it.
+    pub revision: Revision,
+}
+
+/// How deep to watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// The system only.
+    System,
+    /// And its services.
+    #[default]
+    Service,
+    /// And their instances.
+    Instance,
+}
+
+/// What an [`Update`] came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpdateKind {
+    /// A snapshot; told are the differences to what was known.
+    Snapshot,
+    /// One revision.
+    Revision,
+    /// Several revisions as one.
+    Coalesced {
+        /// Revisions whose own states are not told apart.
+        skipped: u64,
+    },
+    /// A restarted aggregator has settled; what was in doubt until now.
+    Settled,
+}
+
+/// One thing that is not as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    /// As it was told last; `None` if it is new here.
+    pub before: Option<Entity>,
+    /// As it is now. [`Entity::Removed`] is no more or, where a least severity is asked for, no longer that bad.
+    pub entity: Entity,
+}
+
+impl Changed {
+    /// Its status, or its being there, differs from before.
+    pub fn is_transition(&self) -> bool {
+        let removed = matches!(self.entity, Entity::Removed(_));
+        removed || self.before.as_ref().map(Entity::status) != Some(self.entity.status())
+    }
+}
+
+/// One step of the state, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    /// The state is that of this place.
+    pub cursor: Cursor,
+    /// Where it came from.
+    pub kind: UpdateKind,
+    /// The differences, in the order of their keys: the system, services, instances. Empty only in a first snapshot.
+    pub changes: Vec<Changed>,
+}
+
+/// What a [`Watcher`] tells.
+#[derive(Debug)]
+pub enum Event {
+    /// The state changed.
+    Update(Update),
+    /// Nothing did, and the aggregator lives. At least every 10 s while connected.
+    Bookmark {
+        /// Everything up to here has been told.
+        cursor: Cursor,
+        /// How far the observer trusts itself.
+        observer: ObserverState,
+    },
+    /// The connection is gone and the state may be old. Told once; the watcher keeps trying.
+    Lost {
+        /// What happened.
+        error: Error,
+    },
+    /// Connected again; the differences follow.
+    Restored {
+        /// The aggregator was restarted.
+        epoch_changed: bool,
+    },
+}
+
+/// Why a watch broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not an address.
+    #[error(transparent)]
+    Address(#[from] InvalidServer),
+    /// No connection.
+    #[error("connect to the aggregator")]
+    Connect(#[source] tonic::transport::Error),
+    /// No answer to the request in time.
+    #[error("the aggregator did not answer within {0:?}")]
+    Unanswered(Duration),
+    /// The aggregator, or something on the way, ended the call.
+    #[error("watch: {} ({:?})", .0.message(), .0.code())]
+    Call(Box<tonic::Status>),
+    /// The stream ended without a word.
+    #[error("the aggregator ended the stream")]
+    Ended,
+    /// The aggregator is going away and said so.
+    #[error("the aggregator is closing: {reason}")]
+    Closing {
+        /// In its words.
+        reason: String,
+    },
+    /// Not even a bookmark for three of its periods.
+    #[error("the aggregator was silent for {0:?}")]
+    Silent(Duration),
+    /// Something that is not part of the contract.
+    #[error("read what the aggregator sent")]
+    Invalid(#[from] ward_proto::Invalid),
+    /// A promise of the stream was broken.
+    #[error("follow the revisions")]
+    Disorder(#[from] Disorder),
+}
+
+/// What to watch, and where.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    server: String,
+    names: Vec<Name>,
+    level: Level,
+    least_severity: Status,
+    // How long a connection may say nothing; tests do not wait half a minute.
+    silence: Duration,
+}
+
+impl Builder {
+    /// Only these services, with the system; all when empty, which is the default.
+    #[must_use]
+    pub fn names(mut self, names: impl IntoIterator<Item = Name>) -> Self {
+        self.names = names.into_iter().collect();
+        self
+    }
+
+    /// How deep. Default: the system and its services.
+    #[must_use]
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Only what is, or was until now, at least this bad. Default: healthy, which is everything.
+    #[must_use]
+    pub fn least_severity(mut self, least: Status) -> Self {
+        self.least_severity = least;
+        self
+    }
+
+    /// A watcher that connects at its first [`Watcher::next`].
+    ///
+    /// # Errors
+    /// [`Error::Address`] if the server is not an address. That it does not answer is an [`Event::Lost`].
+    pub fn start(self) -> Result<Watcher, Error> {
+        Ok(Watcher {
+            differ: Differ::new(self.least_severity),
+            link: Link::new(&self)?,
+            queue: VecDeque::new(),
+            lost: None,
+        })
+    }
+}
+
+/// One watch on an aggregator, for as long as it is kept.
+#[derive(Debug)]
+pub struct Watcher {
+    differ: Differ,
+    link: Link,
+    // At most two: one message gives a `Restored` and an `Update` or `Bookmark`, and the queue is empty before the next.
+    queue: VecDeque<Event>,
+    // The epoch last heard from before the connection was lost, while it is.
+    lost: Option<Option<Epoch>>,
+}
+
+impl Watcher {
+    /// Watches the aggregator at `server`: `host:port` or `http://host:port`.
+    pub fn builder(server: impl Into<String>) -> Builder {
+        Builder {
+            server: server.into(),
+            names: Vec::new(),
+            level: Level::default(),
+            least_severity: Status::Healthy,
+            silence: link::SILENCE,
+        }
+    }
+
+    /// The next event. Never ends: a lost connection is told once and then restored, however long that takes.
+    ///
+    /// Cancel safe: a dropped call loses nothing, the next one goes on.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.queue.pop_front() {
+                return event;
+            }
+            let step = match self.link.message(self.differ.resume()).await {
+                Ok(message) => self.take(message),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = step {
+                self.fail(error);
+            }
+        }
+    }
+
+    /// Everything known, as it was told.
+    pub fn state(&self) -> &BTreeMap<EntityKey, Entity> {
+        self.differ.told()
+    }
+
+    /// The place that [`state`](Self::state) is of; `None` before the first snapshot.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.differ.cursor()
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Step(step) => {
+                let epoch = step.epoch;
+                let Some(update) = self.differ.step(step)? else {
+                    return Ok(());
+                };
+                self.restored(epoch);
+                self.queue.extend(update.map(Event::Update));
+            }
+            Message::Bookmark { cursor, observer } => {
+                let update = self.differ.bookmark(cursor, observer)?;
+                self.restored(cursor.epoch);
+                self.queue
+                    .push_back(update.map_or(Event::Bookmark { cursor, observer }, Event::Update));
+            }
+        }
+        Ok(())
+    }
+
+    fn restored(&mut self, epoch: Epoch) {
+        if let Some(before) = self.lost.take() {
+            let epoch_changed = before.is_some_and(|before| before != epoch);
+            self.queue.push_back(Event::Restored { epoch_changed });
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        if matches!(error, Error::Disorder(_)) {
+            self.differ.lose_place();
+        }
+        self.differ.drop_unfinished();
+        self.link.retry();
+        if self.lost.is_none() {
+            self.lost = Some(self.differ.cursor().map(|cursor| cursor.epoch));
+            self.queue.push_back(Event::Lost { error });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
