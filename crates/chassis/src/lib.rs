@@ -6,8 +6,11 @@
 //! self-inflicted resets, on accept retries) reach production.
 
 pub mod clock;
+pub mod data_dir;
 pub mod limits;
 pub mod listener;
+pub mod logs;
+pub mod panic;
 pub mod readiness;
 pub mod serve;
 pub mod shutdown;

@@ -1,3 +1,5 @@
+//! The end of a process: order, bounds, and the second signal.
+
 use std::{future::pending, time::Duration};
 
 use super::*;
@@ -6,7 +8,11 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(30);
 
 fn outcomes(report: &DrainReport) -> Vec<(&'static str, StepOutcome)> {
-    report.steps.iter().map(|step| (step.name, step.outcome)).collect()
+    report
+        .steps
+        .iter()
+        .map(|step| (step.name, step.outcome))
+        .collect()
 }
 
 #[tokio::test]
@@ -40,7 +46,10 @@ async fn the_whole_is_bounded_too() {
         .run(&Clock::start(), &Shutdown::manual())
         .await
         .unwrap();
-    assert_eq!(outcomes(&report), [("stuck", StepOutcome::TimedOut), ("late", StepOutcome::Skipped)]);
+    assert_eq!(
+        outcomes(&report),
+        [("stuck", StepOutcome::TimedOut), ("late", StepOutcome::Skipped)]
+    );
 }
 
 #[tokio::test]
@@ -49,7 +58,9 @@ async fn the_second_signal_drops_the_drain() {
     shutdown.trigger();
     tokio::time::timeout(LONG, shutdown.triggered()).await.unwrap();
     let clock = Clock::start();
-    let drain = Drain::new(LONG).step("first", LONG, async {}).step("stuck", LONG, pending());
+    let drain = Drain::new(LONG)
+        .step("first", LONG, async {})
+        .step("stuck", LONG, pending());
     let second = async {
         tokio::task::yield_now().await;
         shutdown.trigger();
