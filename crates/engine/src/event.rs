@@ -30,7 +30,7 @@ pub enum Event {
         /// What changed.
         update: Update,
     },
-    /// An instance leaves cleanly.
+    /// An instance leaves cleanly. Its stream must not beat the slot from here on: it is free at once.
     Goodbye {
         /// Where it beat.
         slot: Slot,
@@ -204,6 +204,9 @@ pub enum Refusal {
     /// No such instance.
     #[error("no instance {0}: list them with ward status and the name of the service")]
     NoInstance(InstanceId),
+    /// Still heard.
+    #[error("instance {0} is still heard: stop it first, or it would only come back")]
+    Alive(InstanceId),
     /// Not in maintenance.
     #[error("{0} is not in maintenance")]
     NotInMaintenance(Name),

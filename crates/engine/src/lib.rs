@@ -3,68 +3,205 @@
 //! It does no I/O, reads no clock and draws no random number, so an hour of a thousand services runs in milliseconds
 //! in a test and one seed replays one history. The one thing shared with the outside is the [`Slab`], into which edges
 //! store beats; what is in it enters a decision only at a tick.
+//!
+//! An [`Event`] goes through [`Engine::apply`]: a handler (`registry`, `freshness`, `operate`) changes the `world`,
+//! which notes what it touched; `settle` rolls that up and makes one revision of it.
 
+mod causes;
 mod config;
+mod debounce;
 mod event;
+mod freshness;
+mod judge;
+mod leaf;
+mod leases;
+mod observer;
+mod operate;
+mod propagate;
+mod registry;
+mod rollup;
+mod settle;
+mod signal;
 mod slab;
+mod system;
+mod view;
+mod wake;
+mod world;
 
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 
 use ward_model::{
-    Epoch, Explanation, InstanceState, MinHealthy, Name, Now, Revision, ServiceState, Status, SystemState,
+    CausalChain, Epoch, Explanation, InstanceState, Mono, Name, Now, ObserverState, Revision, ServiceState, Status,
+    SystemState, Wall,
 };
 
 pub use config::{Config, Lease};
+pub use debounce::Debounce;
 pub use event::{Declaration, Event, Outcome, Refusal, Registered, Reply, StreamId, Tick};
 pub use slab::{Slab, Slot};
 
-/// Stub while the real one is being built; the signatures hold.
+/// The whole state of one life of the aggregator.
 #[derive(Debug)]
 pub struct Engine {
-    slab: Arc<Slab>,
+    config: Config,
     epoch: Epoch,
+    revision: Revision,
+    world: world::World,
+    leases: leases::Leases,
+    observer: observer::Observer,
+    system: system::System,
+    wakes: wake::Wakes,
+    started: Mono,
+    /// The moment of the event being applied.
+    mono: Mono,
+    wall: Wall,
+    told_system: Option<SystemState>,
+    /// Things removed by the event being applied.
+    gone: Vec<settle::Gone>,
+    transitions: [u64; 3],
+    convictions: u64,
+    disagreements: u64,
+    freshness: [u64; 4],
 }
 
 impl Engine {
     /// An empty system, seen from `now` on.
     pub fn new(config: Config, epoch: Epoch, slab: Arc<Slab>, now: Now) -> Self {
-        Self { slab, epoch }
+        let mut wakes = wake::Wakes::default();
+        wakes.push(now.mono + config.settle, wake::Wake::System);
+        Self {
+            observer: observer::Observer::new(&config, now.mono),
+            config,
+            epoch,
+            revision: Revision(0),
+            world: world::World::default(),
+            leases: leases::Leases::new(slab),
+            system: system::System::new(now.wall),
+            wakes,
+            started: now.mono,
+            mono: now.mono,
+            wall: now.wall,
+            told_system: None,
+            gone: Vec::new(),
+            transitions: [0; 3],
+            convictions: 0,
+            disagreements: 0,
+            freshness: [0; 4],
+        }
     }
-    /// Takes one event. The only way in.
+
+    /// Takes one event. The only way in. `now` must not run backwards.
     pub fn apply(&mut self, event: Event, now: Now) -> Outcome {
-        Outcome::default()
+        (self.mono, self.wall) = (now.mono, now.wall);
+        let reply = self.handle(event, now);
+        Outcome { reply, changes: self.settle(now) }
     }
+
+    fn handle(&mut self, event: Event, now: Now) -> Reply {
+        let result = match event {
+            Event::Hello { stream, hello } => self.hello(stream, *hello, now).map(Reply::Registered),
+            Event::Update { slot, update } => self.update(slot, update, now),
+            Event::Goodbye { slot } => self.goodbye(slot),
+            Event::GoodbyeOnce { id, incarnation } => self.goodbye_once(&id, &incarnation),
+            Event::StreamEnded { stream, by_peer } => self.stream_ended(stream, by_peer, now),
+            Event::Exited { id, incarnation, message } => self.exited(&id, &incarnation, message, now),
+            Event::Declare { service, declaration } => self.declare(&service, declaration, now),
+            Event::Recall { id, incarnation, interval, status, freshness } => {
+                self.recall(id, incarnation, interval, status, freshness, now)
+            }
+            Event::StartMaintenance { service, by, why, duration } => {
+                self.start_maintenance(&service, by, why, duration, now)
+            }
+            Event::EndMaintenance { service } => self.end_maintenance(&service),
+            Event::Forget { service, instance } => self.forget(&service, instance.as_ref()),
+            Event::Tick(tick) => {
+                self.tick(tick, now);
+                Ok(Reply::Done)
+            }
+        };
+        result.unwrap_or_else(Reply::Refused)
+    }
+
     /// This life of the aggregator.
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
+
     /// The last revision published; 0 before the first.
     pub fn revision(&self) -> Revision {
-        Revision(0)
+        self.revision
     }
+
     /// The verdict.
     pub fn system(&self) -> SystemState {
-        SystemState::default()
+        self.system_state(self.mono)
     }
+
+    fn system_state(&self, now: Mono) -> SystemState {
+        let observer = self.observer.state;
+        let causes = self.system.causes(&self.world).into_iter();
+        SystemState {
+            condition: self.system.condition(&self.world, observer.settling, now),
+            causes: causes.map(|ix| self.world.services[ix].name.clone()).collect(),
+            observer,
+            services: self.system.counts(),
+            critical_unknown: self.system.critical_unknown(&self.world),
+        }
+    }
+
     /// One service.
     pub fn service(&self, name: &Name) -> Option<ServiceState> {
-        None
+        self.world.find(name).map(|ix| view::service(&self.world, ix, self.mono))
     }
+
     /// All services, in the order of their names, behind `after`.
     pub fn services<'a>(&'a self, after: Option<&'a Name>) -> impl Iterator<Item = ServiceState> + 'a {
-        std::iter::empty()
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = self.world.names.range::<Name, _>((from, Bound::Unbounded));
+        found.map(|(_, &ix)| view::service(&self.world, ix, self.mono))
     }
+
     /// The instances of a service, the worst first, at most `limit`.
     pub fn instances(&self, service: &Name, limit: usize) -> Vec<InstanceState> {
-        Vec::new()
+        self.world.find(service).map_or_else(Vec::new, |ix| view::instances(&self.world, ix, limit))
     }
+
     /// Why a service (`None`: the system) is as it is.
     pub fn explain(&self, name: Option<&Name>) -> Option<Explanation> {
-        None
+        match name {
+            Some(name) => self.world.find(name).map(|ix| causes::explain(&self.world, ix, self.mono)),
+            None => Some(self.explain_system()),
+        }
     }
+
+    /// The chains of the services that make the system bad; of several to one root the shortest.
+    fn explain_system(&self) -> Explanation {
+        let mut chains: Vec<CausalChain> = Vec::new();
+        let root = |chain: &CausalChain| chain.links.last().map(|link| link.service.clone());
+        for ix in self.system.worst().take(ward_model::bounds::CAUSES) {
+            for chain in causes::explain(&self.world, ix, self.mono).chains {
+                if !chains.iter().any(|known| root(known) == root(&chain)) {
+                    chains.push(chain);
+                }
+            }
+        }
+        chains.truncate(ward_model::bounds::CAUSES);
+        Explanation { name: None, condition: self.system().condition, chains }
+    }
+
     /// Figures for metrics.
     pub fn figures(&self) -> Figures {
-        Figures::default()
+        let services = self.world.names.iter();
+        Figures {
+            services: services.map(|(name, &ix)| (name.clone(), self.world.services[ix].effective.0)).collect(),
+            system: self.system.status,
+            instances: self.freshness,
+            transitions: self.transitions,
+            convictions: self.convictions,
+            late_ticks: self.observer.late_ticks,
+            observer: self.observer.state,
+            disagreements: self.disagreements,
+        }
     }
 }
 
@@ -84,7 +221,7 @@ pub struct Figures {
     /// Ticks that came late by more than four periods.
     pub late_ticks: u64,
     /// Score, degraded view, blind, settling, now.
-    pub observer: ward_model::ObserverState,
+    pub observer: ObserverState,
     /// Declarations that disagreed with those in force.
     pub disagreements: u64,
 }

@@ -10,7 +10,7 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -26,8 +26,17 @@ const CHUNK: usize = 4096;
 const CAPACITY: usize = 2 * bounds::INSTANCES;
 /// The deadline of a slot that nobody beats.
 const IDLE: u64 = u64::MAX;
+/// The deadline of a slot whose instance is suspect or lost, until its next beat.
+const PARKED: u64 = u64::MAX - 1;
 
-type Chunk = Box<[AtomicU64; CHUNK]>;
+type Chunk = Box<Entries>;
+
+#[derive(Debug)]
+struct Entries {
+    deadlines: [AtomicU64; CHUNK],
+    /// Slots whose instance is gone while their stream still holds them.
+    orphaned: [AtomicBool; CHUNK],
+}
 
 /// The deadlines.
 #[derive(Debug)]
@@ -55,7 +64,34 @@ impl Slab {
     #[inline]
     fn entry(&self, slot: Slot) -> Option<&AtomicU64> {
         let index = slot.0 as usize;
-        self.chunks.get(index / CHUNK)?.get().map(|chunk| &chunk[index % CHUNK])
+        self.chunks.get(index / CHUNK)?.get().map(|chunk| &chunk.deadlines[index % CHUNK])
+    }
+
+    /// The instance behind this slot was forgotten or taken over: whoever beats it must say hello again. For the edge
+    /// to ask now and then.
+    pub fn is_orphaned(&self, slot: Slot) -> bool {
+        self.flag(slot).is_some_and(|flag| flag.load(Relaxed))
+    }
+
+    pub(crate) fn set_orphaned(&self, slot: Slot, orphaned: bool) {
+        if let Some(flag) = self.flag(slot) {
+            flag.store(orphaned, Relaxed);
+        }
+    }
+
+    fn flag(&self, slot: Slot) -> Option<&AtomicBool> {
+        let index = slot.0 as usize;
+        self.chunks.get(index / CHUNK)?.get().map(|chunk| &chunk.orphaned[index % CHUNK])
+    }
+
+    /// Takes the slot out of the sweep until its next beat; false if one came since `seen` was read.
+    pub(crate) fn park(&self, slot: Slot, seen: Mono) -> bool {
+        self.entry(slot)
+            .is_some_and(|entry| entry.compare_exchange(seen.0, PARKED, Relaxed, Relaxed).is_ok())
+    }
+
+    pub(crate) fn is_parked(&self, slot: Slot) -> bool {
+        self.deadline(slot).0 == PARKED
     }
 
     pub(crate) fn deadline(&self, slot: Slot) -> Mono {
@@ -65,7 +101,12 @@ impl Slab {
     /// Makes room for `slot`; false when the slab is full.
     pub(crate) fn reserve(&self, slot: Slot) -> bool {
         let Some(chunk) = self.chunks.get(slot.0 as usize / CHUNK) else { return false };
-        chunk.get_or_init(|| Box::new([const { AtomicU64::new(IDLE) }; CHUNK]));
+        chunk.get_or_init(|| {
+            Box::new(Entries {
+                deadlines: [const { AtomicU64::new(IDLE) }; CHUNK],
+                orphaned: [const { AtomicBool::new(false) }; CHUNK],
+            })
+        });
         true
     }
 
@@ -73,13 +114,14 @@ impl Slab {
         self.touch(slot, Mono(IDLE));
     }
 
-    /// Calls `expired` with each of the first `slots` slots whose deadline is before or at `now`.
-    pub(crate) fn sweep(&self, slots: u32, now: Mono, mut expired: impl FnMut(Slot)) {
+    /// Calls `expired` with each of the first `slots` slots, and its deadline, that is before or at `now`.
+    pub(crate) fn sweep(&self, slots: u32, now: Mono, mut expired: impl FnMut(Slot, Mono)) {
         let chunks = self.chunks.iter().map_while(OnceLock::get).take((slots as usize).div_ceil(CHUNK));
         for (number, chunk) in chunks.enumerate() {
-            for (offset, entry) in chunk.iter().enumerate() {
-                if entry.load(Relaxed) <= now.0 {
-                    expired(Slot((number * CHUNK + offset) as u32));
+            for (offset, entry) in chunk.deadlines.iter().enumerate() {
+                let deadline = entry.load(Relaxed);
+                if deadline <= now.0 {
+                    expired(Slot((number * CHUNK + offset) as u32), Mono(deadline));
                 }
             }
         }
@@ -90,9 +132,9 @@ impl Slab {
     /// A beat stored meanwhile may be moved as well; that delays one conviction by `gap` once.
     pub(crate) fn shift(&self, gap: Duration) {
         let gap = u64::try_from(gap.as_nanos()).unwrap_or(u64::MAX);
-        for entry in self.chunks.iter().map_while(OnceLock::get).flat_map(|chunk| chunk.iter()) {
+        for entry in self.chunks.iter().map_while(OnceLock::get).flat_map(|chunk| &chunk.deadlines) {
             let deadline = entry.load(Relaxed);
-            if deadline != IDLE {
+            if deadline < PARKED {
                 entry.store(deadline.saturating_add(gap), Relaxed);
             }
         }

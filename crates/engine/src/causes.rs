@@ -1,0 +1,210 @@
+//! Root causes and the shortest chains to them.
+//!
+//! A root cause of a service is a bad service, reachable over its bad dependencies, whose own status stays bad when its
+//! observations of bad subjects are left out: what is merely the victim of another is not a cause.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ward_model::{
+    CausalChain, CausalLink, Condition, Evidence, Explanation, Mono, Reason, Status, bounds,
+};
+
+use crate::{
+    propagate::{bad_edges, own_with},
+    rollup::Counts,
+    view,
+    world::{Check, Instance, InstanceIx, Service, ServiceIx, World},
+};
+
+/// Most pieces of evidence told for one root cause; the worst instances come first.
+const EVIDENCE: usize = 16;
+/// Most bad instances looked at for evidence.
+const INSTANCES_LOOKED_AT: usize = 64;
+
+/// The root causes of a service, nearest first, at most [`bounds::CAUSES`]; none for a healthy one.
+pub(crate) fn roots(world: &World, ix: ServiceIx, now: Mono) -> Vec<ServiceIx> {
+    let mut found = Vec::new();
+    search(world, ix, now, |root, _| {
+        found.push(root);
+        found.len() < bounds::CAUSES
+    });
+    if found.is_empty() && world.services[ix].effective.0.is_bad() {
+        found.push(ix);
+    }
+    found
+}
+
+/// Breadth-first over bad edges; tells each root, with who leads to whom, until told to stop.
+fn search(
+    world: &World, from: ServiceIx, now: Mono,
+    mut root: impl FnMut(ServiceIx, &BTreeMap<ServiceIx, (ServiceIx, usize)>) -> bool,
+) {
+    if !world.services[from].effective.0.is_bad() {
+        return;
+    }
+    let mut parents = BTreeMap::new();
+    let mut open = VecDeque::from([from]);
+    while let Some(ix) = open.pop_front() {
+        if is_root(world, ix, now) && !root(ix, &parents) {
+            return;
+        }
+        for edge in bad_edges(world, ix) {
+            let target = world.services[ix].edges[edge].target;
+            if target != from && !parents.contains_key(&target) {
+                parents.insert(target, (ix, edge));
+                open.push_back(target);
+            }
+        }
+    }
+}
+
+fn is_root(world: &World, ix: ServiceIx, now: Mono) -> bool {
+    let service = &world.services[ix];
+    let observes_bad = || service.observes.keys().any(|&subject| is_bad(world, subject));
+    service.own.0.is_bad() && (!observes_bad() || own_without_observations(world, service, now).is_bad())
+}
+
+fn is_bad(world: &World, ix: ServiceIx) -> bool {
+    world.services[ix].effective.0.is_bad()
+}
+
+/// The check is about something bad, so that its word is explained by that.
+fn is_about_bad(world: &World, check: &Check) -> bool {
+    check.subject.as_ref().is_some_and(|&(_, subject)| is_bad(world, subject))
+}
+
+fn own_without_observations(world: &World, service: &Service, now: Mono) -> Status {
+    let mut counts = Counts::default();
+    for &ix in service.instances.values() {
+        counts[without_observations(world, &world.instances[ix]) as usize] += 1;
+    }
+    own_with(service, &counts, now).0
+}
+
+/// An instance's status without what it says about bad subjects. Its flapping counts only where nothing is left out.
+fn without_observations(world: &World, instance: &Instance) -> Status {
+    if instance.checks.iter().any(|check| is_about_bad(world, check)) {
+        instance.judge(|check| is_about_bad(world, check)).status
+    } else {
+        instance.leaf.status()
+    }
+}
+
+/// Why a service is as it is.
+pub(crate) fn explain(world: &World, ix: ServiceIx, now: Mono) -> Explanation {
+    let mut chains = Vec::new();
+    search(world, ix, now, |root, parents| {
+        chains.push(chain(world, ix, root, parents, now));
+        chains.len() < bounds::CAUSES
+    });
+    let condition = view::effective(world, ix, now);
+    if chains.is_empty() && condition.status.is_bad() {
+        chains.push(chain(world, ix, ix, &BTreeMap::new(), now));
+    }
+    Explanation { name: Some(world.services[ix].name.clone()), condition, chains }
+}
+
+fn chain(
+    world: &World, from: ServiceIx, root: ServiceIx, parents: &BTreeMap<ServiceIx, (ServiceIx, usize)>, now: Mono,
+) -> CausalChain {
+    let mut links = vec![CausalLink {
+        service: world.services[root].name.clone(),
+        via: None,
+        condition: view::own(world, root, now),
+        evidence: evidence(world, root, now),
+    }];
+    let mut at = root;
+    while let Some(&(parent, edge)) = parents.get(&at).filter(|_| at != from) {
+        if let Some(link) = links.last_mut() {
+            link.via = Some(world.services[parent].edges[edge].kind);
+        }
+        links.push(CausalLink {
+            service: world.services[parent].name.clone(),
+            via: None,
+            condition: view::effective(world, parent, now),
+            evidence: Vec::new(),
+        });
+        at = parent;
+    }
+    links.reverse();
+    CausalChain { links }
+}
+
+/// What makes a root cause bad: its missing seats, its bad instances with their checks and signals, and what others
+/// see of it.
+fn evidence(world: &World, ix: ServiceIx, now: Mono) -> Vec<Evidence> {
+    let service = &world.services[ix];
+    let mut found = Vec::new();
+    let own = view::own(world, ix, now);
+    if matches!(own.reason, Reason::Quorum | Reason::NoInstances) {
+        found.push(bare(service, own));
+    }
+    for instance in worst_instances(world, service).into_iter().take(INSTANCES_LOOKED_AT) {
+        of_instance(world, &world.instances[instance], &mut found);
+    }
+    for (&observer, _) in service.observers.iter().take(EVIDENCE) {
+        by_observer(world, observer, ix, &mut found);
+    }
+    found.truncate(EVIDENCE);
+    found
+}
+
+fn bare(service: &Service, condition: Condition) -> Evidence {
+    Evidence { service: service.name.clone(), instance: None, name: None, value: None, threshold: None, condition }
+}
+
+fn of_instance(world: &World, instance: &Instance, found: &mut Vec<Evidence>) {
+    let at = |name, condition| Evidence {
+        service: instance.id.service.clone(),
+        instance: Some(instance.id.instance.clone()),
+        name,
+        value: None,
+        threshold: None,
+        condition,
+    };
+    if !instance.is_heard() || instance.tainted.is_some() {
+        found.push(at(None, view::instance_condition(instance)));
+        return;
+    }
+    let own_checks = instance.checks.iter().filter(|check| !is_about_bad(world, check));
+    for check in own_checks.filter(|check| check.leaf.status().is_bad()) {
+        found.push(at(Some(check.name.clone()), view::check_condition(check)));
+    }
+    for signal in instance.signals.iter().filter(|signal| signal.leaf.status().is_bad()) {
+        let level = if signal.leaf.status() == Status::Unhealthy { signal.unhealthy } else { signal.degraded };
+        found.push(Evidence {
+            value: Some(signal.value),
+            threshold: level.map(|level| level.raise),
+            ..at(Some(signal.name.clone()), view::signal_condition(signal))
+        });
+    }
+}
+
+fn by_observer(world: &World, observer: ServiceIx, subject: ServiceIx, found: &mut Vec<Evidence>) {
+    for &ix in world.services[observer].instances.values().take(INSTANCES_LOOKED_AT) {
+        let instance = &world.instances[ix];
+        let about = |check: &&Check| check.subject.as_ref().is_some_and(|&(_, ix)| ix == subject);
+        for check in instance.checks.iter().filter(about) {
+            if check.leaf.status().is_bad() && found.len() < EVIDENCE {
+                found.push(Evidence {
+                    service: instance.id.service.clone(),
+                    instance: Some(instance.id.instance.clone()),
+                    name: Some(check.name.clone()),
+                    value: None,
+                    threshold: None,
+                    condition: view::check_condition(check),
+                });
+            }
+        }
+    }
+}
+
+/// The bad instances of a service, the worst first, then in the order of their names.
+pub(crate) fn worst_instances(world: &World, service: &Service) -> Vec<InstanceIx> {
+    let mut bad: Vec<_> = service.bad.iter().copied().collect();
+    bad.sort_by(|&a, &b| {
+        let (a, b) = (&world.instances[a], &world.instances[b]);
+        b.leaf.status().cmp(&a.leaf.status()).then_with(|| a.id.instance.cmp(&b.id.instance))
+    });
+    bad
+}

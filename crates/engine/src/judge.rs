@@ -1,0 +1,65 @@
+//! One instance looked at again: its checks, its taint, its flapping, and what its checks say about others.
+
+use ward_model::{Mono, Now, Status};
+
+use crate::{
+    Engine,
+    wake::Wake,
+    world::{Instance, InstanceIx},
+};
+
+impl Engine {
+    /// Brings an instance's status up to date. To be called whenever anything about it may have changed.
+    pub(crate) fn judge_instance(&mut self, ix: InstanceIx, now: Now) {
+        let at = (now.mono, now.wall);
+        let instance = &mut self.world.instances[ix];
+        let words_changed = look_at_words(instance, at);
+        let heard = instance.is_heard();
+        if heard && instance.tainted.is_some() && instance.word(|_| false).status == Status::Healthy {
+            instance.tainted = None;
+        }
+        let status = instance.judge(|_| false).status;
+        let pending = instance.checks.iter().any(|check| check.pending);
+        // A first word, or the observer losing sight, says nothing about how steady an instance is.
+        let speaks = instance.is_gone() || instance.tainted.is_some() || (heard && !pending);
+        let counts = std::mem::replace(&mut instance.speaks, speaks) && speaks;
+        let before = instance.leaf.status();
+        let changed = instance.leaf.set(status, counts, instance.interval, at);
+        if changed {
+            self.world.recount_status(ix, before);
+        } else if words_changed {
+            self.world.touch_service(self.world.instances[ix].service);
+            self.world.touch_instance(ix);
+        }
+        self.world.count_evidence(ix);
+        self.ask_for_wake(ix, now.mono);
+    }
+
+    fn ask_for_wake(&mut self, ix: InstanceIx, now: Mono) {
+        let instance = &mut self.world.instances[ix];
+        if let Some(look) = instance.next_look(now)
+            && instance.next_wake.is_none_or(|asked| look < asked)
+        {
+            instance.next_wake = Some(look);
+            self.wakes.push(look, Wake::Instance(ix));
+        }
+    }
+}
+
+/// Lets time pass for checks and signals; true if one of them changed.
+fn look_at_words(instance: &mut Instance, at: (Mono, ward_model::Wall)) -> bool {
+    let overdue = at.0 >= instance.startup_due;
+    let mut changed = false;
+    for check in &mut instance.checks {
+        changed |= if check.pending {
+            let status = if overdue { Status::Unhealthy } else { Status::Unknown };
+            check.leaf.set(status, false, instance.interval, at)
+        } else {
+            check.leaf.look(at)
+        };
+    }
+    for signal in &mut instance.signals {
+        changed |= signal.leaf.look(at);
+    }
+    changed
+}

@@ -1,0 +1,144 @@
+//! Who holds which slot of the slab: the book that makes a beat a plain store.
+//!
+//! A slot is beaten by one stream only, and by nobody else until that stream is over, so an edge needs to ask no one
+//! before it stores. Handles die with the stream, leases do not: an instance keeps its slot when its stream ends, and
+//! a stream that lingers keeps a slot whose instance has moved on (an orphan).
+
+use std::{collections::HashMap, sync::Arc};
+
+use ward_model::Mono;
+
+use crate::{Slab, Slot, StreamId, world::InstanceIx};
+
+#[derive(Debug, Default)]
+struct Entry {
+    instance: Option<InstanceIx>,
+    owner: Option<StreamId>,
+    /// Listed among the stale.
+    stale: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Leases {
+    pub(crate) slab: Arc<Slab>,
+    entries: Vec<Entry>,
+    free: Vec<Slot>,
+    /// Only looked up, never iterated: its order is nobody's.
+    streams: HashMap<StreamId, Vec<Slot>>,
+    /// Slots of instances that are suspect or gone: where a beat is a return.
+    stale: Vec<Slot>,
+}
+
+impl Leases {
+    pub(crate) fn new(slab: Arc<Slab>) -> Self {
+        Self { slab, entries: Vec::new(), free: Vec::new(), streams: HashMap::new(), stale: Vec::new() }
+    }
+
+    /// A slot for an instance, good until `deadline`; `None` when there are no more.
+    pub(crate) fn allocate(&mut self, owner: Option<StreamId>, deadline: Mono) -> Option<Slot> {
+        let slot = self.free.pop().or_else(|| {
+            let slot = Slot(u32::try_from(self.entries.len()).ok()?);
+            self.slab.reserve(slot).then(|| self.entries.push(Entry::default()))?;
+            Some(slot)
+        })?;
+        let entry = &mut self.entries[slot.0 as usize];
+        (entry.instance, entry.owner) = (None, owner);
+        owner.into_iter().for_each(|stream| self.streams.entry(stream).or_default().push(slot));
+        self.slab.set_orphaned(slot, false);
+        self.slab.touch(slot, deadline);
+        Some(slot)
+    }
+
+    pub(crate) fn assign(&mut self, slot: Slot, instance: InstanceIx) {
+        self.entries[slot.0 as usize].instance = Some(instance);
+    }
+
+    /// The instance that beats there.
+    pub(crate) fn instance(&self, slot: Slot) -> Option<InstanceIx> {
+        self.entries.get(slot.0 as usize)?.instance
+    }
+
+    /// The slot from which an instance is to be beaten by `stream` from now on: its present one if nobody else can
+    /// beat it, else a new one. `None` when there are no more.
+    pub(crate) fn take_over(
+        &mut self, slot: Slot, instance: InstanceIx, stream: Option<StreamId>, deadline: Mono,
+    ) -> Option<Slot> {
+        let owner = self.entries[slot.0 as usize].owner;
+        if owner.is_some() && owner != stream {
+            let new = self.allocate(stream, deadline)?;
+            self.orphan(slot);
+            self.assign(new, instance);
+            return Some(new);
+        }
+        if let (None, Some(stream)) = (owner, stream) {
+            self.entries[slot.0 as usize].owner = Some(stream);
+            self.streams.entry(stream).or_default().push(slot);
+        }
+        self.slab.touch(slot, deadline);
+        Some(slot)
+    }
+
+    /// The instance is no more, or beats elsewhere. The slot is free once nobody can beat it.
+    pub(crate) fn orphan(&mut self, slot: Slot) {
+        let entry = &mut self.entries[slot.0 as usize];
+        entry.instance = None;
+        if entry.owner.is_some() {
+            self.slab.set_orphaned(slot, true);
+        } else {
+            self.release(slot);
+        }
+    }
+
+    /// The instance left cleanly; its stream has let go of the slot.
+    pub(crate) fn release(&mut self, slot: Slot) {
+        let entry = &mut self.entries[slot.0 as usize];
+        entry.instance = None;
+        if let Some(slots) = entry.owner.take().and_then(|stream| self.streams.get_mut(&stream)) {
+            slots.retain(|&other| other != slot);
+        }
+        self.slab.idle(slot);
+        self.free.push(slot);
+    }
+
+    /// A stream is over. Returns the instances it kept alive.
+    pub(crate) fn end(&mut self, stream: StreamId) -> Vec<InstanceIx> {
+        let slots = self.streams.remove(&stream).unwrap_or_default();
+        let mut kept = Vec::new();
+        for slot in slots {
+            let entry = &mut self.entries[slot.0 as usize];
+            entry.owner = None;
+            match entry.instance {
+                Some(instance) => kept.push(instance),
+                None => self.release(slot),
+            }
+        }
+        kept
+    }
+
+    /// From now on a beat there is a return.
+    pub(crate) fn watch_for_return(&mut self, slot: Slot) {
+        if !std::mem::replace(&mut self.entries[slot.0 as usize].stale, true) {
+            self.stale.push(slot);
+        }
+    }
+
+    /// The slots watched for a return that `keep` says are still to be watched, each with its instance.
+    pub(crate) fn stale(&mut self, mut keep: impl FnMut(Slot, InstanceIx) -> bool) {
+        let Self { entries, stale, .. } = self;
+        stale.retain(|&slot| {
+            let entry = &mut entries[slot.0 as usize];
+            entry.stale = entry.instance.is_some_and(|instance| keep(slot, instance));
+            entry.stale
+        });
+    }
+
+    /// Slots past their deadline, with it and the instance that beats there; orphans are put to rest.
+    pub(crate) fn expired(&self, now: Mono) -> Vec<(Slot, Mono, InstanceIx)> {
+        let mut expired = Vec::new();
+        self.slab.sweep(self.entries.len() as u32, now, |slot, deadline| match self.instance(slot) {
+            Some(instance) => expired.push((slot, deadline, instance)),
+            None => self.slab.idle(slot),
+        });
+        expired
+    }
+}

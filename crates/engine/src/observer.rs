@@ -1,0 +1,256 @@
+//! The observer's doubt about itself. The monitor is the likeliest liar: a process that was stopped, starved or cut
+//! off sees everyone else fall silent.
+//!
+//! Pure policy over numbers; it knows no instance. The rules and their sources (Cassandra's local pause, Eureka's
+//! self-preservation, the Kubernetes node controller, Lifeguard) are in the health model, "The observer".
+
+use std::{collections::VecDeque, time::Duration};
+
+use ward_model::{Mono, ObserverState};
+
+use crate::{Config, Tick};
+
+/// A tick that comes after more than so many periods is late.
+const LATE_TICKS: u32 = 4;
+/// A gap over this also suspends conviction for one interval, and waiting for idle ingress ends after it.
+const LONG_GAP: Duration = Duration::from_secs(1);
+/// At most this share of the live may be convicted within [`CONVICTION_WINDOW`], in percent; one is always allowed.
+const CONVICTION_PERCENT: usize = 15;
+const CONVICTION_WINDOW: Duration = Duration::from_secs(1);
+/// More candidates than this share of the live, in percent, and the view is degraded.
+const DEGRADED_PERCENT: usize = 55;
+/// Up to so many candidates can be a coincidence.
+const COINCIDENCE: usize = 2;
+/// Doubt never delays a conviction by more than so many leases, except when blind.
+const DELAY_LEASES: u32 = 3;
+const SCORE_MAX: u8 = 7;
+const SCORE_DEGRADED: u8 = 4;
+/// The score falls by one for each such time without new doubt.
+const SCORE_EASES: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(crate) struct Observer {
+    guards: bool,
+    tick: Duration,
+    last: Option<Mono>,
+    ingress: u64,
+    /// After a late tick: nothing is judged until ingress was idle for a tick, or until then.
+    draining: Option<Mono>,
+    /// When the last long gap ended.
+    resumed: Option<Mono>,
+    /// Convictions within the window.
+    recent: VecDeque<(Mono, usize)>,
+    eased: Mono,
+    pub(crate) state: ObserverState,
+    pub(crate) late_ticks: u64,
+}
+
+/// What a tick means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Woken {
+    /// Time in which this process could not listen; deadlines move by it.
+    pub(crate) missed: Duration,
+    /// Leases may be judged now.
+    pub(crate) may_judge: bool,
+}
+
+/// How the view of the fleet changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    Same,
+    WentBlind,
+    Returned,
+}
+
+impl Observer {
+    pub(crate) fn new(config: &Config, now: Mono) -> Self {
+        Self {
+            guards: config.guards,
+            tick: config.tick,
+            last: None,
+            ingress: 0,
+            draining: None,
+            resumed: None,
+            recent: VecDeque::new(),
+            eased: now,
+            state: ObserverState { settling: true, ..ObserverState::default() },
+            late_ticks: 0,
+        }
+    }
+
+    /// Takes note of a tick.
+    pub(crate) fn wake(&mut self, tick: Tick, now: Mono) -> Woken {
+        let gap = self.last.map_or(Duration::ZERO, |last| now.since(last));
+        let idle = tick.ingress == self.ingress;
+        (self.last, self.ingress) = (Some(now), tick.ingress);
+        let late = gap > self.tick * LATE_TICKS;
+        self.late_ticks += u64::from(late);
+        if !self.guards {
+            return Woken { missed: Duration::ZERO, may_judge: true };
+        }
+        let missed = if late { gap } else { Duration::ZERO } + tick.suspended;
+        if missed > Duration::ZERO {
+            self.doubt(if missed > LONG_GAP { 2 } else { 1 }, now);
+            self.draining = Some(now + LONG_GAP);
+        }
+        if missed > LONG_GAP {
+            self.resumed = Some(now);
+        }
+        if missed.is_zero() && (idle || self.draining.is_some_and(|until| now >= until)) {
+            self.draining = None;
+        }
+        self.ease(now);
+        Woken { missed, may_judge: self.draining.is_none() }
+    }
+
+    /// Judges the view when somebody is due for conviction, and looks whether an earlier doubt is over.
+    pub(crate) fn look(&mut self, candidates: usize, fresh: usize, somebody_is_due: bool, now: Mono) -> Sight {
+        if !self.guards {
+            return Sight::Same;
+        }
+        let many = candidates > COINCIDENCE && (somebody_is_due || self.state.degraded_view || self.state.blind);
+        let (was_blind, live) = (self.state.blind, candidates + fresh);
+        self.state.degraded_view = many && candidates * 100 > live * DEGRADED_PERCENT;
+        self.state.blind = many && fresh == 0;
+        if self.state.blind {
+            self.state.score = SCORE_MAX;
+            self.eased = now;
+        } else if self.state.degraded_view {
+            self.state.score = self.state.score.max(SCORE_DEGRADED);
+            self.eased = now;
+        }
+        match (was_blind, self.state.blind) {
+            (false, true) => Sight::WentBlind,
+            (true, false) => Sight::Returned,
+            _ => Sight::Same,
+        }
+    }
+
+    /// How many of `due` may be convicted now, of so many live.
+    pub(crate) fn allowance(&mut self, live: usize, now: Mono) -> usize {
+        if !self.guards {
+            return usize::MAX;
+        }
+        while self.recent.front().is_some_and(|&(at, _)| now.since(at) >= CONVICTION_WINDOW) {
+            self.recent.pop_front();
+        }
+        let used: usize = self.recent.iter().map(|&(_, count)| count).sum();
+        // Those convicted within the window were live when it began.
+        let allowed = ((live + used) * CONVICTION_PERCENT / 100).max(1);
+        allowed.saturating_sub(used)
+    }
+
+    pub(crate) fn note_convictions(&mut self, count: usize, now: Mono) {
+        if count > 0 && self.guards {
+            self.recent.push_back((now, count));
+        }
+    }
+
+    /// Conviction of one with this interval is suspended: the long gap is not over for that long.
+    pub(crate) fn suspends(&self, interval: Duration, now: Mono) -> bool {
+        self.resumed.is_some_and(|resumed| now < resumed + interval)
+    }
+
+    /// One that was due at `due` has been spared long enough.
+    pub(crate) fn is_overdue(due: Mono, lease: Duration, now: Mono) -> bool {
+        now >= due + lease * DELAY_LEASES
+    }
+
+    pub(crate) fn doubt(&mut self, by: u8, now: Mono) {
+        self.state.score = self.state.score.saturating_add(by).min(SCORE_MAX);
+        self.eased = now;
+    }
+
+    fn ease(&mut self, now: Mono) {
+        if self.state.score > 0 && now.since(self.eased) >= SCORE_EASES {
+            self.state.score -= 1;
+            self.eased = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn observer() -> Observer {
+        Observer::new(&Config::default(), Mono(0))
+    }
+
+    fn tick(ingress: u64) -> Tick {
+        Tick { ingress, ..Tick::default() }
+    }
+
+    #[test]
+    fn a_late_tick_waits_for_idle_ingress() {
+        let mut observer = observer();
+        assert!(observer.wake(tick(5), Mono(0)).may_judge);
+        assert!(observer.wake(tick(9), Mono(40 * MS)).may_judge, "four periods are in time");
+        let late = observer.wake(tick(9), Mono(81 * MS));
+        assert_eq!(late, Woken { missed: Duration::from_millis(41), may_judge: false });
+        assert!(!observer.wake(tick(12), Mono(91 * MS)).may_judge, "reports are still coming in");
+        assert!(observer.wake(tick(12), Mono(101 * MS)).may_judge);
+        assert_eq!(observer.late_ticks, 1);
+    }
+
+    #[test]
+    fn ingress_that_never_idles_delays_by_a_second_at_most() {
+        let mut observer = observer();
+        observer.wake(tick(0), Mono(0));
+        observer.wake(tick(1), Mono(5_000 * MS));
+        let first = (1..200).find(|&n| observer.wake(tick(1 + n), Mono((5_000 + 10 * n) * MS)).may_judge);
+        assert_eq!(first, Some(100));
+        assert!(observer.suspends(Duration::from_secs(2), Mono(6_999 * MS)));
+        assert!(!observer.suspends(Duration::from_secs(2), Mono(7_000 * MS)));
+    }
+
+    #[test]
+    fn suspension_of_the_machine_counts_as_a_gap() {
+        let mut observer = observer();
+        observer.wake(tick(0), Mono(0));
+        let woken = observer.wake(Tick { suspended: Duration::from_secs(60), ..tick(0) }, Mono(10 * MS));
+        assert_eq!(woken, Woken { missed: Duration::from_secs(60), may_judge: false });
+    }
+
+    #[test]
+    fn at_most_15_percent_in_any_second_and_always_one() {
+        let mut observer = observer();
+        assert_eq!(observer.allowance(3, Mono(0)), 1);
+        assert_eq!(observer.allowance(1000, Mono(0)), 150);
+        observer.note_convictions(100, Mono(0));
+        assert_eq!(observer.allowance(900, Mono(999 * MS)), 50);
+        observer.note_convictions(50, Mono(999 * MS));
+        assert_eq!(observer.allowance(850, Mono(999 * MS)), 0);
+        assert_eq!(observer.allowance(850, Mono(1_000 * MS)), (850 + 50) * 15 / 100 - 50);
+    }
+
+    #[test]
+    fn degraded_over_55_percent_and_blind_at_all() {
+        let mut observer = observer();
+        observer.look(550, 450, true, Mono(0));
+        assert!(!observer.state.degraded_view);
+        observer.look(551, 449, true, Mono(0));
+        assert!(observer.state.degraded_view && !observer.state.blind);
+        assert_eq!(observer.look(1000, 0, true, Mono(0)), Sight::WentBlind);
+        assert_eq!(observer.state.score, 7);
+        assert_eq!(observer.look(999, 1, false, Mono(0)), Sight::Returned);
+        observer.look(2, 0, true, Mono(0));
+        assert!(!observer.state.degraded_view && !observer.state.blind, "two can be a coincidence");
+    }
+
+    #[test]
+    fn the_score_eases() {
+        let mut observer = observer();
+        observer.wake(tick(0), Mono(0));
+        observer.wake(tick(0), Mono(2_000 * MS));
+        assert_eq!(observer.state.score, 2);
+        let mut now = 2_000;
+        while observer.state.score > 0 && now < 60_000 {
+            now += 10;
+            observer.wake(tick(0), Mono(now * MS));
+        }
+        assert_eq!(now, 22_000);
+    }
+}

@@ -1,0 +1,265 @@
+//! Who is there: hellos, updates, goodbyes, and what is declared about services.
+
+mod state;
+
+use std::time::Duration;
+
+use ward_model::{
+    Freshness, Hello, Incarnation, InstanceId, Name, Now, Status, Update, bounds,
+};
+
+use crate::{
+    Declaration, Engine, Lease, Refusal, Registered, Reply, Slot, StreamId,
+    leaf::Leaf,
+    world::{Instance, InstanceIx, ServiceIx},
+};
+
+impl Engine {
+    pub(crate) fn hello(
+        &mut self, stream: Option<StreamId>, hello: Hello, now: Now,
+    ) -> Result<Registered, Refusal> {
+        let known = self.find_instance(&hello.id).ok();
+        self.admit(known, &hello)?;
+        let ix = match known {
+            Some(ix) => self.welcome_again(ix, stream, &hello, now)?,
+            None => self.welcome(stream, &hello, now)?,
+        };
+        let service = self.world.instances[ix].service;
+        self.take_declarations(service, &hello);
+        let left_out = self.take_hello_state(ix, hello, now);
+        self.world.rebuild_edges(service, now);
+        self.heard(ix, now);
+        let Instance { slot, lease, .. } = self.world.instances[ix];
+        Ok(Registered { slot, suspect_after: lease.suspect_after, lost_after: lease.lost_after, left_out })
+    }
+
+    /// Refuses what may not say hello: the superseded, the departed, a second holder of a live id, one too many.
+    fn admit(&self, known: Option<InstanceIx>, hello: &Hello) -> Result<(), Refusal> {
+        let service = self.world.find(&hello.id.service).map(|ix| &self.world.services[ix]);
+        if service.is_some_and(|service| service.has_departed(&hello.id.instance, &hello.incarnation)) {
+            return Err(Refusal::Superseded(hello.id.clone()));
+        }
+        let subjects = hello.checks.iter().filter_map(|check| check.subject.as_ref());
+        let needed = hello.dependencies.iter().map(|dependency| &dependency.service).chain(subjects);
+        let new = self.world.count_new(needed.chain([&hello.id.service]));
+        if new > 0 && self.world.services.len() + new > bounds::SERVICES {
+            return Err(Refusal::TooManyServices(self.world.services.len()));
+        }
+        match known {
+            None if self.world.instances.len() >= bounds::INSTANCES => {
+                Err(Refusal::TooManyInstances(self.world.instances.len()))
+            }
+            None => Ok(()),
+            Some(ix) => self.admit_again(&self.world.instances[ix], hello),
+        }
+    }
+
+    fn admit_again(&self, holder: &Instance, hello: &Hello) -> Result<(), Refusal> {
+        if holder.incarnation == hello.incarnation {
+            return match holder.freshness {
+                Freshness::Exited => Err(Refusal::Superseded(hello.id.clone())),
+                _ if hello.sequence > 0 && hello.sequence < holder.sequence => {
+                    Err(Refusal::Replayed { got: hello.sequence, last: holder.sequence })
+                }
+                _ => Ok(()),
+            };
+        }
+        if holder.has_superseded(&hello.incarnation) {
+            Err(Refusal::Superseded(hello.id.clone()))
+        } else if holder.freshness == Freshness::Fresh {
+            Err(Refusal::AlreadyExists(hello.id.clone()))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn welcome(&mut self, stream: Option<StreamId>, hello: &Hello, now: Now) -> Result<InstanceIx, Refusal> {
+        let lease = Lease::for_interval(hello.interval);
+        let slot = self.leases.allocate(stream, now.mono + lease.suspect_after);
+        let slot = slot.ok_or(Refusal::TooManyInstances(self.world.instances.len()))?;
+        Ok(self.add_instance(hello, slot, Status::Healthy, now))
+    }
+
+    fn add_instance(&mut self, hello: &Hello, slot: Slot, status: Status, now: Now) -> InstanceIx {
+        let service = self.world.service_or_new(&hello.id.service, now.mono, now.wall);
+        if !self.world.services[service].reported {
+            self.world.services[service].seats_due = now.mono + hello.startup_deadline;
+        }
+        let ix = self.world.add_instance(Instance::new(
+            hello.id.clone(),
+            service,
+            hello.incarnation.clone(),
+            hello.interval,
+            slot,
+            now.mono + hello.startup_deadline,
+            now.wall,
+            status,
+        ));
+        self.freshness[Freshness::Fresh as usize] += 1;
+        self.leases.assign(slot, ix);
+        ix
+    }
+
+    /// The same instance on a new stream, or its next life.
+    fn welcome_again(
+        &mut self, ix: InstanceIx, stream: Option<StreamId>, hello: &Hello, now: Now,
+    ) -> Result<InstanceIx, Refusal> {
+        let lease = Lease::for_interval(hello.interval);
+        let deadline = now.mono + lease.suspect_after;
+        let slot = self.leases.take_over(self.world.instances[ix].slot, ix, stream, deadline);
+        let instance = &mut self.world.instances[ix];
+        instance.slot = slot.ok_or(Refusal::TooManyInstances(bounds::INSTANCES))?;
+        (instance.interval, instance.lease) = (hello.interval, lease);
+        if instance.incarnation == hello.incarnation {
+            // The life before the aggregator's start goes on, so it had not ended.
+            instance.tainted = instance.tainted.filter(|_| instance.recalled.is_none());
+        } else {
+            if instance.recalled.is_none() {
+                instance.tainted = Self::unclean_end(instance.freshness);
+            }
+            instance.supersede(hello.incarnation.clone());
+            instance.exit.clear();
+            instance.startup_due = now.mono + hello.startup_deadline;
+            instance.checks.iter_mut().for_each(|check| check.pending = true);
+            instance.signals.iter_mut().for_each(|signal| signal.leaf = Leaf::new(Status::Healthy, now.wall));
+            self.world.restart(ix, now.wall);
+        }
+        self.world.touch_instance(ix);
+        Ok(ix)
+    }
+
+    pub(crate) fn update(&mut self, slot: Slot, update: Update, now: Now) -> Result<Reply, Refusal> {
+        let ix = self.leases.instance(slot).ok_or(Refusal::Forgotten)?;
+        let instance = &mut self.world.instances[ix];
+        let last = instance.sequence;
+        if instance.freshness == Freshness::Exited {
+            return Err(Refusal::Superseded(instance.id.clone()));
+        }
+        self.leases.slab.touch(slot, now.mono + instance.lease.suspect_after);
+        if update.sequence <= last {
+            self.heard(ix, now);
+            return Err(Refusal::Replayed { got: update.sequence, last });
+        }
+        if !update.full && update.sequence != last + 1 {
+            self.heard(ix, now);
+            return Ok(Reply::FullStateWanted);
+        }
+        instance.sequence = update.sequence;
+        let left_out = self.take_state(ix, update, now);
+        self.heard(ix, now);
+        Ok(Reply::Updated { left_out })
+    }
+
+    pub(crate) fn goodbye(&mut self, slot: Slot) -> Result<Reply, Refusal> {
+        let ix = self.leases.instance(slot).ok_or(Refusal::Forgotten)?;
+        self.depart(ix);
+        Ok(Reply::Done)
+    }
+
+    pub(crate) fn goodbye_once(&mut self, id: &InstanceId, life: &Incarnation) -> Result<Reply, Refusal> {
+        let ix = self.find_instance(id)?;
+        if self.world.instances[ix].incarnation != *life {
+            return Err(Refusal::Superseded(id.clone()));
+        }
+        self.depart(ix);
+        Ok(Reply::Done)
+    }
+
+    /// A clean end: remembered, so that a late message of this life does not bring it back.
+    fn depart(&mut self, ix: InstanceIx) {
+        let slot = self.world.instances[ix].slot;
+        self.leases.release(slot);
+        let instance = self.drop_instance(ix);
+        let service = &mut self.world.services[instance.service];
+        service.remember_departed(instance.id.instance, instance.incarnation);
+    }
+
+    /// Takes an instance away whose stream may still beat.
+    pub(crate) fn remove_instance(&mut self, ix: InstanceIx) {
+        self.leases.orphan(self.world.instances[ix].slot);
+        self.drop_instance(ix);
+    }
+
+    fn drop_instance(&mut self, ix: InstanceIx) -> Instance {
+        let instance = self.world.remove_instance(ix);
+        self.freshness[instance.freshness as usize] -= 1;
+        if let Some(before) = instance.published {
+            self.gone.push((ward_model::EntityKey::Instance(instance.id.clone()), Some(before)));
+        }
+        let now = Now { mono: self.mono, wall: self.wall };
+        self.world.rebuild_edges(instance.service, now);
+        instance
+    }
+
+    /// An instance known from before the aggregator's start: Unknown with its old status beside it, and not judged
+    /// before the aggregator has had time to hear it.
+    pub(crate) fn recall(
+        &mut self, id: InstanceId, incarnation: Incarnation, interval: Duration, status: Status, ended: Freshness,
+        now: Now,
+    ) -> Result<Reply, Refusal> {
+        if self.find_instance(&id).is_ok() {
+            return Ok(Reply::Done);
+        }
+        let lease = Lease::for_interval(interval);
+        let due = self.started + self.config.settle.max(lease.lost_after);
+        let service = self.world.service_or_new(&id.service, now.mono, now.wall);
+        let slot = self.leases.allocate(None, due).ok_or(Refusal::TooManyInstances(bounds::INSTANCES))?;
+        let startup_due = now.mono + bounds::STARTUP_DEADLINE_DEFAULT;
+        let (status_now, wall) = (Status::Unknown, now.wall);
+        let mut instance = Instance::new(id, service, incarnation, interval, slot, startup_due, wall, status_now);
+        instance.recalled = Some(status);
+        instance.due = due;
+        instance.tainted = Self::unclean_end(ended).filter(|_| ended != Freshness::Suspect);
+        let ix = self.world.add_instance(instance);
+        self.freshness[Freshness::Fresh as usize] += 1;
+        self.leases.assign(slot, ix);
+        self.leases.slab.park(slot, due);
+        self.leases.watch_for_return(slot);
+        self.set_freshness(ix, Freshness::Suspect);
+        self.judge_instance(ix, now);
+        Ok(Reply::Done)
+    }
+
+    pub(crate) fn find_instance(&self, id: &InstanceId) -> Result<InstanceIx, Refusal> {
+        let service = self.world.find(&id.service).map(|ix| &self.world.services[ix]);
+        let found = service.and_then(|service| service.instances.get(&id.instance).copied());
+        found.ok_or_else(|| Refusal::NoInstance(id.clone()))
+    }
+
+    /// The file's word about a service.
+    pub(crate) fn declare(
+        &mut self, name: &Name, declaration: Option<Declaration>, now: Now,
+    ) -> Result<Reply, Refusal> {
+        if declaration.is_none() && self.world.find(name).is_none() {
+            return Ok(Reply::Done);
+        }
+        let ix = self.world.service_or_new(name, now.mono, now.wall);
+        self.world.services[ix].file = declaration;
+        self.world.services[ix].disagreements.clear();
+        self.world.rebuild_edges(ix, now);
+        self.world.touch_service(ix);
+        Ok(Reply::Done)
+    }
+
+    /// The latest accepted hello's word, where the file has none; what differs is kept for people to see.
+    fn take_declarations(&mut self, ix: ServiceIx, hello: &Hello) {
+        let service = &mut self.world.services[ix];
+        let before = std::mem::take(&mut service.hello);
+        service.hello = Declaration {
+            criticality: hello.criticality.or(before.criticality),
+            min_healthy: hello.min_healthy.or(before.min_healthy),
+            dependencies: Some(hello.dependencies.clone()),
+        };
+        let others = service.instances.len() > 1;
+        let in_force = service.file.as_ref().or(others.then_some(&before));
+        let differs = in_force.map(|in_force| state::differences(in_force, &service.hello)).unwrap_or_default();
+        if differs.is_empty() {
+            service.disagreements.remove(&hello.id.instance);
+        } else {
+            self.disagreements += 1;
+            let message = format!("{} declares {}", hello.id.instance, differs.join(", "));
+            service.disagreements.insert(hello.id.instance.clone(), message);
+        }
+        self.world.touch_service(ix);
+    }
+}

@@ -1,0 +1,154 @@
+//! From what an event touched to one revision: roll-up, causes, system, and the states others are told.
+
+use std::collections::BTreeSet;
+
+use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, Status, SystemState};
+
+use crate::{
+    Engine, causes, propagate, view,
+    world::{InstanceIx, ServiceIx},
+};
+
+/// A thing that is no more, and its last status.
+pub(crate) type Gone = (EntityKey, Option<Status>);
+
+impl Engine {
+    /// Ends an event: brings everything it touched up to date and makes a revision of it, if others see any of it.
+    pub(crate) fn settle(&mut self, now: Now) -> Option<ChangeSet> {
+        let dirty = std::mem::take(&mut self.world.dirty_services);
+        let instances = std::mem::take(&mut self.world.dirty_instances);
+        self.ask_for_seats(&dirty, now.mono);
+        let moved = propagate::propagate(&mut self.world, &dirty, now.mono, now.wall);
+        let touched = self.find_causes(&dirty, &moved, now.mono);
+        for &ix in &touched {
+            self.system.count(&mut self.world, ix);
+        }
+        self.system.settle(now.wall);
+        let gone = self.collect_unreferenced(&dirty);
+        let mut changes = self.publish_system(now.mono).into_iter().collect::<Vec<_>>();
+        self.publish_services(&touched, now.mono, &mut changes);
+        self.publish_instances(&instances, &mut changes);
+        let gone = std::mem::take(&mut self.gone).into_iter().chain(gone);
+        changes.extend(gone.map(|(key, before)| Change { before, entity: Entity::Removed(key) }));
+        self.conclude(changes)
+    }
+
+    fn conclude(&mut self, changes: Vec<Change>) -> Option<ChangeSet> {
+        for change in &changes {
+            if change.is_transition() && !matches!(change.entity, Entity::Removed(_)) {
+                self.transitions[match change.entity.key() {
+                    EntityKey::System => 0,
+                    EntityKey::Service(_) => 1,
+                    EntityKey::Instance(_) => 2,
+                }] += 1;
+            }
+        }
+        if changes.is_empty() {
+            return None;
+        }
+        self.revision = self.revision.next();
+        Some(ChangeSet { revision: self.revision, changes })
+    }
+
+    /// Services that miss instances are looked at again when that is judged.
+    fn ask_for_seats(&mut self, dirty: &[ServiceIx], now: Mono) {
+        for &ix in dirty {
+            let service = &mut self.world.services[ix];
+            service.dirty = false;
+            let short = service.counted() > 0 && service.counted() < service.wanted();
+            if short && service.seats_due > now && !std::mem::replace(&mut service.seats_asked, true) {
+                let due = service.seats_due;
+                self.wakes.push(due, crate::wake::Wake::Service(ix));
+            }
+        }
+    }
+
+    /// Finds the causes of all services that may have others now. Returns every service whose state may have changed.
+    fn find_causes(&mut self, dirty: &[ServiceIx], moved: &[ServiceIx], now: Mono) -> BTreeSet<ServiceIx> {
+        let mut touched: BTreeSet<ServiceIx> = dirty.iter().chain(moved).copied().collect();
+        let moved: BTreeSet<ServiceIx> = moved.iter().copied().collect();
+        let mut open: Vec<ServiceIx> = touched.iter().copied().collect();
+        let mut queued = touched.clone();
+        while let Some(ix) = open.pop() {
+            queued.remove(&ix);
+            let causes = causes::roots(&self.world, ix, now);
+            let service = &mut self.world.services[ix];
+            let changed = causes != service.causes;
+            service.causes = causes;
+            if changed || moved.contains(&ix) {
+                let dependents: Vec<_> = service.dependents.keys().copied().collect();
+                for dependent in dependents {
+                    let bad = self.world.services[dependent].effective.0.is_bad();
+                    if bad && (changed || !touched.contains(&dependent)) && queued.insert(dependent) {
+                        touched.insert(dependent);
+                        open.push(dependent);
+                    }
+                }
+            }
+        }
+        touched
+    }
+
+    /// Drops services that only stood for something others needed and no longer do.
+    fn collect_unreferenced(&mut self, dirty: &[ServiceIx]) -> Vec<Gone> {
+        let mut gone = Vec::new();
+        let mut open: Vec<ServiceIx> = dirty.to_vec();
+        while let Some(ix) = open.pop() {
+            let Some(service) = self.world.services.get(ix) else { continue };
+            if service.reported || !service.is_unreferenced() {
+                continue;
+            }
+            gone.extend(self.drop_service(ix, &mut open));
+        }
+        gone
+    }
+
+    /// Takes a service away; `open` gets those it needed, which may be unreferenced now.
+    pub(crate) fn drop_service(&mut self, ix: ServiceIx, open: &mut Vec<ServiceIx>) -> Option<Gone> {
+        open.extend(self.world.services[ix].edges.iter().map(|edge| edge.target));
+        self.world.replace_edges(ix, Vec::new());
+        self.world.dirty_services.retain(|&dirty| dirty != ix);
+        self.system.forget(&mut self.world, ix);
+        self.system.settle(self.wall);
+        let service = self.world.services.remove(ix);
+        self.world.names.remove(&service.name);
+        let published = service.published?;
+        Some((EntityKey::Service(service.name), Some(published.condition.status)))
+    }
+
+    fn publish_system(&mut self, now: Mono) -> Option<Change> {
+        let state = self.system_state(now);
+        let same = |told: &SystemState| {
+            let observer = ward_model::ObserverState { score: state.observer.score, ..told.observer };
+            SystemState { observer, ..told.clone() } == state
+        };
+        if self.told_system.as_ref().is_some_and(same) {
+            return None;
+        }
+        let before = self.told_system.replace(state.clone()).map(|told| told.condition.status);
+        Some(Change { before, entity: Entity::System(state) })
+    }
+
+    fn publish_services(&mut self, touched: &BTreeSet<ServiceIx>, now: Mono, changes: &mut Vec<Change>) {
+        for &ix in touched {
+            if !self.world.services.contains(ix) {
+                continue;
+            }
+            let state = view::service(&self.world, ix, now);
+            let told = &mut self.world.services[ix].published;
+            if told.as_ref() != Some(&state) {
+                let before = told.replace(state.clone()).map(|told| told.condition.status);
+                changes.push(Change { before, entity: Entity::Service(state) });
+            }
+        }
+    }
+
+    fn publish_instances(&mut self, dirty: &[InstanceIx], changes: &mut Vec<Change>) {
+        for &ix in dirty {
+            let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else { continue };
+            instance.dirty = false;
+            let before = instance.published.replace(instance.leaf.status());
+            changes.push(Change { before, entity: Entity::Instance(view::instance(instance)) });
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What others are told: states built from the world, with reasons and messages for people.
+//!
+//! Messages are made when somebody is told, not when something happens; nothing here decides.
+
+use ward_model::{
+    CheckState, Condition, Dependency, InstanceCounts, InstanceState, Mono, Name, Reason, ServiceState, SignalState,
+    Status,
+};
+
+use crate::{
+    propagate::{self, Source, bad_edges},
+    rollup::through_dependency,
+    world::{Check, Culprit, Instance, InstanceIx, ServiceIx, Signal, World},
+};
+
+pub(crate) fn check_condition(check: &Check) -> Condition {
+    let reason = check.reason();
+    let message = match reason {
+        Reason::Starting => "no first result yet".into(),
+        Reason::StartupTimeout => "no first result by the startup deadline".into(),
+        _ => check.message.clone(),
+    };
+    Condition { status: check.leaf.status(), reason, message, since: check.leaf.since() }
+}
+
+pub(crate) fn signal_condition(signal: &Signal) -> Condition {
+    let status = signal.leaf.status();
+    let level = if status == Status::Unhealthy { signal.unhealthy } else { signal.degraded };
+    let message = match level.filter(|_| status.is_bad()) {
+        Some(level) => format!("{} at {:.4}, {} from {:.4} on", signal.name, signal.value, status, level.raise),
+        None => String::new(),
+    };
+    let reason = match status {
+        Status::Healthy => Reason::Reported,
+        _ if signal.leaf.is_flapping() => Reason::Flapping,
+        _ => Reason::Threshold,
+    };
+    Condition { status, reason, message, since: signal.leaf.since() }
+}
+
+pub(crate) fn instance_condition(instance: &Instance) -> Condition {
+    let status = instance.leaf.status();
+    let judged = instance.judge(|_| false);
+    let (reason, message) = if instance.leaf.is_flapping() {
+        (Reason::Flapping, format!("changes too often; {} at present", judged.status))
+    } else {
+        (judged.reason, instance_message(instance, judged.culprit))
+    };
+    Condition { status, reason, message, since: instance.leaf.since() }
+}
+
+fn instance_message(instance: &Instance, culprit: Culprit<'_>) -> String {
+    let seconds = instance.lease.lost_after.as_secs_f64();
+    match culprit {
+        Culprit::Check(check) => named(&check.name, &check_condition(check).message),
+        Culprit::Signal(signal) => signal_condition(signal).message,
+        Culprit::Instance if instance.is_gone() && instance.exit.is_empty() => {
+            format!("not heard within its lease of {seconds:.1} s")
+        }
+        Culprit::Instance if instance.is_gone() => instance.exit.clone(),
+        Culprit::Instance if instance.unseen => "the observer hears nobody, and does not judge".into(),
+        Culprit::Instance if instance.recalled.is_some() => "not heard since the aggregator's start".into(),
+        Culprit::Instance if instance.tainted.is_some() => {
+            "the one before ended uncleanly, and this one has not been healthy yet".into()
+        }
+        Culprit::Instance => String::new(),
+    }
+}
+
+fn named(name: &Name, message: &str) -> String {
+    if message.is_empty() { name.to_string() } else { format!("{name}: {message}") }
+}
+
+pub(crate) fn instance(instance: &Instance) -> InstanceState {
+    let checks = instance.checks.iter().map(|check| CheckState {
+        name: check.name.clone(),
+        kind: check.kind,
+        subject: check.subject.as_ref().map(|(name, _)| name.clone()),
+        condition: check_condition(check),
+        flapping: check.leaf.is_flapping(),
+    });
+    let signals = instance.signals.iter().map(|signal| SignalState {
+        name: signal.name.clone(),
+        value: signal.value,
+        status: signal.leaf.status(),
+        degraded: signal.degraded,
+        unhealthy: signal.unhealthy,
+    });
+    InstanceState {
+        id: instance.id.clone(),
+        incarnation: instance.incarnation.clone(),
+        version: instance.version.clone(),
+        labels: instance.labels.clone(),
+        interval_ms: u32::try_from(instance.interval.as_millis()).unwrap_or(u32::MAX),
+        condition: instance_condition(instance),
+        last_status: last_status(instance),
+        freshness: instance.freshness,
+        flapping: instance.leaf.is_flapping(),
+        checks: checks.collect(),
+        signals: signals.collect(),
+        started: instance.started,
+    }
+}
+
+fn last_status(instance: &Instance) -> Option<Status> {
+    let word = instance.unseen.then(|| instance.word(|_| false).status);
+    instance.recalled.or(word)
+}
+
+/// What a service's own instances and observers say.
+pub(crate) fn own(world: &World, ix: ServiceIx, now: Mono) -> Condition {
+    let service = &world.services[ix];
+    let (status, since) = service.own;
+    let (_, source) = propagate::own(service, now);
+    let (reason, message) = match source {
+        Source::NoInstances => (Reason::NoInstances, no_instances(service.reported)),
+        Source::Observers => observed(world, ix),
+        Source::Seats => (Reason::Quorum, quorum(service.counts, service.wanted())),
+        Source::Instances => by_worst_instance(world, ix),
+    };
+    Condition { status, reason, message, since }
+}
+
+fn no_instances(reported: bool) -> String {
+    if reported { "all its instances have left" } else { "nobody reports for it" }.into()
+}
+
+fn quorum(counts: [u32; 4], wanted: usize) -> String {
+    format!("{} of {wanted} wanted instances are healthy", counts[Status::Healthy as usize])
+}
+
+fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
+    let service = &world.services[ix];
+    let worst = crate::rollup::worst(&service.counts);
+    let found = service.bad.iter().map(|&ix| &world.instances[ix]).find(|instance| instance.leaf.status() == worst);
+    let Some(instance) = found.filter(|_| service.own.0.is_bad()) else {
+        return (Reason::Reported, String::new());
+    };
+    let condition = instance_condition(instance);
+    let message = if service.counted() > 1 {
+        format!("{}: {}", instance.id.instance, condition.message)
+    } else {
+        condition.message
+    };
+    (condition.reason, message)
+}
+
+/// The first of the worst words that observers have about a service.
+fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
+    let service = &world.services[subject];
+    let worst = crate::rollup::worst(&service.evidence);
+    let instances = service.observers.keys().flat_map(|&observer| world.services[observer].instances.values());
+    let checks = instances.flat_map(|&ix| world.instances[ix].checks.iter().map(move |check| (ix, check)));
+    let about = |check: &Check| check.subject.as_ref().is_some_and(|&(_, ix)| ix == subject);
+    let said = checks.filter(|(_, check)| about(check)).find(|(_, check)| check.counted == Some(worst));
+    let message = said.map(|(ix, check)| {
+        let by = &world.instances[ix].id.service;
+        let word = check_condition(check).message;
+        let word = if word.is_empty() { String::new() } else { format!(": {word}") };
+        format!("{by} sees it {worst}{word}")
+    });
+    (Reason::Observed, message.unwrap_or_default())
+}
+
+/// The verdict about a service.
+pub(crate) fn effective(world: &World, ix: ServiceIx, now: Mono) -> Condition {
+    let service = &world.services[ix];
+    let (status, since) = service.effective;
+    if status == service.own.0 {
+        return Condition { since, ..own(world, ix, now) };
+    }
+    let worst = bad_edges(world, ix).into_iter().map(|edge| &service.edges[edge]).max_by_key(|edge| {
+        let target = world.services[edge.target].effective.0;
+        (through_dependency(edge.kind, target), std::cmp::Reverse(edge.target))
+    });
+    let message = worst.map(|edge| {
+        let target = &world.services[edge.target];
+        format!("{} is {}", target.name, target.effective.0)
+    });
+    Condition { status, reason: Reason::Dependency, message: message.unwrap_or_default(), since }
+}
+
+pub(crate) fn service(world: &World, ix: ServiceIx, now: Mono) -> ServiceState {
+    let service = &world.services[ix];
+    let name_of = |ix: ServiceIx| world.services[ix].name.clone();
+    let dependencies = service.edges.iter().map(|edge| Dependency {
+        service: name_of(edge.target),
+        kind: edge.kind,
+        any_of: edge.any_of.clone(),
+    });
+    let [healthy, unknown, degraded, unhealthy] = service.counts;
+    ServiceState {
+        name: service.name.clone(),
+        own: own(world, ix, now),
+        condition: effective(world, ix, now),
+        causes: service.causes.iter().map(|&ix| name_of(ix)).collect(),
+        criticality: service.criticality(),
+        dependencies: dependencies.collect(),
+        instances: InstanceCounts {
+            total: service.counted() as u32,
+            healthy,
+            unknown,
+            degraded,
+            unhealthy,
+            suspect: service.suspects,
+            lost: service.lost,
+        },
+        min_healthy: u32::try_from(service.wanted()).unwrap_or(u32::MAX),
+        maintenance: service.maintenance.clone(),
+        reported: service.reported,
+        disagreements: service.disagreements.values().cloned().collect(),
+        up_since: service.live.first().map(|&(started, _)| started),
+    }
+}
+
+/// The instances of a service, the worst first, at most `limit`.
+pub(crate) fn instances(world: &World, ix: ServiceIx, limit: usize) -> Vec<InstanceState> {
+    let service = &world.services[ix];
+    let well = service.instances.values().copied().filter(|ix| !service.bad.contains(ix));
+    let order: Vec<InstanceIx> = crate::causes::worst_instances(world, service).into_iter().chain(well).collect();
+    order.into_iter().take(limit).map(|ix| instance(&world.instances[ix])).collect()
+}

@@ -1,0 +1,141 @@
+//! What the engine knows: services, their instances, and the graph between them, with the counts the roll-up needs.
+//!
+//! Keeps its own books consistent (every count, edge and observation has one place that changes it) and judges nothing:
+//! no status of a service is decided here. Iterated maps are ordered, so that one history has one outcome.
+
+mod graph;
+mod instance;
+mod service;
+
+use std::collections::BTreeMap;
+
+use slab::Slab as Arena;
+use ward_model::{Freshness, Mono, Name, Status, Wall};
+
+pub(crate) use instance::{Check, Culprit, Instance, Signal};
+pub(crate) use service::{Edge, Service};
+
+/// A service's place in the arena.
+pub(crate) type ServiceIx = usize;
+/// An instance's place in the arena.
+pub(crate) type InstanceIx = usize;
+
+/// Everything known.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) services: Arena<Service>,
+    pub(crate) instances: Arena<Instance>,
+    pub(crate) names: BTreeMap<Name, ServiceIx>,
+    /// Services whose state must be computed again, each once.
+    pub(crate) dirty_services: Vec<ServiceIx>,
+    /// Instances whose state others must be told, each once.
+    pub(crate) dirty_instances: Vec<InstanceIx>,
+}
+
+impl World {
+    pub(crate) fn find(&self, name: &Name) -> Option<ServiceIx> {
+        self.names.get(name).copied()
+    }
+
+    /// The service of this name, made if it is not there.
+    pub(crate) fn service_or_new(&mut self, name: &Name, now: Mono, wall: Wall) -> ServiceIx {
+        if let Some(ix) = self.find(name) {
+            return ix;
+        }
+        let ix = self.services.insert(Service::new(name.clone(), now, wall));
+        self.names.insert(name.clone(), ix);
+        self.touch_service(ix);
+        ix
+    }
+
+    /// How many of these names are not there yet.
+    pub(crate) fn count_new<'a>(&self, names: impl Iterator<Item = &'a Name>) -> usize {
+        let mut new: Vec<_> = names.filter(|name| !self.names.contains_key(*name)).collect();
+        new.sort_unstable();
+        new.dedup();
+        new.len()
+    }
+
+    pub(crate) fn touch_service(&mut self, ix: ServiceIx) {
+        let service = &mut self.services[ix];
+        if !service.dirty {
+            service.dirty = true;
+            self.dirty_services.push(ix);
+        }
+    }
+
+    pub(crate) fn touch_instance(&mut self, ix: InstanceIx) {
+        let instance = &mut self.instances[ix];
+        if !instance.dirty {
+            instance.dirty = true;
+            self.dirty_instances.push(ix);
+        }
+    }
+
+    /// Puts a new instance under its service.
+    pub(crate) fn add_instance(&mut self, instance: Instance) -> InstanceIx {
+        let (service, name) = (instance.service, instance.id.instance.clone());
+        let (status, started) = (instance.leaf.status(), instance.started);
+        let ix = self.instances.insert(instance);
+        let under = &mut self.services[service];
+        under.instances.insert(name, ix);
+        under.reported = true;
+        under.count(ix, None, Some(status));
+        under.live.insert((started, ix));
+        self.touch_service(service);
+        self.touch_instance(ix);
+        ix
+    }
+
+    /// Takes an instance and its observations away. The caller rebuilds the edges of its service.
+    pub(crate) fn remove_instance(&mut self, ix: InstanceIx) -> Instance {
+        self.drop_observations(ix, |_| true);
+        let instance = self.instances.remove(ix);
+        let under = &mut self.services[instance.service];
+        under.instances.remove(&instance.id.instance);
+        under.disagreements.remove(&instance.id.instance);
+        under.count(ix, Some(instance.leaf.status()), None);
+        under.live.remove(&(instance.started, ix));
+        under.suspects -= u32::from(instance.is_suspect());
+        under.lost -= u32::from(instance.is_gone());
+        self.touch_service(instance.service);
+        instance
+    }
+
+    /// An instance's status is another than `before`.
+    pub(crate) fn recount_status(&mut self, ix: InstanceIx, before: Status) {
+        let instance = &self.instances[ix];
+        let (service, status) = (instance.service, instance.leaf.status());
+        self.services[service].count(ix, Some(before), Some(status));
+        self.touch_service(service);
+        self.touch_instance(ix);
+    }
+
+    /// An instance's freshness is another than `before`.
+    pub(crate) fn recount_freshness(&mut self, ix: InstanceIx, before: Freshness) {
+        let instance = &self.instances[ix];
+        let (service, started) = (instance.service, instance.started);
+        let was_gone = matches!(before, Freshness::Lost | Freshness::Exited);
+        let under = &mut self.services[service];
+        under.suspects = under.suspects + u32::from(instance.is_suspect()) - u32::from(before == Freshness::Suspect);
+        under.lost = under.lost + u32::from(instance.is_gone()) - u32::from(was_gone);
+        if instance.is_gone() {
+            under.live.remove(&(started, ix));
+        } else {
+            under.live.insert((started, ix));
+        }
+        self.touch_service(service);
+        self.touch_instance(ix);
+    }
+
+    /// A new incarnation of an instance started.
+    pub(crate) fn restart(&mut self, ix: InstanceIx, started: Wall) {
+        let before = std::mem::replace(&mut self.instances[ix].started, started);
+        let live = !self.instances[ix].is_gone();
+        let under = &mut self.services[self.instances[ix].service];
+        under.live.remove(&(before, ix));
+        if live {
+            under.live.insert((started, ix));
+        }
+    }
+}

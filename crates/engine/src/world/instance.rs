@@ -1,0 +1,215 @@
+//! One instance: its lease, its checks and signals, and its status as a leaf of the roll-up.
+
+use std::{collections::{BTreeMap, VecDeque}, time::Duration};
+
+use ward_model::{
+    CheckKind, Freshness, Incarnation, InstanceId, Mono, Name, Reason, SignalLevel, Status, Wall,
+};
+
+use super::ServiceIx;
+use crate::{Lease, Slot, leaf::Leaf, rollup::through_check};
+
+/// How many superseded incarnations are remembered and refused.
+const SUPERSEDED: usize = 8;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Check {
+    pub(crate) name: Name,
+    pub(crate) kind: CheckKind,
+    pub(crate) subject: Option<(Name, ServiceIx)>,
+    pub(crate) leaf: Leaf,
+    pub(crate) message: String,
+    /// No word yet.
+    pub(crate) pending: bool,
+    /// What it last counted as among the evidence about its subject.
+    pub(crate) counted: Option<Status>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Signal {
+    pub(crate) name: Name,
+    pub(crate) value: f64,
+    pub(crate) degraded: Option<SignalLevel>,
+    pub(crate) unhealthy: Option<SignalLevel>,
+    pub(crate) leaf: Leaf,
+}
+
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) service: ServiceIx,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) version: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) interval: Duration,
+    pub(crate) lease: Lease,
+    /// Where it beats. Always there while the instance is; its stream may be over.
+    pub(crate) slot: Slot,
+    pub(crate) freshness: Freshness,
+    /// While suspect: when it will be convicted.
+    pub(crate) due: Mono,
+    pub(crate) sequence: u64,
+    superseded: VecDeque<Incarnation>,
+    pub(crate) started: Wall,
+    pub(crate) startup_due: Mono,
+    /// The incarnation before ended uncleanly and this one has not been healthy yet: how it ended.
+    pub(crate) tainted: Option<Reason>,
+    /// Known from before the aggregator's start and not heard since: its status then.
+    pub(crate) recalled: Option<Status>,
+    /// The observer is blind and this one is among what it cannot see.
+    pub(crate) unseen: bool,
+    /// What an agent said of its end.
+    pub(crate) exit: String,
+    pub(crate) lost_at: Mono,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) signals: Vec<Signal>,
+    pub(crate) leaf: Leaf,
+    /// Its status is its own: what changes from here on counts towards flapping.
+    pub(crate) speaks: bool,
+    /// The earliest wake that is already asked for.
+    pub(crate) next_wake: Option<Mono>,
+    pub(crate) published: Option<Status>,
+    pub(crate) dirty: bool,
+}
+
+/// What makes an instance as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Culprit<'a> {
+    Instance,
+    Check(&'a Check),
+    Signal(&'a Signal),
+}
+
+/// A status with its reason and what is behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judgement<'a> {
+    pub(crate) status: Status,
+    pub(crate) reason: Reason,
+    pub(crate) culprit: Culprit<'a>,
+}
+
+impl Instance {
+    #[expect(clippy::too_many_arguments, reason = "one caller; a struct of them would be this struct again")]
+    pub(crate) fn new(
+        id: InstanceId, service: ServiceIx, incarnation: Incarnation, interval: Duration, slot: Slot,
+        startup_due: Mono, wall: Wall, status: Status,
+    ) -> Self {
+        Self {
+            id,
+            service,
+            incarnation,
+            version: String::new(),
+            labels: BTreeMap::new(),
+            interval,
+            lease: Lease::for_interval(interval),
+            slot,
+            freshness: Freshness::Fresh,
+            due: Mono::default(),
+            sequence: 0,
+            superseded: VecDeque::new(),
+            started: wall,
+            startup_due,
+            tainted: None,
+            recalled: None,
+            unseen: false,
+            exit: String::new(),
+            lost_at: Mono::default(),
+            checks: Vec::new(),
+            signals: Vec::new(),
+            leaf: Leaf::new(status, wall),
+            speaks: false,
+            next_wake: None,
+            published: None,
+            dirty: false,
+        }
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.freshness == Freshness::Suspect
+    }
+
+    /// Lost or exited.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.freshness, Freshness::Lost | Freshness::Exited)
+    }
+
+    /// Neither gone nor out of sight: its checks speak for now.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.is_gone() && !self.unseen && self.recalled.is_none()
+    }
+
+    pub(crate) fn supersede(&mut self, by: Incarnation) {
+        if self.superseded.len() == SUPERSEDED {
+            self.superseded.pop_front();
+        }
+        self.superseded.push_back(std::mem::replace(&mut self.incarnation, by));
+    }
+
+    pub(crate) fn has_superseded(&self, incarnation: &Incarnation) -> bool {
+        self.superseded.contains(incarnation)
+    }
+
+    /// The join of its checks and signals, leaving out those for which `skip` says so.
+    pub(crate) fn word(&self, skip: impl Fn(&Check) -> bool) -> Judgement<'_> {
+        let mut worst =
+            Judgement { status: Status::Healthy, reason: Reason::Reported, culprit: Culprit::Instance };
+        for check in self.checks.iter().filter(|check| !skip(check)) {
+            let status = through_check(check.kind, check.leaf.status());
+            if status > worst.status {
+                worst = Judgement { status, reason: check.reason(), culprit: Culprit::Check(check) };
+            }
+        }
+        for signal in &self.signals {
+            if signal.leaf.status() > worst.status {
+                let reason = if signal.leaf.is_flapping() { Reason::Flapping } else { Reason::Threshold };
+                worst = Judgement { status: signal.leaf.status(), reason, culprit: Culprit::Signal(signal) };
+            }
+        }
+        worst
+    }
+
+    /// Its status before flapping is looked at. The order is that of certainty: what an agent or silence proved, what
+    /// cannot be seen, what a bad end leaves behind, and last its own word.
+    pub(crate) fn judge(&self, skip: impl Fn(&Check) -> bool) -> Judgement<'_> {
+        let sure = |status, reason| Judgement { status, reason, culprit: Culprit::Instance };
+        match self.freshness {
+            Freshness::Exited => return sure(Status::Unhealthy, Reason::Exited),
+            Freshness::Lost => return sure(Status::Unhealthy, Reason::Lost),
+            Freshness::Fresh | Freshness::Suspect => {}
+        }
+        if self.unseen || self.recalled.is_some() {
+            return sure(Status::Unknown, Reason::ObserverSuspect);
+        }
+        let word = self.word(skip);
+        match self.tainted {
+            Some(ended) if word.status.is_bad() && word.status != Status::Unhealthy => {
+                sure(Status::Unhealthy, ended)
+            }
+            _ => word,
+        }
+    }
+
+    /// The next moment at which it must be looked at though nothing happens.
+    pub(crate) fn next_look(&self, now: Mono) -> Option<Mono> {
+        let pending = self.checks.iter().any(|check| check.pending) && self.startup_due > now;
+        let startup = pending.then_some(self.startup_due);
+        let checks = self.checks.iter().filter_map(|check| check.leaf.next_look());
+        let signals = self.signals.iter().filter_map(|signal| signal.leaf.next_look());
+        checks.chain(signals).chain(self.leaf.next_look()).chain(startup).min()
+    }
+}
+
+impl Check {
+    pub(crate) fn reason(&self) -> Reason {
+        if self.pending {
+            match self.leaf.status() {
+                Status::Unhealthy => Reason::StartupTimeout,
+                _ => Reason::Starting,
+            }
+        } else if self.leaf.is_flapping() {
+            Reason::Flapping
+        } else {
+            Reason::Reported
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! One service: its instances counted by status, what was declared about it, and its place in the graph.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use ward_model::{
+    Criticality, Dependency, DependencyKind, Incarnation, Maintenance, MinHealthy, Mono, Name, ServiceState, Status,
+    Wall, bounds,
+};
+
+use super::{InstanceIx, ServiceIx};
+use crate::{Declaration, rollup::Counts};
+
+/// How many ended incarnations are remembered, so that a late message of one does not bring it back.
+const DEPARTED: usize = 8;
+
+/// What a service needs, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub(crate) target: ServiceIx,
+    pub(crate) kind: DependencyKind,
+    /// Edges of one group count as the best of them.
+    pub(crate) any_of: Option<Name>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) name: Name,
+    pub(crate) instances: BTreeMap<Name, InstanceIx>,
+    /// Counted instances that are not healthy: where to look for the worst.
+    pub(crate) bad: BTreeSet<InstanceIx>,
+    pub(crate) counts: Counts,
+    pub(crate) suspects: u32,
+    pub(crate) lost: u32,
+    /// Somebody reports, or has reported, for it.
+    pub(crate) reported: bool,
+    /// Missing seats are judged from here on.
+    pub(crate) seats_due: Mono,
+    /// A wake for that moment is asked for.
+    pub(crate) seats_asked: bool,
+    pub(crate) file: Option<Declaration>,
+    pub(crate) hello: Declaration,
+    pub(crate) disagreements: BTreeMap<Name, String>,
+    departed: VecDeque<(Name, Incarnation)>,
+    /// Declared and observed dependencies.
+    pub(crate) edges: Vec<Edge>,
+    /// Subjects of its instances' checks: how many required and advisory ones are about each.
+    pub(crate) observes: BTreeMap<ServiceIx, [u32; 2]>,
+    /// Who has an edge to it, and how many.
+    pub(crate) dependents: BTreeMap<ServiceIx, u32>,
+    /// What checks of others say about it.
+    pub(crate) evidence: Counts,
+    /// Which services those checks belong to, and how many there are.
+    pub(crate) observers: BTreeMap<ServiceIx, u32>,
+    /// Root causes of a bad verdict, nearest first.
+    pub(crate) causes: Vec<ServiceIx>,
+    pub(crate) own: (Status, Wall),
+    pub(crate) effective: (Status, Wall),
+    /// What it counted as in the system's tally; `None` before it was counted.
+    pub(crate) tallied: Option<(Criticality, bool, Status)>,
+    pub(crate) maintenance: Option<Maintenance>,
+    pub(crate) maintenance_due: Option<Mono>,
+    /// Instances that are neither lost nor exited, the longest-running first.
+    pub(crate) live: BTreeSet<(Wall, InstanceIx)>,
+    /// What others were told last.
+    pub(crate) published: Option<ServiceState>,
+    /// Its edges changed since the last roll-up.
+    pub(crate) rewired: bool,
+    pub(crate) dirty: bool,
+}
+
+impl Service {
+    pub(super) fn new(name: Name, now: Mono, wall: Wall) -> Self {
+        Self {
+            name,
+            instances: BTreeMap::new(),
+            bad: BTreeSet::new(),
+            counts: Counts::default(),
+            suspects: 0,
+            lost: 0,
+            reported: false,
+            seats_due: now + bounds::STARTUP_DEADLINE_DEFAULT,
+            seats_asked: false,
+            file: None,
+            hello: Declaration::default(),
+            disagreements: BTreeMap::new(),
+            departed: VecDeque::new(),
+            edges: Vec::new(),
+            observes: BTreeMap::new(),
+            dependents: BTreeMap::new(),
+            evidence: Counts::default(),
+            observers: BTreeMap::new(),
+            causes: Vec::new(),
+            own: (Status::Unknown, wall),
+            effective: (Status::Unknown, wall),
+            tallied: None,
+            maintenance: None,
+            maintenance_due: None,
+            live: BTreeSet::new(),
+            published: None,
+            rewired: true,
+            dirty: false,
+        }
+    }
+
+    /// Moves one instance from a count to another; `None` is outside.
+    pub(super) fn count(&mut self, ix: InstanceIx, from: Option<Status>, to: Option<Status>) {
+        if let Some(from) = from {
+            self.counts[from as usize] -= 1;
+            self.bad.remove(&ix);
+        }
+        if let Some(to) = to {
+            self.counts[to as usize] += 1;
+            if to.is_bad() {
+                self.bad.insert(ix);
+            }
+        }
+    }
+
+    /// How many instances count.
+    pub(crate) fn counted(&self) -> usize {
+        self.counts.iter().map(|&count| count as usize).sum()
+    }
+
+    /// How many of them must be well.
+    pub(crate) fn wanted(&self) -> usize {
+        self.min_healthy().resolve(self.counted())
+    }
+
+    /// The file's word, else the latest hello's, else the default.
+    pub(crate) fn criticality(&self) -> Criticality {
+        let file = self.file.as_ref().and_then(|file| file.criticality);
+        file.or(self.hello.criticality).unwrap_or_default()
+    }
+
+    fn min_healthy(&self) -> MinHealthy {
+        let file = self.file.as_ref().and_then(|file| file.min_healthy);
+        file.or(self.hello.min_healthy).unwrap_or_default()
+    }
+
+    pub(crate) fn declared_dependencies(&self) -> &[Dependency] {
+        let file = self.file.as_ref().and_then(|file| file.dependencies.as_deref());
+        file.or(self.hello.dependencies.as_deref()).unwrap_or_default()
+    }
+
+    pub(crate) fn remember_departed(&mut self, instance: Name, incarnation: Incarnation) {
+        if self.departed.len() == DEPARTED {
+            self.departed.pop_front();
+        }
+        self.departed.push_back((instance, incarnation));
+    }
+
+    pub(crate) fn has_departed(&self, instance: &Name, incarnation: &Incarnation) -> bool {
+        self.departed.iter().any(|(name, life)| name == instance && life == incarnation)
+    }
+
+    /// Nobody reports for it, observes it, needs it or declares it.
+    pub(crate) fn is_unreferenced(&self) -> bool {
+        self.instances.is_empty()
+            && self.dependents.is_empty()
+            && self.observers.is_empty()
+            && self.file.is_none()
+            && self.maintenance.is_none()
+    }
+}
