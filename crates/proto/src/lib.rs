@@ -19,6 +19,7 @@ mod text;
 
 pub use invalid::{Converted, Invalid};
 pub use status::least_severity;
+pub use text::message;
 
 /// `ward.health.v1`, as generated.
 #[expect(missing_docs, clippy::all, clippy::allow_attributes, reason = "generated")]

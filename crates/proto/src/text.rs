@@ -21,8 +21,9 @@ pub(crate) fn clean(text: String) -> String {
     }
 }
 
-/// A message as it may be kept: cleaned, and cut at a character boundary.
-pub(crate) fn message(text: String) -> String {
+/// A message for people as it may be kept and sent: a space for each control character, and cut at a character boundary
+/// to [`MESSAGE_BYTES`].
+pub fn message(text: String) -> String {
     let mut text = clean(text);
     let boundary = (0..=MESSAGE_BYTES.min(text.len()))
         .rev()

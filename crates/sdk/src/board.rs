@@ -1,0 +1,246 @@
+//! What a service would say of itself right now: the newest word of each check and the newest value of each signal.
+//!
+//! Checks write it, the report stream and the probes read it. It holds states, never a history or a queue, so that
+//! nothing grows while the aggregator is away. A channel from checks to stream was not taken for that reason.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use ward_chassis::Clock;
+use ward_engine::Debounce;
+use ward_model::{CheckKind, CheckResult, Mono, Name, SignalValue, Status};
+use ward_proto::message;
+
+use crate::{check::Verdict, signal::SignalHandle};
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Board {
+    pub(crate) service: Name,
+    pub(crate) version: String,
+    pub(crate) clock: Clock,
+    // Never held across an await or a call to the outside.
+    checks: Mutex<Vec<Cell>>,
+    pub(crate) signals: Vec<(Name, SignalHandle)>,
+    /// A check has another status than before.
+    pub(crate) news: Notify,
+    /// The service is leaving.
+    pub(crate) leaving: AtomicBool,
+    pub(crate) figures: Figures,
+}
+
+/// What the report stream did, counted since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) connected: AtomicBool,
+    pub(crate) connections: AtomicU64,
+    pub(crate) requests: AtomicU64,
+    pub(crate) beats: AtomicU64,
+    pub(crate) updates: AtomicU64,
+    pub(crate) rejections: AtomicU64,
+}
+
+/// One check.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    name: Name,
+    kind: CheckKind,
+    source: Source,
+    message: String,
+    spoken: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The service's own word, taken as it is.
+    Own(Status),
+    /// Runs of a function.
+    Runs(Debounce),
+}
+
+/// A check as it stands.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) name: Name,
+    pub(crate) kind: CheckKind,
+    pub(crate) status: Status,
+    pub(crate) message: String,
+    /// It has had a result.
+    pub(crate) spoken: bool,
+}
+
+impl Cell {
+    /// The service's own word.
+    pub(crate) fn own(name: Name) -> Self {
+        Self::new(name, CheckKind::Required, Source::Own(Status::Unknown))
+    }
+
+    /// A check that runs.
+    pub(crate) fn runs(name: Name, kind: CheckKind, debounce: Debounce) -> Self {
+        Self::new(name, kind, Source::Runs(debounce))
+    }
+
+    fn new(name: Name, kind: CheckKind, source: Source) -> Self {
+        Self {
+            name,
+            kind,
+            source,
+            message: String::new(),
+            spoken: false,
+        }
+    }
+
+    fn status(&self, now: Mono) -> Status {
+        match &self.source {
+            Source::Own(status) => *status,
+            Source::Runs(debounce) => debounce.status(now),
+        }
+    }
+
+    /// Takes a result; true if there is something new to say.
+    fn record(&mut self, verdict: Verdict, now: Mono) -> bool {
+        let before = self.status(now);
+        let after = match &mut self.source {
+            Source::Own(status) => {
+                *status = verdict.status;
+                verdict.status
+            }
+            Source::Runs(debounce) => debounce.observe(verdict.status, now),
+        };
+        // The message belongs to the status told, not to a result that has not made it yet.
+        if after != before || verdict.status == after {
+            self.message = message(verdict.message);
+        }
+        let first = !self.spoken;
+        self.spoken = true;
+        first || after != before
+    }
+
+    fn standing(&self, now: Mono) -> Standing {
+        Standing {
+            name: self.name.clone(),
+            kind: self.kind,
+            status: self.status(now),
+            message: self.message.clone(),
+            spoken: self.spoken,
+        }
+    }
+}
+
+impl Board {
+    pub(crate) fn new(
+        service: Name,
+        version: String,
+        clock: Clock,
+        checks: Vec<Cell>,
+        signals: Vec<(Name, SignalHandle)>,
+    ) -> Self {
+        Self {
+            service,
+            version,
+            clock,
+            checks: Mutex::new(checks),
+            signals,
+            news: Notify::new(),
+            leaving: AtomicBool::new(false),
+            figures: Figures::default(),
+        }
+    }
+
+    /// Takes a result of the check at `index`, in the order they were given to [`Board::new`].
+    pub(crate) fn record(&self, index: usize, verdict: Verdict) {
+        let now = self.clock.mono();
+        let news = self
+            .checks
+            .lock()
+            .get_mut(index)
+            .is_some_and(|cell| cell.record(verdict, now));
+        if news {
+            self.news.notify_one();
+        }
+    }
+
+    /// Every check as it stands.
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        let now = self.clock.mono();
+        self.checks.lock().iter().map(|cell| cell.standing(now)).collect()
+    }
+
+    /// The word of each check that has one.
+    pub(crate) fn results(&self) -> Vec<CheckResult> {
+        let spoken = self.standings().into_iter().filter(|standing| standing.spoken);
+        spoken
+            .map(
+                |Standing {
+                     name,
+                     status,
+                     message,
+                     ..
+                 }| CheckResult {
+                    name,
+                    status,
+                    message,
+                },
+            )
+            .collect()
+    }
+
+    /// The value of each signal that has one.
+    pub(crate) fn values(&self) -> Vec<SignalValue> {
+        let value = |(name, handle): &(Name, SignalHandle)| {
+            handle.get().map(|value| SignalValue {
+                name: name.clone(),
+                value,
+            })
+        };
+        self.signals.iter().filter_map(value).collect()
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(cell: Cell) -> Board {
+        let service = Name::service("payments").unwrap();
+        Board::new(service, String::new(), Clock::start(), vec![cell], vec![])
+    }
+
+    fn told(board: &Board) -> Option<(Status, String)> {
+        board
+            .results()
+            .pop()
+            .map(|result| (result.status, result.message))
+    }
+
+    #[test]
+    fn a_message_stays_with_the_status_it_explains() {
+        let board = board(Cell::runs(
+            Name::new("db").unwrap(),
+            CheckKind::Required,
+            Debounce::new(2, 2),
+        ));
+        assert_eq!(told(&board), None);
+        board.record(0, Verdict::new(Status::Healthy, "3 ms"));
+        board.record(0, Verdict::unhealthy("refused"));
+        assert_eq!(told(&board), Some((Status::Healthy, "3 ms".into())));
+        board.record(0, Verdict::unhealthy("refused\u{7}"));
+        assert_eq!(told(&board), Some((Status::Unhealthy, "refused ".into())));
+        board.record(0, Verdict::healthy());
+        assert_eq!(told(&board), Some((Status::Unhealthy, "refused ".into())));
+    }
+
+    #[test]
+    fn an_own_word_is_taken_as_it_is() {
+        let board = board(Cell::own(Name::new("self").unwrap()));
+        for status in [Status::Unhealthy, Status::Healthy, Status::Unknown] {
+            board.record(0, status.into());
+            assert_eq!(told(&board), Some((status, String::new())));
+        }
+    }
+}

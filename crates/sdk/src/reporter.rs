@@ -1,0 +1,157 @@
+//! The handle a service keeps: sets signals and its own word, serves probes, says goodbye.
+//!
+//! Nothing here waits for the aggregator, [`Reporter::shutdown`] alone excepted, which is bounded. Dropping the last
+//! clone ends the background tasks without a goodbye, so that a crash, an early return and a panic all look like what
+//! they are.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use axum::Router;
+use parking_lot::Mutex;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+use ward_model::Status;
+
+use crate::{
+    board::Board,
+    builder::Builder,
+    check::Verdict,
+    health::Health,
+    liveness::{Heartbeat, Liveness},
+    probes::{ProbeServer, Probes},
+    signal::SignalHandle,
+};
+
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Reports a service's health in the background. Clones are the same reporter.
+#[derive(Clone, Debug)]
+pub struct Reporter(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    probes: Probes,
+    stop: watch::Sender<bool>,
+    // Dropping a set ends its tasks.
+    checks: Mutex<JoinSet<()>>,
+    reporting: Mutex<JoinSet<()>>,
+    nowhere: SignalHandle,
+    nobody: Heartbeat,
+    strangers_told: AtomicBool,
+}
+
+impl Reporter {
+    /// Starts to describe the service called `service`: `a-z`, `0-9`, `.` and `-`, at most 63.
+    pub fn builder(service: impl Into<String>) -> Builder {
+        Builder::new(service.into())
+    }
+
+    pub(crate) fn new(
+        board: Arc<Board>,
+        liveness: Arc<Liveness>,
+        stop: watch::Sender<bool>,
+        checks: JoinSet<()>,
+        reporting: JoinSet<()>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            probes: Probes { board, liveness },
+            stop,
+            checks: Mutex::new(checks),
+            reporting: Mutex::new(reporting),
+            nowhere: SignalHandle::default(),
+            nobody: Heartbeat::default(),
+            strangers_told: AtomicBool::new(false),
+        }))
+    }
+
+    /// Where the signal called `name` is set; clone it to keep it. One that was not declared is set in vain, which is
+    /// logged once.
+    #[inline]
+    pub fn signal(&self, name: &str) -> &SignalHandle {
+        let declared = self
+            .0
+            .probes
+            .board
+            .signals
+            .iter()
+            .find(|(declared, _)| declared.as_str() == name);
+        match declared {
+            Some((_, handle)) => handle,
+            None => {
+                self.stranger("signal", name);
+                &self.0.nowhere
+            }
+        }
+    }
+
+    /// The heartbeat called `name`; clone it to keep it. One that was not declared beats in vain, which is logged once.
+    #[inline]
+    pub fn heartbeat(&self, name: &str) -> &Heartbeat {
+        match self.0.probes.liveness.heartbeat(name) {
+            Some(heartbeat) => heartbeat,
+            None => {
+                self.stranger("heartbeat", name);
+                &self.0.nobody
+            }
+        }
+    }
+
+    #[cold]
+    fn stranger(&self, kind: &str, name: &str) {
+        if !self.0.strangers_told.swap(true, Relaxed) {
+            tracing::warn!(kind, ?name, "used without having been declared to the builder");
+        }
+    }
+
+    /// The service's own word, told at once. It is one check among the others (`self`), required and not debounced.
+    pub fn set_status(&self, status: Status, message: impl Into<String>) {
+        self.0.probes.board.record(0, Verdict::new(status, message));
+    }
+
+    /// How the service is, by its own checks.
+    pub fn health(&self) -> Health {
+        Health::of(&self.0.probes.board)
+    }
+
+    /// The aggregator hears this service at present.
+    pub fn is_connected(&self) -> bool {
+        self.0.probes.board.figures.connected.load(Relaxed)
+    }
+
+    /// `/livez`, `/readyz`, `/startupz`, `/health` and `/metrics`, to be merged into the service's own router. They
+    /// outlive the reporter, with what was known last.
+    pub fn routes(&self) -> Router {
+        self.0.probes.routes()
+    }
+
+    /// The same routes at `addr`, on a thread and a runtime of their own: they answer (that the process is stuck) when
+    /// the service's runtime does not. For a port that only the orchestrator reaches.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound, or no thread started.
+    pub fn serve_probes(&self, addr: SocketAddr) -> io::Result<ProbeServer> {
+        ProbeServer::start(&self.0.probes, addr)
+    }
+
+    /// Says goodbye and stops. Readiness falls at once. Takes at most 2 s, whatever the aggregator does; the second call
+    /// does nothing.
+    pub async fn shutdown(&self) {
+        self.0.probes.board.leaving.store(true, Relaxed);
+        self.0.checks.lock().abort_all();
+        self.0.stop.send_replace(true);
+        let mut reporting = std::mem::take(&mut *self.0.reporting.lock());
+        if timeout(GOODBYE, reporting.join_next()).await.is_err() {
+            tracing::warn!("the aggregator did not take the goodbye in time");
+        }
+        self.0.probes.board.figures.connected.store(false, Relaxed);
+    }
+}

@@ -1,0 +1,63 @@
+//! Runs one check in its rhythm, for as long as its task lives.
+//!
+//! Each run is a task of its own, so that a panic is a verdict instead of the end. A run that was given up but blocks
+//! its thread is waited for: starting another would block one thread more each period.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+use crate::{
+    board::Board,
+    check::{Check, Verdict},
+};
+
+/// The longest the first run is put off. A fleet that starts at once should not ask its database at once.
+const FIRST_JITTER: Duration = Duration::from_millis(250);
+
+/// `phase` in 0..1 spreads the runs of many instances over the period.
+pub(crate) async fn run(check: Check, board: Arc<Board>, index: usize, phase: f64) {
+    let mut runs = JoinSet::new();
+    sleep(FIRST_JITTER.min(check.period / 10).mul_f64(phase)).await;
+    board.record(index, verdict(&check, &mut runs).await);
+    sleep(check.period.mul_f64(0.5 + phase / 2.0)).await;
+    let mut ticks = interval(check.period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        board.record(index, verdict(&check, &mut runs).await);
+    }
+}
+
+async fn verdict(check: &Check, runs: &mut JoinSet<Verdict>) -> Verdict {
+    while runs.try_join_next().is_some() {}
+    if !runs.is_empty() {
+        return Verdict::unhealthy("a run that timed out still blocks its thread");
+    }
+    let run = check.clone();
+    // Called in the task as well: a function may panic before it returns its future.
+    runs.spawn(async move { run.run().await });
+    let limit = check.effective_timeout();
+    match timeout(limit, runs.join_next()).await {
+        Ok(Some(Ok(verdict))) => verdict,
+        Ok(Some(Err(error))) => ended(&check.name, &error),
+        Ok(None) => Verdict::unknown("the check did not run"),
+        Err(_) => {
+            runs.abort_all();
+            Verdict::unhealthy(format!("timed out after {limit:?}"))
+        }
+    }
+}
+
+/// What was said while panicking is for the log of this process, where the panic hook has put it.
+fn ended(name: &str, error: &JoinError) -> Verdict {
+    if error.is_panic() {
+        tracing::error!(check = name, "a health check panicked");
+        Verdict::unhealthy("the check panicked")
+    } else {
+        Verdict::unknown("the check was cancelled")
+    }
+}
