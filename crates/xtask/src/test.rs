@@ -65,7 +65,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 /// Builds all programs and tests first: the tests of the whole system start the `ward` program, and cargo builds that
 /// only for the tests of its own package.
 fn run_cargo(options: &Options, counts: &mut Counts) -> anyhow::Result<()> {
-    succeed(&mut cargo(&["build", "--workspace", "--bins", "--tests"])).context("cannot build the tests")?;
+    succeed(&mut cargo(&[
+        "build",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+    ]))
+    .context("cannot build the tests")?;
     let mut command = cargo(&options.arguments());
     announce(&command);
     let mut child = command
