@@ -1,0 +1,226 @@
+//! The engine's loop: the one place where events get an order and time passes.
+//!
+//! It has an operating system thread and a small runtime of its own, so that a busy edge cannot make a tick late and a
+//! long roll-up cannot starve an edge. Whoever wants something decided sends an event and waits for the answer; what
+//! changed is published to the hub before the answer leaves, in the same thread and so in order. A lock around the
+//! engine was not taken: readers and writers would queue on it unseen, and a tick with them.
+//!
+//! It judges nothing and keeps nothing.
+
+mod run;
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::sync::{mpsc, oneshot};
+use ward_chassis::Clock;
+use ward_engine::{Declaration, Engine, Event, Reply, Slab};
+use ward_model::{Entity, Epoch, Mono, Name};
+
+use crate::hub::{self, Hub};
+
+/// How many calls may wait. Each report stream and each unary call has one outstanding at most, so a full inbox means
+/// that a thousand are waiting already; more of them wait where they are, which costs nobody else anything.
+const INBOX: usize = 1_024;
+
+/// The engine is not there any more: the process is ending, or the decision itself failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the aggregator is stopping: try again in a moment, or at another one")]
+pub(crate) struct Unavailable;
+
+enum Command {
+    Apply {
+        event: Event,
+        received: Mono,
+        reply: oneshot::Sender<Reply>,
+    },
+    Read(Box<dyn FnOnce(&Engine) + Send>),
+}
+
+/// What the loop measures about itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Timings {
+    /// Seconds of one application of an event, roll-up included.
+    pub(crate) rollup: Histogram,
+    /// Seconds from taking a message in to publishing what it changed.
+    pub(crate) report_to_watch: Histogram,
+}
+
+/// A handle to the engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Decider {
+    inbox: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    slab: Arc<Slab>,
+    /// Messages that edges have taken in, all told.
+    ingress: AtomicU64,
+    /// When the loop was last seen alive: nanoseconds of [`Mono`].
+    heartbeat: AtomicU64,
+}
+
+/// The loop's thread. Dropping it stops the loop as well.
+#[derive(Debug)]
+pub(crate) struct Loop {
+    stop: Option<oneshot::Sender<()>>,
+    /// Nothing is ever sent: it ends with its sender. `None` once that was seen.
+    ended: Option<oneshot::Receiver<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Starts an engine of its own life, with what the file declares in force before anything is published.
+pub(crate) fn start(
+    config: ward_engine::Config,
+    hub_config: hub::Config,
+    declarations: impl IntoIterator<Item = (Name, Declaration)>,
+    timings: Timings,
+    clock: &Clock,
+) -> io::Result<(Loop, Decider, Hub)> {
+    let slab = Arc::new(Slab::default());
+    let tick = config.tick;
+    let mut engine = Engine::new(config, new_epoch(), slab.clone(), clock.now());
+    for (service, declaration) in declarations {
+        engine.apply(
+            Event::Declare {
+                service,
+                declaration: Some(declaration),
+            },
+            clock.now(),
+        );
+    }
+    let state = entities(&engine);
+    let (publisher, hub) = hub::hub(engine.epoch(), engine.revision(), &state, hub_config);
+    let shared = Arc::new(Shared {
+        heartbeat: AtomicU64::new(clock.mono().0),
+        clock: clock.clone(),
+        slab,
+        ingress: AtomicU64::new(0),
+    });
+    let (inbox, commands) = mpsc::channel(INBOX);
+    let (stop, stopped) = oneshot::channel();
+    let (alive, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let mut running = run::Running::new(engine, publisher, timings, shared.clone());
+    let thread = thread::Builder::new()
+        .name("ward-decider".into())
+        .spawn(move || {
+            // Dropped when the thread ends, however it does.
+            let _alive: oneshot::Sender<()> = alive;
+            runtime.block_on(running.run(commands, stopped, tick));
+        })?;
+    Ok((
+        Loop {
+            stop: Some(stop),
+            ended: Some(ended),
+            thread: Some(thread),
+        },
+        Decider { inbox, shared },
+        hub,
+    ))
+}
+
+/// Random, so that no restart repeats one; within 53 bits, so that no JSON reader rounds it.
+fn new_epoch() -> Epoch {
+    Epoch((rand::random::<u64>() >> 11) | 1)
+}
+
+fn entities(engine: &Engine) -> Vec<Entity> {
+    let system = std::iter::once(Entity::System(engine.system()));
+    system.chain(engine.services(None).map(Entity::Service)).collect()
+}
+
+impl Decider {
+    /// Has an event decided, which came in just now. What it changed is published when this returns.
+    ///
+    /// Dropping the future does not take back the event once it was sent.
+    pub(crate) async fn apply(&self, event: Event) -> Result<Reply, Unavailable> {
+        self.apply_received(event, self.shared.clock.mono()).await
+    }
+
+    /// The same for an event that came in at `received`.
+    pub(crate) async fn apply_received(&self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox
+            .send(Command::Apply {
+                event,
+                received,
+                reply,
+            })
+            .await
+            .map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)
+    }
+
+    /// Looks at the engine between two events. `read` runs on the engine's thread: it should copy and leave.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let read = Box::new(move |engine: &Engine| {
+            // Whoever asked may have left meanwhile.
+            drop(reply.send(read(engine)));
+        });
+        self.inbox
+            .send(Command::Read(read))
+            .await
+            .map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)
+    }
+
+    /// Counts a message taken in by an edge, so that the engine can see whether anything is still coming.
+    #[inline]
+    pub(crate) fn count_ingress(&self) {
+        self.shared.ingress.fetch_add(1, Relaxed);
+    }
+
+    /// Where beats go.
+    pub(crate) fn slab(&self) -> &Arc<Slab> {
+        &self.shared.slab
+    }
+
+    /// How long ago the loop was last seen alive.
+    pub(crate) fn silence(&self) -> Duration {
+        self.shared
+            .clock
+            .mono()
+            .since(Mono(self.shared.heartbeat.load(Relaxed)))
+    }
+}
+
+impl Loop {
+    /// Resolves when the loop has ended, which before [`Self::stop`] means that it failed. Cancel safe.
+    pub(crate) async fn ended(&mut self) {
+        if let Some(ended) = &mut self.ended {
+            drop(ended.await);
+            self.ended = None;
+        }
+    }
+
+    /// Stops the loop behind the event under way. Who still waits for an answer gets [`Unavailable`].
+    pub(crate) async fn stop(mut self) {
+        drop(self.stop.take());
+        self.ended().await;
+        // What `ended` waited for is the last thing the thread drops, so this hardly waits.
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the decision had failed before the stop");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

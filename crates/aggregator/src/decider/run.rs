@@ -1,0 +1,114 @@
+//! The loop itself.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval},
+};
+use ward_engine::{Engine, Event, Reply, Tick};
+use ward_model::Mono;
+
+use super::{Command, Shared, Timings};
+use crate::hub::Publisher;
+
+/// How many commands are taken between two looks at the time. At a few microseconds each a tick is never late by more
+/// than a part of its period because of them.
+const BATCH: usize = 64;
+
+pub(super) struct Running {
+    engine: Engine,
+    publisher: Publisher,
+    timings: Timings,
+    shared: Arc<Shared>,
+    /// How long the machine had been suspended at the last tick.
+    suspended: Duration,
+}
+
+impl Running {
+    pub(super) fn new(engine: Engine, publisher: Publisher, timings: Timings, shared: Arc<Shared>) -> Self {
+        let suspended = shared.clock.suspended();
+        Self {
+            engine,
+            publisher,
+            timings,
+            shared,
+            suspended,
+        }
+    }
+
+    /// Until stopped, or until nobody is left who could ask.
+    pub(super) async fn run(
+        &mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut stopped: oneshot::Receiver<()>,
+        tick: Duration,
+    ) {
+        let mut ticks = interval(tick);
+        // A late tick must be seen as late, once; a burst to make up for it would hide that from the engine.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut stopped => return,
+                _ = ticks.tick() => self.tick(),
+                taken = commands.recv_many(&mut batch, BATCH) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    batch.drain(..).for_each(|command| self.obey(command));
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let suspended = self.shared.clock.suspended();
+        let tick = Tick {
+            entropy: rand::random(),
+            ingress: self.shared.ingress.load(Relaxed),
+            suspended: suspended.saturating_sub(self.suspended),
+        };
+        self.suspended = suspended;
+        self.apply(Event::Tick(tick), None);
+        self.shared.heartbeat.store(self.shared.clock.mono().0, Relaxed);
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Apply {
+                event,
+                received,
+                reply,
+            } => {
+                let answer = self.apply(event, Some(received));
+                // Whoever asked may have left meanwhile; what was decided stands.
+                drop(reply.send(answer));
+            }
+            Command::Read(read) => read(&self.engine),
+        }
+    }
+
+    fn apply(&mut self, event: Event, received: Option<Mono>) -> Reply {
+        let now = self.shared.clock.now();
+        let outcome = self.engine.apply(event, now);
+        if received.is_none() && outcome.changes.is_none() {
+            return outcome.reply;
+        }
+        self.timings
+            .rollup
+            .observe(self.shared.clock.mono().since(now.mono).as_secs_f64());
+        if let Some(changes) = outcome.changes {
+            self.publisher.publish(changes);
+            if let Some(received) = received {
+                let took = self.shared.clock.mono().since(received);
+                self.timings.report_to_watch.observe(took.as_secs_f64());
+            }
+        }
+        outcome.reply
+    }
+}

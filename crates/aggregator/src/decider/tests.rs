@@ -1,0 +1,116 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use prometheus_client::{metrics::histogram::Histogram, registry::Registry};
+use ward_model::{Criticality, Hello, Incarnation, InstanceId, Status};
+
+use super::*;
+use crate::hub::{Filter, Outgoing};
+
+fn timings() -> Timings {
+    Timings {
+        rollup: Histogram::new([1.0]),
+        report_to_watch: Histogram::new([1.0]),
+    }
+}
+
+fn started(declarations: Vec<(Name, Declaration)>) -> (Loop, Decider, Hub, Timings) {
+    let timings = timings();
+    let (running, decider, hub) = start(
+        Default::default(),
+        hub::Config::default(),
+        declarations,
+        timings.clone(),
+        &Clock::start(),
+    )
+    .unwrap();
+    (running, decider, hub, timings)
+}
+
+fn name(text: &str) -> Name {
+    Name::service(text).unwrap()
+}
+
+fn hello(service: &str) -> Event {
+    let hello = Hello {
+        id: InstanceId {
+            service: name(service),
+            instance: name("one"),
+        },
+        incarnation: Incarnation::new("first").unwrap(),
+        version: String::new(),
+        interval: Duration::from_secs(5),
+        labels: BTreeMap::new(),
+        criticality: Some(Criticality::Critical),
+        dependencies: Vec::new(),
+        checks: Vec::new(),
+        signals: Vec::new(),
+        min_healthy: None,
+        startup_deadline: Duration::from_secs(300),
+        sequence: 1,
+        results: Vec::new(),
+        values: Vec::new(),
+    };
+    Event::Hello {
+        stream: None,
+        hello: Box::new(hello),
+    }
+}
+
+#[tokio::test]
+async fn what_an_event_changes_is_published_before_its_answer() {
+    let (running, decider, hub, timings) = started(Vec::new());
+    let before = hub.cursor();
+    let reply = decider.apply(hello("bank")).await.unwrap();
+    assert!(matches!(reply, Reply::Registered(_)), "{reply:?}");
+    assert!(hub.cursor().revision > before.revision);
+    let (epoch, revision) = decider
+        .read(|engine| (engine.epoch(), engine.revision()))
+        .await
+        .unwrap();
+    assert_eq!((epoch, true), (before.epoch, revision >= hub.cursor().revision));
+    let mut registry = Registry::default();
+    registry.register("took", "", timings.report_to_watch);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    assert!(text.contains("took_count 1\n"), "{text}");
+    running.stop().await;
+    assert_eq!(decider.apply(hello("bank")).await, Err(Unavailable));
+    assert_eq!(decider.read(|_| ()).await, Err(Unavailable));
+}
+
+#[tokio::test]
+async fn what_the_file_declares_is_there_from_the_first_snapshot_on() {
+    let declaration = Declaration {
+        criticality: Some(Criticality::Critical),
+        ..Declaration::default()
+    };
+    let (running, decider, hub, _) = started(vec![(name("bank"), declaration)]);
+    let Some(Outgoing::Delta(first)) = hub.watch(Filter::default(), None).next().await else {
+        panic!("no snapshot")
+    };
+    assert_eq!(first.entities.len(), 2, "the system and the service");
+    let system = decider.read(Engine::system).await.unwrap();
+    assert_eq!(system.condition.status, Status::Unknown);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_heart_beats_and_a_failed_decision_is_noticed() {
+    let (mut running, decider, _hub, _) = started(Vec::new());
+    let beats = async {
+        let mut silence = decider.silence();
+        while decider.silence() >= silence {
+            silence = decider.silence();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), beats)
+        .await
+        .expect("a heartbeat");
+    let answer: Result<(), _> = decider.read(|_| panic!("a broken reader")).await;
+    assert_eq!(answer, Err(Unavailable));
+    tokio::time::timeout(Duration::from_secs(5), running.ended())
+        .await
+        .expect("noticed");
+    running.stop().await;
+}

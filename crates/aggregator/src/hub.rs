@@ -1,0 +1,170 @@
+//! Where revisions are published and watchers read them: one writer, any number of readers, none waits on another.
+//!
+//! The writer keeps a [`Ring`] of its own and publishes a clone of it (persistent, so O(1)) with each revision. A
+//! watcher is a cursor into whatever clone it last looked at. A broadcast channel was not taken: it has one queue length
+//! for everybody, no newest state for those who fall behind, and forgets entities that do not change.
+//!
+//! It knows nothing of gRPC; the edge turns a [`Watcher`] into a stream.
+
+mod filter;
+mod frame;
+mod reader;
+mod ring;
+mod watcher;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use ward_model::{ChangeSet, Entity, Epoch, Revision};
+
+pub(crate) use filter::{Filter, Level};
+pub(crate) use frame::{Closing, Outgoing};
+pub(crate) use ring::{Bounds, Cursor};
+pub(crate) use watcher::Watcher;
+
+use ring::Ring;
+
+/// How watchers are served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Config {
+    /// A bookmark comes at least this often.
+    pub(crate) bookmark_every: Duration,
+    /// One who is behind and takes nothing for so long is ended.
+    pub(crate) stall_after: Duration,
+    /// What the ring keeps.
+    pub(crate) bounds: Bounds,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bookmark_every: Duration::from_secs(10),
+            stall_after: Duration::from_secs(60),
+            bounds: Bounds::default(),
+        }
+    }
+}
+
+/// What watchers wait on. A level, not an edge: one who looks late misses nothing.
+#[derive(Clone, Debug)]
+struct Signal {
+    head: Revision,
+    closing: Option<Closing>,
+}
+
+/// The readers' side. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Hub {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    ring: ArcSwap<Ring>,
+    signal: watch::Sender<Signal>,
+    config: Config,
+    coalesced: AtomicU64,
+    stalls: Mutex<watcher::Stalls>,
+}
+
+/// The writer's side. There is one.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    ring: Ring,
+    shared: Arc<Shared>,
+}
+
+/// Both sides of a hub that knows `state` at `head`.
+pub(crate) fn hub(epoch: Epoch, head: Revision, state: &[Entity], config: Config) -> (Publisher, Hub) {
+    let ring = Ring::new(epoch, head, state, config.bounds);
+    let shared = Arc::new(Shared {
+        ring: ArcSwap::from_pointee(ring.clone()),
+        signal: watch::Sender::new(Signal { head, closing: None }),
+        config,
+        coalesced: AtomicU64::new(0),
+        stalls: Mutex::default(),
+    });
+    (
+        Publisher {
+            ring,
+            shared: shared.clone(),
+        },
+        Hub { shared },
+    )
+}
+
+impl Publisher {
+    /// Publishes one revision. Watchers see all of it or nothing.
+    pub(crate) fn publish(&mut self, set: ChangeSet) {
+        self.ring.push(set);
+        self.shared.ring.store(Arc::new(self.ring.clone()));
+        self.shared
+            .signal
+            .send_modify(|signal| signal.head = self.ring.head());
+    }
+}
+
+impl Hub {
+    /// Starts watching behind `resume`, or with a snapshot.
+    pub(crate) fn watch(&self, filter: Filter, resume: Option<Cursor>) -> Watcher {
+        Watcher::new(self.clone(), filter, resume)
+    }
+
+    /// Where the published history stands.
+    pub(crate) fn cursor(&self) -> Cursor {
+        let ring = self.shared.ring.load();
+        Cursor {
+            epoch: ring.epoch(),
+            revision: ring.head(),
+        }
+    }
+
+    /// Tells every watcher why it ends, and ends it.
+    pub(crate) fn close(&self, closing: Closing) {
+        self.shared
+            .signal
+            .send_modify(|signal| signal.closing = Some(closing));
+    }
+
+    /// How many watch now.
+    pub(crate) fn watchers(&self) -> usize {
+        self.shared.signal.receiver_count()
+    }
+
+    /// How many revisions were not told apart, over all watchers.
+    pub(crate) fn coalesced(&self) -> u64 {
+        self.shared.coalesced.load(Relaxed)
+    }
+
+    /// Ends watchers that are behind and have taken nothing for too long, and says how many. To be called every
+    /// [`STALL_SWEEP`].
+    pub(crate) fn end_stalled(&self) -> usize {
+        // One more, since it may have fallen behind just before the first of them.
+        let sweeps = self
+            .shared
+            .config
+            .stall_after
+            .as_secs()
+            .div_ceil(STALL_SWEEP.as_secs())
+            + 1;
+        let ring = self.shared.ring.load();
+        self.shared
+            .stalls
+            .lock()
+            .sweep(&ring, u32::try_from(sweeps).unwrap_or(u32::MAX))
+    }
+}
+
+/// How often stalled watchers are looked for.
+pub(crate) const STALL_SWEEP: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,695 @@
+//! The six promises of Watch against a reference that remembers every state there ever was.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use proptest::prelude::*;
+use prost::Message;
+use tokio::time;
+use ward_model::{
+    Change, ChangeSet, Condition, Entity, EntityKey, Epoch, InstanceId, InstanceState, Name, Revision,
+    ServiceState, Status, SystemState,
+};
+use ward_proto::v1::{self, DeltaKind, watch_response::Event};
+
+use super::{
+    Bounds, Closing, Config, Cursor, Filter, Level, Outgoing,
+    frame::{Frame, encode_entity},
+    hub,
+    reader::Reader,
+    ring::Ring,
+};
+
+const SERVICES: [&str; 4] = ["a", "b", "c-1", "d.x"];
+
+fn service_name(index: u8) -> Name {
+    Name::service(SERVICES[usize::from(index) % SERVICES.len()]).unwrap()
+}
+
+fn key(index: u8) -> EntityKey {
+    match index % 13 {
+        0 => EntityKey::System,
+        index @ 1..=4 => EntityKey::Service(service_name(index - 1)),
+        index => EntityKey::Instance(InstanceId {
+            service: service_name(index - 5),
+            instance: Name::instance(if index < 9 { "one" } else { "two" }).unwrap(),
+        }),
+    }
+}
+
+fn status(index: u8) -> Status {
+    Status::ALL[usize::from(index) % Status::ALL.len()]
+}
+
+/// An entity that differs with each `version`, so that an older state is never taken for a newer one.
+fn entity(key: &EntityKey, status: Status, version: u64) -> Entity {
+    let message = format!("{version} {}", "x".repeat(version as usize % 40));
+    let condition = Condition {
+        status,
+        message,
+        ..Condition::default()
+    };
+    match key {
+        EntityKey::System => Entity::System(SystemState {
+            condition,
+            ..SystemState::default()
+        }),
+        EntityKey::Service(name) => Entity::Service(ServiceState {
+            name: name.clone(),
+            own: condition.clone(),
+            condition,
+            causes: Vec::new(),
+            criticality: Default::default(),
+            dependencies: Vec::new(),
+            instances: Default::default(),
+            min_healthy: 1,
+            maintenance: None,
+            reported: true,
+            disagreements: Vec::new(),
+            up_since: None,
+        }),
+        EntityKey::Instance(id) => Entity::Instance(InstanceState {
+            id: id.clone(),
+            incarnation: ward_model::Incarnation::new("i").unwrap(),
+            version: String::new(),
+            labels: BTreeMap::new(),
+            interval_ms: 5000,
+            condition,
+            last_status: None,
+            freshness: Default::default(),
+            flapping: false,
+            checks: Vec::new(),
+            signals: Vec::new(),
+            started: Default::default(),
+        }),
+    }
+}
+
+type State = BTreeMap<EntityKey, (Status, v1::Entity)>;
+
+fn restrict(state: &State, filter: &Filter) -> State {
+    let passing = state
+        .iter()
+        .filter(|(key, (status, _))| filter.passes(key, *status));
+    passing.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Every state there was, of every epoch.
+#[derive(Default)]
+struct Reference {
+    states: BTreeMap<(u64, u64), State>,
+    now: State,
+    version: u64,
+}
+
+impl Reference {
+    fn change(&mut self, key: &EntityKey, status: Option<Status>) -> Option<Change> {
+        self.version += 1;
+        let before = self.now.get(key).map(|(status, _)| *status);
+        let entity = match status {
+            Some(status) => entity(key, status, self.version),
+            None if before.is_none() || *key == EntityKey::System => return None,
+            None => Entity::Removed(key.clone()),
+        };
+        match status {
+            Some(status) => self.now.insert(key.clone(), (status, v1::Entity::from(&entity))),
+            None => self.now.remove(key),
+        };
+        Some(Change { before, entity })
+    }
+}
+
+/// A client of Watch that believes every promise, and fails where one is broken.
+struct Client {
+    filter: Filter,
+    state: State,
+    cursor: Option<Cursor>,
+    gathered: Vec<v1::Entity>,
+    reader: Reader,
+    /// What it resumed from, until the first message shows how it was taken.
+    resumed: Option<Cursor>,
+}
+
+fn model_key(entity: &v1::Entity) -> (EntityKey, Option<Status>) {
+    use v1::entity::State as S;
+    let service = |name: &str| Name::service(name).unwrap();
+    let status = |condition: &Option<v1::Condition>| match condition.as_ref().unwrap().status() {
+        v1::Status::Healthy => Status::Healthy,
+        v1::Status::Unknown => Status::Unknown,
+        v1::Status::Degraded => Status::Degraded,
+        v1::Status::Unhealthy => Status::Unhealthy,
+        v1::Status::Unspecified => panic!("an entity without a status"),
+    };
+    let instance = |s: &str, i: &str| {
+        EntityKey::Instance(InstanceId {
+            service: service(s),
+            instance: Name::instance(i).unwrap(),
+        })
+    };
+    match entity.state.as_ref().unwrap() {
+        S::System(system) => (EntityKey::System, Some(status(&system.condition))),
+        S::Service(state) => (
+            EntityKey::Service(service(&state.name)),
+            Some(status(&state.condition)),
+        ),
+        S::Instance(state) => (
+            instance(&state.service, &state.instance),
+            Some(status(&state.condition)),
+        ),
+        S::Removed(removed) if removed.instance.is_empty() => {
+            (EntityKey::Service(service(&removed.service)), None)
+        }
+        S::Removed(removed) => (instance(&removed.service, &removed.instance), None),
+    }
+}
+
+/// Through the bytes and back, as a client would see it.
+fn over_the_wire(message: &Outgoing) -> Event {
+    let mut bytes = BytesMut::new();
+    message.encode(&mut bytes);
+    v1::WatchResponse::decode(bytes.freeze()).unwrap().event.unwrap()
+}
+
+impl Client {
+    fn new(filter: Filter, resume: Option<Cursor>) -> Self {
+        let reader = Reader::new(filter.clone(), resume);
+        Self {
+            filter,
+            state: State::new(),
+            cursor: resume,
+            gathered: Vec::new(),
+            reader,
+            resumed: resume,
+        }
+    }
+
+    fn reconnect(&mut self) {
+        self.gathered.clear();
+        self.reader = Reader::new(self.filter.clone(), self.cursor);
+        self.resumed = self.cursor;
+    }
+
+    /// Takes one message, and says whether there was one.
+    fn poll(&mut self, ring: &Ring, reference: &Reference) -> bool {
+        let lag = self
+            .resumed
+            .or(self.cursor)
+            .map(|cursor| ring.head().0.saturating_sub(cursor.revision.0));
+        let resumable = self.resumed.take().map(|cursor| ring.holds(cursor));
+        let Some(frame) = self.reader.next(ring) else {
+            return false;
+        };
+        match over_the_wire(&Outgoing::Delta(frame)) {
+            Event::Delta(delta) => self.take(delta, resumable, lag, reference),
+            other => panic!("a delta became {other:?}"),
+        }
+        true
+    }
+
+    fn bookmark(&mut self, ring: &Ring, reference: &Reference) {
+        let Some(message) = self.reader.bookmark(ring) else {
+            return;
+        };
+        let Event::Bookmark(bookmark) = over_the_wire(&message) else {
+            panic!("not a bookmark")
+        };
+        let mark = bookmark.cursor.unwrap();
+        let cursor = self.cursor.expect("a bookmark comes behind the first step");
+        assert_eq!(mark.epoch, cursor.epoch.0);
+        assert!(
+            mark.revision >= cursor.revision.0,
+            "ordered: a bookmark goes back"
+        );
+        self.cursor = Some(Cursor {
+            epoch: Epoch(mark.epoch),
+            revision: Revision(mark.revision),
+        });
+        self.compare(reference);
+    }
+
+    fn take(&mut self, delta: v1::Delta, resumable: Option<bool>, lag: Option<u64>, reference: &Reference) {
+        let kind = delta.kind();
+        if let Some(resumable) = resumable {
+            assert_eq!(
+                kind != DeltaKind::Snapshot,
+                resumable,
+                "resumable: from what the ring holds, and only that"
+            );
+        }
+        if kind != DeltaKind::Snapshot {
+            let cursor = self.cursor.expect("the first thing told is a snapshot");
+            assert_eq!(
+                (delta.epoch, delta.from),
+                (cursor.epoch.0, cursor.revision.0),
+                "reliable: a gap"
+            );
+            assert!(delta.to > delta.from, "ordered and unique");
+        }
+        if kind == DeltaKind::Revision {
+            assert_eq!(delta.skipped, 0);
+        }
+        if kind == DeltaKind::Coalesced {
+            assert!(
+                lag.is_some_and(|lag| lag > BOUNDS.told_apart),
+                "told as one without need"
+            );
+        }
+        self.gathered.extend(delta.entities);
+        if delta.last {
+            self.apply(kind);
+            self.cursor = Some(Cursor {
+                epoch: Epoch(delta.epoch),
+                revision: Revision(delta.to),
+            });
+            self.compare(reference);
+        }
+    }
+
+    fn apply(&mut self, kind: DeltaKind) {
+        if kind == DeltaKind::Snapshot {
+            self.state.clear();
+        }
+        let mut seen = BTreeMap::new();
+        for entity in self.gathered.drain(..) {
+            let (key, status) = model_key(&entity);
+            assert!(
+                seen.insert(key.clone(), ()).is_none(),
+                "atomic: {key:?} twice in one step"
+            );
+            assert!(self.filter.wants(&key), "{key:?} was not asked for");
+            match status {
+                Some(status) => self.state.insert(key, (status, entity)),
+                None => self.state.remove(&key),
+            };
+        }
+    }
+
+    fn compare(&self, reference: &Reference) {
+        let cursor = self.cursor.unwrap();
+        let expected = &reference.states[&(cursor.epoch.0, cursor.revision.0)];
+        assert_eq!(
+            restrict(&self.state, &self.filter),
+            restrict(expected, &self.filter),
+            "reliable and atomic"
+        );
+    }
+}
+
+/// Small, so that short histories reach every bound.
+const BOUNDS: Bounds = Bounds {
+    revisions: 12,
+    bytes: 6000,
+    told_apart: 3,
+    frame_bytes: 220,
+};
+
+#[derive(Clone, Debug)]
+enum Op {
+    /// A revision: keys, and their status or that they are no more.
+    Publish(Vec<(u8, Option<u8>)>),
+    /// Watcher so-and-so takes so many messages.
+    Take(u8, u8),
+    Bookmark(u8),
+    Join(FilterSpec),
+    /// Its connection breaks, perhaps within a step; it resumes from its cursor.
+    Reconnect(u8),
+    /// It claims to have been told what has not happened yet.
+    FromTheFuture(u8),
+    /// The aggregator restarts; what it knew may have changed meanwhile.
+    Restart,
+}
+
+#[derive(Clone, Debug)]
+struct FilterSpec {
+    names: Vec<u8>,
+    level: u8,
+    least: u8,
+}
+
+impl FilterSpec {
+    fn filter(&self) -> Filter {
+        Filter {
+            names: self.names.iter().map(|&name| service_name(name)).collect(),
+            level: [Level::System, Level::Service, Level::Instance][usize::from(self.level % 3)],
+            least: status(self.least),
+        }
+    }
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let publish = prop::collection::vec((any::<u8>(), prop::option::weighted(0.8, any::<u8>())), 1..12);
+    let filter = (
+        prop::collection::vec(any::<u8>(), 0..3),
+        any::<u8>(),
+        prop_oneof![3 => Just(0u8), 2 => any::<u8>()],
+    )
+        .prop_map(|(names, level, least)| FilterSpec { names, level, least });
+    let op = prop_oneof![
+        10 => publish.prop_map(Op::Publish),
+        6 => (any::<u8>(), 1u8..8).prop_map(|(who, count)| Op::Take(who, count)),
+        2 => any::<u8>().prop_map(Op::Bookmark),
+        2 => filter.prop_map(Op::Join),
+        2 => any::<u8>().prop_map(Op::Reconnect),
+        1 => any::<u8>().prop_map(Op::FromTheFuture),
+        1 => Just(Op::Restart),
+    ];
+    prop::collection::vec(op, 1..120)
+}
+
+struct World {
+    ring: Ring,
+    reference: Reference,
+    clients: Vec<Client>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            ring: Ring::new(Epoch(0), Revision(0), &[], BOUNDS),
+            reference: Reference::default(),
+            clients: Vec::new(),
+        };
+        world.reference.change(&EntityKey::System, Some(Status::Unknown));
+        world.start(Epoch(1));
+        world
+    }
+
+    fn start(&mut self, epoch: Epoch) {
+        let state: Vec<Entity> = {
+            let keys: Vec<_> = self
+                .reference
+                .now
+                .iter()
+                .map(|(key, (status, _))| (key.clone(), *status))
+                .collect();
+            keys.iter()
+                .map(|(key, status)| self.reference.change(key, Some(*status)).unwrap().entity)
+                .collect()
+        };
+        self.ring = Ring::new(epoch, Revision(0), &state, BOUNDS);
+        self.remember();
+    }
+
+    fn remember(&mut self) {
+        self.reference.states.insert(
+            (self.ring.epoch().0, self.ring.head().0),
+            self.reference.now.clone(),
+        );
+    }
+
+    fn client(&mut self, who: u8) -> Option<usize> {
+        (!self.clients.is_empty()).then(|| usize::from(who) % self.clients.len())
+    }
+
+    fn run(&mut self, op: Op) {
+        match op {
+            Op::Publish(changes) => self.publish(&changes),
+            Op::Join(spec) => self.clients.push(Client::new(spec.filter(), None)),
+            Op::Restart => {
+                self.start(Epoch(self.ring.epoch().0 + 1));
+                self.clients.iter_mut().for_each(Client::reconnect);
+            }
+            Op::Take(who, count) => {
+                if let Some(who) = self.client(who) {
+                    (0..count)
+                        .take_while(|_| self.clients[who].poll(&self.ring, &self.reference))
+                        .count();
+                }
+            }
+            Op::Bookmark(who) => {
+                if let Some(who) = self.client(who) {
+                    self.clients[who].bookmark(&self.ring, &self.reference);
+                }
+            }
+            Op::Reconnect(who) => {
+                if let Some(who) = self.client(who) {
+                    self.clients[who].reconnect();
+                }
+            }
+            Op::FromTheFuture(who) => {
+                if let Some(who) = self.client(who) {
+                    let future = Cursor {
+                        epoch: self.ring.epoch(),
+                        revision: Revision(self.ring.head().0 + 1),
+                    };
+                    self.clients[who] = Client::new(self.clients[who].filter.clone(), Some(future));
+                    // To the end: a lie told twice may have come true, and then nobody could tell.
+                    while self.clients[who].poll(&self.ring, &self.reference) {}
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, changes: &[(u8, Option<u8>)]) {
+        let by_key: BTreeMap<_, _> = changes
+            .iter()
+            .map(|(index, to)| (key(*index), to.map(status)))
+            .collect();
+        // Backwards, because the ring has to bring them into order itself.
+        let changes = by_key
+            .iter()
+            .rev()
+            .filter_map(|(key, to)| self.reference.change(key, *to))
+            .collect();
+        self.ring.push(ChangeSet {
+            revision: self.ring.head().next(),
+            changes,
+        });
+        self.remember();
+    }
+
+    /// Whoever goes on reading knows everything in the end.
+    fn settle(&mut self) {
+        for client in &mut self.clients {
+            while client.poll(&self.ring, &self.reference) {}
+            client.bookmark(&self.ring, &self.reference);
+            let head = Cursor {
+                epoch: self.ring.epoch(),
+                revision: self.ring.head(),
+            };
+            assert_eq!(client.cursor, Some(head), "bookmarkable: all is told");
+            assert!(!client.reader.is_behind(&self.ring));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_six_promises_hold(ops in ops()) {
+        let mut world = World::new();
+        for op in ops {
+            world.run(op);
+        }
+        world.settle();
+    }
+
+    #[test]
+    fn bytes_equal_the_normal_encoding(
+        changes in prop::collection::vec((any::<u8>(), any::<u8>()), 0..9),
+        numbers in any::<[u64; 4]>(), last: bool, kind in 1..4,
+    ) {
+        let entities: Vec<_> = changes.iter().map(|(index, to)| entity(&key(*index), status(*to), 7)).collect();
+        let encoded = entities.iter().map(|entity| {
+            let mut bytes = BytesMut::new();
+            encode_entity(entity, &mut bytes);
+            bytes.freeze()
+        });
+        let [epoch, from, to, skipped] = numbers;
+        let kind = DeltaKind::try_from(kind).unwrap();
+        let frame = Frame { epoch: Epoch(epoch), from: Revision(from), to: Revision(to), kind, skipped, last, entities: encoded.collect() };
+        let entities = entities.iter().map(v1::Entity::from).collect();
+        let delta = v1::Delta { epoch, from, to, kind: kind.into(), skipped, last, entities };
+        let message = v1::WatchResponse { event: Some(Event::Delta(delta)) };
+        let mut bytes = BytesMut::new();
+        let outgoing = Outgoing::Delta(frame);
+        outgoing.encode(&mut bytes);
+        prop_assert_eq!(outgoing.size_hint(), bytes.len());
+        prop_assert_eq!(&bytes[..], &message.encode_to_vec()[..]);
+    }
+}
+
+fn set(revision: u64, count: u8) -> ChangeSet {
+    let changes = (0..count).map(|index| Change {
+        before: None,
+        entity: entity(&key(index), Status::Healthy, revision),
+    });
+    ChangeSet {
+        revision: Revision(revision),
+        changes: changes.collect(),
+    }
+}
+
+#[test]
+fn the_ring_keeps_within_its_bounds() {
+    let mut ring = Ring::new(Epoch(1), Revision(0), &[], BOUNDS);
+    for revision in 1..=100 {
+        ring.push(set(revision, 1));
+    }
+    let at = |revision| Cursor {
+        epoch: Epoch(1),
+        revision: Revision(revision),
+    };
+    assert!(
+        ring.holds(at(88)) && !ring.holds(at(87)) && !ring.holds(at(101)),
+        "12 revisions"
+    );
+    let mut wide = Ring::new(
+        Epoch(1),
+        Revision(0),
+        &[],
+        Bounds {
+            revisions: 1000,
+            ..BOUNDS
+        },
+    );
+    for revision in 1..=100 {
+        wide.push(set(revision, 13));
+    }
+    assert!(wide.holds(at(100)) && !wide.holds(at(90)), "6,000 bytes");
+}
+
+#[test]
+fn a_hole_in_the_order_is_told_as_a_snapshot() {
+    let mut ring = Ring::new(Epoch(1), Revision(0), &[], BOUNDS);
+    ring.push(set(1, 1));
+    ring.push(set(3, 2));
+    let mut reader = Reader::new(
+        Filter::default(),
+        Some(Cursor {
+            epoch: Epoch(1),
+            revision: Revision(1),
+        }),
+    );
+    assert_eq!(reader.next(&ring).unwrap().kind, DeltaKind::Snapshot);
+}
+
+#[test]
+fn what_passes_whole_is_one_piece() {
+    let mut ring = Ring::new(Epoch(1), Revision(0), &[], Bounds::default());
+    ring.push(set(1, 13));
+    let read = |level| {
+        let filter = Filter {
+            level,
+            ..Filter::default()
+        };
+        Reader::new(
+            filter,
+            Some(Cursor {
+                epoch: Epoch(1),
+                revision: Revision(0),
+            }),
+        )
+        .next(&ring)
+        .unwrap()
+        .entities
+    };
+    let [system, services, instances] = [Level::System, Level::Service, Level::Instance].map(read);
+    assert_eq!([system.len(), services.len(), instances.len()], [1, 1, 1]);
+    assert_eq!(
+        system[0].as_ptr(),
+        instances[0].as_ptr(),
+        "the same bytes, not a copy"
+    );
+    assert!(system[0].len() < services[0].len() && services[0].len() < instances[0].len());
+}
+
+fn quick() -> Config {
+    Config {
+        bookmark_every: Duration::from_secs(10),
+        stall_after: Duration::from_secs(10),
+        bounds: BOUNDS,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_is_woken_marked_and_closed() {
+    let (mut publisher, hub) = hub(Epoch(5), Revision(0), &[], quick());
+    let mut watcher = hub.watch(Filter::default(), None);
+    assert_eq!(hub.watchers(), 1);
+    assert!(
+        matches!(watcher.next().await, Some(Outgoing::Delta(frame)) if frame.kind == DeltaKind::Snapshot)
+    );
+    let waiting = tokio::spawn(async move { (watcher.next().await, watcher) });
+    publisher.publish(set(1, 2));
+    let (woken, mut watcher) = waiting.await.unwrap();
+    assert!(matches!(woken, Some(Outgoing::Delta(frame)) if frame.to == Revision(1)));
+    let mark = time::timeout(Duration::from_secs(11), watcher.next())
+        .await
+        .expect("a mark in time");
+    assert!(matches!(
+        mark,
+        Some(Outgoing::Bookmark {
+            revision: Revision(1),
+            ..
+        })
+    ));
+    let closing = Closing {
+        reason: "test",
+        retry_after_ms: 1,
+    };
+    hub.close(closing.clone());
+    assert_eq!(watcher.next().await, Some(Outgoing::Closing(closing)));
+    assert_eq!(watcher.next().await, None);
+    drop(watcher);
+    assert_eq!(hub.watchers(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_resumes_at_the_head_is_told_so_at_once() {
+    let (_publisher, hub) = hub(Epoch(5), Revision(7), &[], quick());
+    let mut watcher = hub.watch(Filter::default(), Some(hub.cursor()));
+    let first = time::timeout(Duration::from_millis(1), watcher.next())
+        .await
+        .expect("at once");
+    assert!(matches!(
+        first,
+        Some(Outgoing::Bookmark {
+            revision: Revision(7),
+            ..
+        })
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_stands_still_while_behind_is_ended() {
+    let (mut publisher, hub) = hub(Epoch(5), Revision(0), &[], quick());
+    let mut stalled = hub.watch(Filter::default(), None);
+    let mut reading = hub.watch(Filter::default(), None);
+    assert!(stalled.next().await.is_some() && reading.next().await.is_some());
+    assert_eq!(
+        [hub.end_stalled(), hub.end_stalled(), hub.end_stalled()],
+        [0, 0, 0],
+        "nothing to take"
+    );
+    publisher.publish(set(1, 2));
+    assert!(reading.next().await.is_some());
+    assert_eq!(
+        [hub.end_stalled(), hub.end_stalled(), hub.end_stalled()],
+        [0, 0, 1]
+    );
+    assert!(matches!(stalled.next().await, Some(Outgoing::Closing(_))));
+    assert_eq!(stalled.next().await, None);
+}
+
+#[test]
+fn a_snapshot_seeks_to_the_names_asked_for() {
+    let state: Vec<_> = (0..13)
+        .map(|index| entity(&key(index), Status::Healthy, 1))
+        .collect();
+    let ring = Ring::new(Epoch(1), Revision(0), &state, Bounds::default());
+    let filter = Filter {
+        names: [service_name(2)].into(),
+        level: Level::Instance,
+        least: Status::Healthy,
+    };
+    assert_eq!(
+        filter.stretches(&EntityKey::System).len(),
+        3,
+        "the system, the service, its instances"
+    );
+    let frame = Reader::new(filter, None).next(&ring).unwrap();
+    assert_eq!(frame.entities.len(), 4);
+    assert!(Arc::new(frame).last);
+}

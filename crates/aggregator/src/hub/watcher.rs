@@ -1,0 +1,151 @@
+//! A [`Reader`] that waits: for the next revision, for the next bookmark, for the end.
+//!
+//! The transport pulls: as long as the peer does not read, [`Watcher::next`] is not called and nothing is made for it.
+//! That also means that a stalled watcher cannot notice itself, so [`Stalls`] looks from outside. A task for each
+//! watcher was not taken: it costs a hop for each message and memory for each watcher, to find out the same.
+
+use std::sync::{Arc, Weak, atomic::Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::watch,
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use super::{Closing, Cursor, Filter, Hub, Outgoing, Signal, reader::Reader, ring::Ring};
+
+/// The part of a watcher that is also looked at from outside.
+#[derive(Debug)]
+struct Place {
+    reader: Reader,
+    /// Messages taken so far.
+    taken: u64,
+    ended: bool,
+}
+
+/// One who watches.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    hub: Hub,
+    /// Never contended but by the sweep for stalled watchers.
+    place: Arc<Mutex<Place>>,
+    signal: watch::Receiver<Signal>,
+    bookmarks: Interval,
+    bookmark_due: bool,
+    over: bool,
+}
+
+const STALLED: Closing = Closing {
+    reason: "nothing was read for too long: resume",
+    retry_after_ms: 0,
+};
+
+impl Watcher {
+    /// Must be made within a tokio runtime, for its bookmarks.
+    pub(super) fn new(hub: Hub, filter: Filter, resume: Option<Cursor>) -> Self {
+        let place = Place {
+            reader: Reader::new(filter, resume),
+            taken: 0,
+            ended: false,
+        };
+        let place = Arc::new(Mutex::new(place));
+        hub.shared.stalls.lock().watched.push(Watched {
+            place: Arc::downgrade(&place),
+            taken: 0,
+            sweeps: 0,
+        });
+        let mut bookmarks = interval(hub.shared.config.bookmark_every);
+        bookmarks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        bookmarks.reset();
+        let signal = hub.shared.signal.subscribe();
+        // One who resumes where nothing has happened since is told that at once.
+        Self {
+            hub,
+            place,
+            signal,
+            bookmarks,
+            bookmark_due: resume.is_some(),
+            over: false,
+        }
+    }
+
+    /// The next message; `None` behind a [`Outgoing::Closing`]. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Option<Outgoing> {
+        if self.over {
+            return None;
+        }
+        loop {
+            if let Some(message) = self.ready() {
+                return Some(message);
+            }
+            tokio::select! {
+                biased;
+                changed = self.signal.changed() => changed.expect("the hub holds the sender, and this holds the hub"),
+                _ = self.bookmarks.tick() => self.bookmark_due = true,
+            }
+        }
+    }
+
+    fn ready(&mut self) -> Option<Outgoing> {
+        // The signal first, the ring behind it: what is published in between is seen twice rather than never.
+        let closing = self.signal.borrow_and_update().closing.clone();
+        let mut place = self.place.lock();
+        if let Some(closing) = closing.or_else(|| place.ended.then_some(STALLED)) {
+            self.over = true;
+            return Some(Outgoing::Closing(closing));
+        }
+        let ring = self.hub.shared.ring.load();
+        if let Some(frame) = place.reader.next(&ring) {
+            place.taken += 1;
+            if frame.last {
+                self.hub.shared.coalesced.fetch_add(frame.skipped, Relaxed);
+            }
+            return Some(Outgoing::Delta(frame));
+        }
+        if !self.bookmark_due {
+            return None;
+        }
+        self.bookmark_due = false;
+        place.reader.bookmark(&ring)
+    }
+}
+
+/// All watchers, to find those that take nothing although there is something. Those that are gone are dropped from it
+/// by each sweep, so it holds at most those that came since the last one too.
+#[derive(Debug, Default)]
+pub(super) struct Stalls {
+    watched: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    place: Weak<Mutex<Place>>,
+    /// What it had taken when last looked at.
+    taken: u64,
+    /// Sweeps in a row that found it behind and standing still.
+    sweeps: u32,
+}
+
+impl Stalls {
+    /// Ends who stood still for `allowed` sweeps, and lets go of what is held for it. How many that were.
+    pub(super) fn sweep(&mut self, ring: &Ring, allowed: u32) -> usize {
+        let mut ended = 0;
+        self.watched.retain_mut(|watched| {
+            let Some(place) = watched.place.upgrade() else {
+                return false;
+            };
+            let mut place = place.lock();
+            let stands_still = place.taken == watched.taken && place.reader.is_behind(ring);
+            watched.taken = place.taken;
+            watched.sweeps = if stands_still { watched.sweeps + 1 } else { 0 };
+            if watched.sweeps < allowed {
+                return true;
+            }
+            place.ended = true;
+            place.reader.release();
+            ended += 1;
+            false
+        });
+        ended
+    }
+}

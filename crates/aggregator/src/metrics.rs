@@ -1,0 +1,190 @@
+//! What Ward measures about itself and shows of the system, in OpenMetrics.
+//!
+//! Counters that edges bump live here; everything the engine knows is collected from its figures when somebody asks, so
+//! that a series ends with its service and no decision is made slower by being measured. A process-wide recorder was
+//! not taken: two aggregators in one process must not share counters.
+//!
+//! It names every metric there is. Labels are only what is registered here: bounded words, and names of accepted
+//! services up to a cap.
+
+mod collect;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use prometheus_client::{
+    encoding::text::{encode_eof, encode_registry},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use ward_chassis::listener::ListenerStats;
+use ward_engine::Figures;
+
+use crate::{decider::Timings, hub::Hub};
+
+/// The media type of [`Metrics::encode`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// From 5 µs (an event that changes little) doubling to 80 ms (a roll-up of everything).
+const ROLLUP_BUCKETS: [f64; 15] = [
+    0.000_005, 0.000_01, 0.000_02, 0.000_04, 0.000_08, 0.000_16, 0.000_32, 0.000_64, 0.001_28, 0.002_56,
+    0.005_12, 0.010_24, 0.020_48, 0.040_96, 0.081_92,
+];
+/// From 20 µs doubling to 330 ms: what a watcher notices.
+const REPORT_TO_WATCH_BUCKETS: [f64; 15] = [
+    0.000_02, 0.000_04, 0.000_08, 0.000_16, 0.000_32, 0.000_64, 0.001_28, 0.002_56, 0.005_12, 0.010_24,
+    0.020_48, 0.040_96, 0.081_92, 0.163_84, 0.327_68,
+];
+
+/// One label with a value out of a bounded set.
+pub(crate) type Label = [(&'static str, &'static str); 1];
+/// Two of them.
+pub(crate) type Labels = [(&'static str, &'static str); 2];
+
+/// The counters that edges bump, and where the rest is collected from.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    reports: Family<Label, Counter>,
+    rejections: Family<Label, Counter>,
+    requests: Family<Labels, Counter>,
+    /// Bumped once for each message that carries beats, whatever their number.
+    pub(crate) beats: Arc<AtomicU64>,
+    /// Report streams open now.
+    pub(crate) report_streams: Gauge,
+    /// Watchers ended because they took nothing.
+    pub(crate) stalled_watchers: Counter,
+    pub(crate) timings: Timings,
+    dropped_series: Arc<AtomicU64>,
+}
+
+/// The live counters of both listeners.
+#[derive(Clone, Debug)]
+pub(crate) struct Listeners {
+    pub(crate) grpc: Arc<ListenerStats>,
+    pub(crate) http: Arc<ListenerStats>,
+}
+
+impl Metrics {
+    /// With all counters at zero.
+    pub(crate) fn new() -> Self {
+        let timings = Timings {
+            rollup: Histogram::new(ROLLUP_BUCKETS),
+            report_to_watch: Histogram::new(REPORT_TO_WATCH_BUCKETS),
+        };
+        let mut metrics = Self {
+            registry: Registry::default(),
+            reports: Family::default(),
+            rejections: Family::default(),
+            requests: Family::default(),
+            beats: Arc::default(),
+            report_streams: Gauge::default(),
+            stalled_watchers: Counter::default(),
+            timings,
+            dropped_series: Arc::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "ward_reports",
+            "Parts of reports taken in, by kind, beats aside",
+            self.reports.clone(),
+        );
+        registry.register(
+            "ward_rejections",
+            "Parts of reports not taken, by code",
+            self.rejections.clone(),
+        );
+        registry.register(
+            "ward_requests",
+            "Calls answered, by method and code",
+            self.requests.clone(),
+        );
+        registry.register(
+            "ward_report_streams",
+            "Report streams open now",
+            self.report_streams.clone(),
+        );
+        let help = "Watchers ended because they were behind and read nothing";
+        registry.register("ward_stalled_watchers", help, self.stalled_watchers.clone());
+        let help = "Seconds to apply one event, roll-up included";
+        registry.register("ward_rollup_seconds", help, self.timings.rollup.clone());
+        let help = "Seconds from taking a report in to publishing what it changed";
+        registry.register(
+            "ward_report_to_watch_seconds",
+            help,
+            self.timings.report_to_watch.clone(),
+        );
+    }
+
+    /// One part of a report was taken in.
+    pub(crate) fn count_report(&self, kind: &'static str) {
+        self.reports.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    /// One part of a report was not taken.
+    pub(crate) fn count_rejection(&self, code: &'static str) {
+        self.rejections.get_or_create(&[("code", code)]).inc();
+    }
+
+    /// One call was answered.
+    pub(crate) fn count_request(&self, method: &'static str, code: tonic::Code) {
+        self.requests
+            .get_or_create(&[("method", method), ("code", code_name(code))])
+            .inc();
+    }
+
+    /// Everything, as text. Without `figures` (the engine does not answer) it is what is known without them.
+    pub(crate) fn encode(
+        &self,
+        figures: Option<Figures>,
+        hub: &Hub,
+        listeners: &Listeners,
+    ) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(16 << 10);
+        encode_registry(&mut text, &self.registry)?;
+        let mut collected = Registry::default();
+        collected.register_collector(Box::new(collect::Own {
+            beats: self.beats.load(Relaxed),
+            watchers: hub.watchers(),
+            coalesced: hub.coalesced(),
+            listeners: [
+                ("grpc", listeners.grpc.snapshot()),
+                ("http", listeners.http.snapshot()),
+            ],
+        }));
+        if let Some(figures) = figures {
+            collected.register_collector(Box::new(collect::System::new(figures, &self.dropped_series)));
+        }
+        encode_registry(&mut text, &collected)?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+fn code_name(code: tonic::Code) -> &'static str {
+    use tonic::Code;
+    match code {
+        Code::Ok => "ok",
+        Code::InvalidArgument => "invalid_argument",
+        Code::NotFound => "not_found",
+        Code::AlreadyExists => "already_exists",
+        Code::FailedPrecondition => "failed_precondition",
+        Code::ResourceExhausted => "resource_exhausted",
+        Code::Unavailable => "unavailable",
+        Code::Internal => "internal",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests;
