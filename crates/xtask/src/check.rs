@@ -30,6 +30,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             "clippy",
             "--workspace",
             "--all-targets",
+            "--keep-going",
             "--",
             "-D",
             "warnings",

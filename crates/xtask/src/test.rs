@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{announce, cargo, check, ledger::Ledger, succeed};
+use crate::{announce, cargo, check, ledger::Ledger, succeed, tidy};
 
 /// What to run.
 #[derive(clap::Args)]
@@ -29,11 +29,12 @@ impl Options {
             .is_none_or(|filter| step.contains(filter.as_str()))
     }
 
-    fn arguments(&self) -> Vec<&str> {
+    fn arguments<'a>(&'a self, roles: &'a [String]) -> Vec<&'a str> {
         let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
         arguments.extend(self.filter.as_deref());
         if self.long {
             arguments.extend(["--", "--include-ignored"]);
+            arguments.extend(roles.iter().flat_map(|role| ["--skip", role.as_str()]));
         }
         arguments
     }
@@ -47,16 +48,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let mut counts = Counts::default();
     ledger.run("cargo test", || run_cargo(options, &mut counts));
-    let left_out = match (counts.ignored, options.long) {
-        (0, _) | (_, true) => String::new(),
-        (ignored, false) => format!("; {ignored} long ones were left out, --long runs them"),
-    };
     let Counts {
         programs,
         passed,
         failed,
-        ..
+        long,
     } = counts;
+    let left_out = if long > 0 {
+        format!("; {long} long ones left out, --long runs them")
+    } else {
+        String::new()
+    };
     Ok(ledger.close(&format!(
         ", {passed} tests passed, {failed} failed, in {programs} programs{left_out}"
     )))
@@ -73,7 +75,8 @@ fn run_cargo(options: &Options, counts: &mut Counts) -> anyhow::Result<()> {
         "--tests",
     ]))
     .context("cannot build the tests")?;
-    let mut command = cargo(&options.arguments());
+    let roles = tidy::roles()?;
+    let mut command = cargo(&options.arguments(&roles));
     announce(&command);
     let mut child = command
         .stdout(Stdio::piped())
@@ -102,17 +105,19 @@ fn run_cargo(options: &Options, counts: &mut Counts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the `test result:` lines add up to.
+/// What the lines about results add up to.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     programs: u32,
     passed: u32,
     failed: u32,
-    ignored: u32,
+    /// Left out for being long.
+    long: u32,
 }
 
 impl Counts {
     fn add(&mut self, line: &str) {
+        self.long += u32::from(line.starts_with("test ") && line.contains(" ... ignored, long: "));
         let Some(result) = line.strip_prefix("test result: ") else {
             return;
         };
@@ -124,7 +129,6 @@ impl Counts {
         self.programs += 1;
         self.passed += count("passed;").unwrap_or(0);
         self.failed += count("failed;").unwrap_or(0);
-        self.ignored += count("ignored;").unwrap_or(0);
     }
 }
 
@@ -137,6 +141,8 @@ mod tests {
         let mut counts = Counts::default();
         for line in [
             "running 4 tests",
+            "test of_a_fleet ... ignored, long: 3 min",
+            "test be_a_server ... ignored, role: of the attacks",
             "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test that says test result: ok. 9 passed; ... ok",
             "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 5 filtered out; finished in 1.00s",
@@ -149,7 +155,7 @@ mod tests {
                 programs: 2,
                 passed: 5,
                 failed: 1,
-                ignored: 1
+                long: 1
             }
         );
     }
@@ -161,14 +167,16 @@ mod tests {
             filter: Some("wire".into()),
         };
         assert_eq!(
-            options.arguments(),
+            options.arguments(&["be_a_server".into()]),
             [
                 "test",
                 "--workspace",
                 "--no-fail-fast",
                 "wire",
                 "--",
-                "--include-ignored"
+                "--include-ignored",
+                "--skip",
+                "be_a_server"
             ]
         );
         assert!(options.wants(check::WIRE_CONTRACT));

@@ -7,6 +7,7 @@
 mod files;
 mod functions;
 mod layout;
+mod left_out;
 mod purity;
 mod rooms;
 mod source;
@@ -27,7 +28,7 @@ const RULES: &[Rule] = &[
     text::whitespace,
     text::machine_paths,
     text::leftovers,
-    text::left_out_tests,
+    left_out::reasons,
     text::links,
     rooms::each_has_a_place,
     rooms::uses,
@@ -98,6 +99,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
         findings.len()
     );
     Ok(())
+}
+
+/// The names of what is marked as a test and is none: roles that tests start in processes of their own.
+pub(crate) fn roles() -> anyhow::Result<Vec<String>> {
+    Ok(left_out::roles(&Files::read(&crate::root())?))
 }
 
 fn findings(files: &Files) -> Vec<Finding> {

@@ -152,18 +152,21 @@ pub(super) fn uses(files: &Files) -> Vec<Finding> {
 }
 
 /// Versions and features of dependencies stand in the root, so that each crate is built once; lints hold for all.
+/// What only tests need may ask for a feature of its own, such as tokio's `test-util`, which is nothing for a release.
 pub(super) fn manifests(files: &Files) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, _) in members(files) {
         let manifest = table(file);
-        for (_, name, value) in dependencies(&manifest) {
-            let only_inherits = value.as_table().is_some_and(|keys| {
+        for (section, name, value) in dependencies(&manifest) {
+            let may_have = |key: &str| {
+                matches!(key, "workspace" | "optional")
+                    || (key == "features" && section == "dev-dependencies")
+            };
+            let inherits = value.as_table().is_some_and(|keys| {
                 keys.get("workspace").and_then(Value::as_bool) == Some(true)
-                    && keys
-                        .keys()
-                        .all(|key| matches!(key.as_str(), "workspace" | "optional"))
+                    && keys.keys().all(|key| may_have(key))
             });
-            if !only_inherits {
+            if !inherits {
                 let what = format!("{name} should be `workspace = true` and nothing else");
                 findings.push(Finding::new(&file.path, 0, what));
             }
@@ -271,18 +274,29 @@ mod tests {
 
     #[test]
     fn versions_features_and_lints_of_ones_own_are_found() {
-        for (dependency, findings) in [
-            ("serde.workspace = true", 0),
-            ("serde = { workspace = true, optional = true }", 0),
-            ("serde = \"1\"", 1),
-            ("serde = { workspace = true, features = [\"rc\"] }", 1),
+        for (section, dependency, findings) in [
+            ("dependencies", "serde.workspace = true", 0),
+            ("dependencies", "serde = { workspace = true, optional = true }", 0),
+            ("dependencies", "serde = \"1\"", 1),
+            (
+                "dependencies",
+                "serde = { workspace = true, features = [\"rc\"] }",
+                1,
+            ),
+            (
+                "dev-dependencies",
+                "serde = { workspace = true, features = [\"rc\"] }",
+                0,
+            ),
+            (
+                "dev-dependencies",
+                "serde = { version = \"1\", features = [\"rc\"] }",
+                1,
+            ),
         ] {
-            let text = format!("{LINTS}[dependencies]\n{dependency}\n");
-            assert_eq!(
-                manifests(&sample("crates/sdk/Cargo.toml", &text)).len(),
-                findings,
-                "{dependency}"
-            );
+            let text = format!("{LINTS}[{section}]\n{dependency}\n");
+            let found = manifests(&sample("crates/sdk/Cargo.toml", &text));
+            assert_eq!(found.len(), findings, "{section} {dependency}");
         }
         assert_eq!(manifests(&sample("crates/sdk/Cargo.toml", "")).len(), 1);
     }

@@ -53,7 +53,9 @@ impl Source {
                 .iter()
                 .filter(|line| !line.starts_with("#[") && !line.trim().is_empty());
             lines[at].starts_with("#[cfg(test)]")
-                && behind.next().is_some_and(|line| line.starts_with("mod "))
+                && behind
+                    .next()
+                    .is_some_and(|line| line.starts_with("mod ") && line.contains('{'))
         };
         (0..lines.len())
             .find(|at| opens_tests(*at))
@@ -190,11 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn tests_begin_at_their_module_and_not_at_an_item_for_them() {
-        let before = "//! x\n#[cfg(test)]\nuse a;\nfn f() {}\n";
+    fn tests_begin_where_their_module_is_written_out() {
+        let before = "//! x\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\nuse a;\nfn f() {}\n";
         let inline = format!("{before}#[cfg(test)]\n#[expect(x)]\nmod tests {{\n}}\n");
-        assert_eq!(Source::new(before).lines_before_tests(), 4);
-        assert_eq!(Source::new(&inline).lines_before_tests(), 4);
+        assert_eq!(Source::new(before).lines_before_tests(), 6);
+        assert_eq!(Source::new(&inline).lines_before_tests(), 6);
     }
 
     #[test]

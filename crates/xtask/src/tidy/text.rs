@@ -103,28 +103,6 @@ fn undone(file: &File, text: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// A test is left out of a run only for being long, as `cargo xtask test --long` promises to run the rest.
-pub(super) fn left_out_tests(files: &Files) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (file, source) in files.rust() {
-        for ((number, code), line) in numbered(&source.code).zip(file.text.lines()) {
-            if code.contains("#[ignore") && !line.contains("#[ignore = \"long: ") {
-                let what = "leaves a test out: only `#[ignore = \"long: ...\"]` may, and says how long";
-                findings.push(Finding::new(&file.path, number, what));
-            }
-        }
-        let fence = concat!("```", "ignore");
-        for (number, _) in numbered(&source.comments).filter(|(_, line)| line.contains(fence)) {
-            findings.push(Finding::new(
-                &file.path,
-                number,
-                "has an example that is not compiled: `no_run` or `text`",
-            ));
-        }
-    }
-    findings
-}
-
 /// Links within the repository lead somewhere.
 pub(super) fn links(files: &Files) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -199,14 +177,6 @@ mod tests {
             assert!(leftovers(&file("a.rs", text)).is_empty(), "{text}");
         }
         assert_eq!(leftovers(&file("a.toml", "# TODO later")).len(), 1);
-    }
-
-    #[test]
-    fn a_test_is_left_out_only_for_being_long() {
-        assert!(left_out_tests(&file("a.rs", "#[ignore = \"long: 3 min\"]\n")).is_empty());
-        for text in ["#[ignore]", "#[ignore = \"flaky\"]", concat!("//! ```", "ignore")] {
-            assert_eq!(left_out_tests(&file("a.rs", text)).len(), 1, "{text}");
-        }
     }
 
     #[test]
