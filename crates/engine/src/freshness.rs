@@ -57,11 +57,19 @@ impl Engine {
 
     /// Something was heard of an instance: it is fresh, whatever it was before.
     pub(crate) fn heard(&mut self, ix: InstanceIx, now: Now) {
-        let instance = &mut self.world.instances[ix];
-        instance.unseen = false;
-        instance.recalled = None;
+        self.set_sight(ix, false);
+        self.world.instances[ix].recalled = None;
         self.set_freshness(ix, Freshness::Fresh);
         self.judge_instance(ix, now);
+    }
+
+    /// Whether an instance is among what a blind observer cannot see. Its reason changes even if its status does not.
+    fn set_sight(&mut self, ix: InstanceIx, unseen: bool) {
+        let instance = &mut self.world.instances[ix];
+        if std::mem::replace(&mut instance.unseen, unseen) != unseen {
+            self.world.touch_service(self.world.instances[ix].service);
+            self.world.touch_instance(ix);
+        }
     }
 
     fn suspect_expired(&mut self, now: Now) {
@@ -149,7 +157,7 @@ impl Engine {
 
     fn lose_sight(&mut self, now: Now) {
         for ix in self.suspects() {
-            self.world.instances[ix].unseen = true;
+            self.set_sight(ix, true);
             self.judge_instance(ix, now);
         }
     }
@@ -159,8 +167,9 @@ impl Engine {
         for ix in self.suspects() {
             let instance = &mut self.world.instances[ix];
             if instance.recalled.is_some() {
-                instance.unseen = false;
                 instance.due = now.mono + instance.lease.lost_after;
+                self.set_sight(ix, false);
+                self.judge_instance(ix, now);
                 continue;
             }
             self.leases.slab.touch(instance.slot, now.mono + instance.lease.suspect_after);

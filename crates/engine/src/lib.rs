@@ -25,6 +25,8 @@ mod signal;
 mod slab;
 mod system;
 mod view;
+#[cfg(test)]
+mod tests;
 mod wake;
 mod world;
 

@@ -88,7 +88,8 @@ pub(crate) fn propagate(world: &mut World, dirty: &[ServiceIx], now: Mono, wall:
     for &ix in &reset {
         let service = &mut world.services[ix];
         before.insert(ix, service.effective.0);
-        service.effective.0 = service.own.0;
+        // Where its own status rose, the raising below tells its dependents.
+        service.effective.0 = service.effective.0.min(service.own.0);
     }
     raise(world, reset.iter().chain(dirty).copied().collect(), &mut before);
     before.retain(|&ix, status| world.services[ix].effective.0 != *status);
@@ -105,7 +106,7 @@ fn refresh_own(world: &mut World, dirty: &[ServiceIx], now: Mono, wall: Wall) ->
         let service = &mut world.services[ix];
         let (status, _) = own(service, now);
         let fell = status < service.own.0 && service.effective.0 == service.own.0;
-        if fell || std::mem::take(&mut service.rewired) {
+        if std::mem::take(&mut service.rewired) || fell {
             lowered.push(ix);
         }
         if status != service.own.0 {

@@ -152,12 +152,15 @@ fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
     let instances = service.observers.keys().flat_map(|&observer| world.services[observer].instances.values());
     let checks = instances.flat_map(|&ix| world.instances[ix].checks.iter().map(move |check| (ix, check)));
     let about = |check: &Check| check.subject.as_ref().is_some_and(|&(_, ix)| ix == subject);
-    let said = checks.filter(|(_, check)| about(check)).find(|(_, check)| check.counted == Some(worst));
+    let said = checks.filter(|(_, check)| about(check)).find(|(_, check)| check.counted.is_some_and(|(status, _)| status == worst));
     let message = said.map(|(ix, check)| {
-        let by = &world.instances[ix].id.service;
+        let by = &world.instances[ix];
+        if !by.is_heard() {
+            return format!("{} is not heard, and would see it", by.id);
+        }
         let word = check_condition(check).message;
         let word = if word.is_empty() { String::new() } else { format!(": {word}") };
-        format!("{by} sees it {worst}{word}")
+        format!("{} sees it {worst}{word}", by.id.service)
     });
     (Reason::Observed, message.unwrap_or_default())
 }

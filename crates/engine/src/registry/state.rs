@@ -47,7 +47,9 @@ impl Engine {
                 let message_changed = check.message != result.message;
                 check.message = result.message;
                 let changed = check.leaf.set(result.status, counts, instance.interval, at);
+                let subject = check.subject.as_ref().map(|&(_, subject)| subject);
                 if changed || message_changed || !counts {
+                    subject.into_iter().for_each(|subject| self.world.touch_service(subject));
                     self.world.touch_service(self.world.instances[ix].service);
                     self.world.touch_instance(ix);
                 }

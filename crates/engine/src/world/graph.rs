@@ -68,7 +68,7 @@ impl World {
             let check = &mut self.instances[ix].checks[number];
             let Some((_, subject)) = check.subject.clone().filter(|_| which(check)) else { continue };
             let advisory = usize::from(check.kind == CheckKind::Advisory);
-            if let Some(status) = check.counted.take() {
+            if let Some((status, _)) = check.counted.take() {
                 self.services[subject].evidence[status as usize] -= 1;
             }
             let observed = self.services[of].observes.entry(subject).or_default();
@@ -88,12 +88,12 @@ impl World {
             let check = &mut self.instances[ix].checks[number];
             let Some((_, subject)) = check.subject else { continue };
             let status = if heard { check.leaf.status() } else { Status::Unknown };
-            if check.counted == Some(status) {
+            if check.counted == Some((status, heard)) {
                 continue;
             }
-            let before = check.counted.replace(status);
+            let before = check.counted.replace((status, heard));
             let evidence = &mut self.services[subject].evidence;
-            if let Some(before) = before {
+            if let Some((before, _)) = before {
                 evidence[before as usize] -= 1;
             }
             evidence[status as usize] += 1;

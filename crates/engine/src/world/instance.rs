@@ -21,8 +21,8 @@ pub(crate) struct Check {
     pub(crate) message: String,
     /// No word yet.
     pub(crate) pending: bool,
-    /// What it last counted as among the evidence about its subject.
-    pub(crate) counted: Option<Status>,
+    /// What it last counted as among the evidence about its subject, and whether its instance was heard then.
+    pub(crate) counted: Option<(Status, bool)>,
 }
 
 #[derive(Clone, Debug)]

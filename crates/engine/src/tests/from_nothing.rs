@@ -1,0 +1,136 @@
+//! The reference: every verdict computed from the leaves alone, by repeating the health model's definitions until
+//! nothing changes. Slow and plain on purpose; shares no formula with the incremental roll-up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ward_model::{CheckKind, Criticality, DependencyKind, Mono, Name, Status};
+
+use crate::{Engine, world::Service};
+
+use Status::{Degraded as D, Healthy as H, Unhealthy as X, Unknown as U};
+
+pub(super) struct Verdicts {
+    pub(super) own: BTreeMap<Name, Status>,
+    pub(super) effective: BTreeMap<Name, Status>,
+    pub(super) system: Status,
+}
+
+/// What a fleet says, without anything the engine derived from it.
+pub(super) fn verdicts(engine: &Engine, now: Mono) -> Verdicts {
+    let services: BTreeMap<Name, &Service> =
+        engine.world.names.iter().map(|(name, &ix)| (name.clone(), &engine.world.services[ix])).collect();
+    let own: BTreeMap<_, _> =
+        services.iter().map(|(name, service)| (name.clone(), own(engine, name, service, now))).collect();
+    let mut effective: BTreeMap<_, _> = services.keys().map(|name| (name.clone(), H)).collect();
+    loop {
+        let next: BTreeMap<_, _> = services
+            .iter()
+            .map(|(name, service)| (name.clone(), join(engine, service, own[name], &effective)))
+            .collect();
+        if next == effective {
+            break;
+        }
+        effective = next;
+    }
+    let system = system(&services, &effective);
+    Verdicts { own, effective, system }
+}
+
+fn leaves(engine: &Engine, service: &Service) -> Vec<Status> {
+    service.instances.values().map(|&ix| engine.world.instances[ix].leaf.status()).collect()
+}
+
+fn cap(status: Status) -> Status {
+    if status >= D { D } else { H }
+}
+
+fn rolled(mut leaves: Vec<Status>, wanted: usize, missing: Status) -> Status {
+    let worst = leaves.iter().copied().max().unwrap_or(H);
+    while leaves.len() < wanted {
+        leaves.push(missing);
+    }
+    leaves.sort_unstable();
+    cap(worst).max(leaves[wanted - 1])
+}
+
+/// What all checks about `subject` say, and of which services.
+fn observations(engine: &Engine, subject: &Name) -> (Vec<Status>, BTreeSet<Name>) {
+    let (mut said, mut by) = (Vec::new(), BTreeSet::new());
+    for (_, instance) in &engine.world.instances {
+        for check in &instance.checks {
+            if check.subject.as_ref().is_some_and(|(name, _)| name == subject) {
+                said.push(if instance.is_heard() { check.leaf.status() } else { U });
+                by.insert(instance.id.service.clone());
+            }
+        }
+    }
+    (said, by)
+}
+
+fn own(engine: &Engine, name: &Name, service: &Service, now: Mono) -> Status {
+    let (said, by) = observations(engine, name);
+    let evidence = (!said.is_empty()).then(|| rolled(said, 1, U));
+    let leaves = leaves(engine, service);
+    if leaves.is_empty() {
+        return evidence.unwrap_or(U);
+    }
+    let wanted = service.wanted();
+    let missing = if now < service.seats_due { U } else { X };
+    let second = match evidence {
+        None | Some(H | U) => H,
+        Some(bad) if by.len() >= 2 => bad,
+        Some(_) => D,
+    };
+    rolled(leaves, wanted, missing).max(second)
+}
+
+fn join(engine: &Engine, service: &Service, own: Status, effective: &BTreeMap<Name, Status>) -> Status {
+    let through = |kind, status| match (kind, status) {
+        (DependencyKind::Hard, status) => status,
+        (DependencyKind::Soft, X) => D,
+        (DependencyKind::Soft, _) => H,
+    };
+    let mut status = own;
+    let mut groups: BTreeMap<&Name, Status> = BTreeMap::new();
+    for dependency in service.declared_dependencies() {
+        if dependency.service == service.name {
+            continue;
+        }
+        let seen = through(dependency.kind, effective[&dependency.service]);
+        match &dependency.any_of {
+            None => status = status.max(seen),
+            Some(group) => {
+                let best = groups.entry(group).or_insert(X);
+                *best = (*best).min(seen);
+            }
+        }
+    }
+    for &ix in service.instances.values() {
+        for check in &engine.world.instances[ix].checks {
+            if let Some((subject, _)) = &check.subject {
+                let kind =
+                    if check.kind == CheckKind::Required { DependencyKind::Hard } else { DependencyKind::Soft };
+                status = status.max(through(kind, effective[subject]));
+            }
+        }
+    }
+    groups.into_values().fold(status, Status::max)
+}
+
+fn system(services: &BTreeMap<Name, &Service>, effective: &BTreeMap<Name, Status>) -> Status {
+    let mut status = H;
+    let mut best = None::<Status>;
+    for (name, service) in services {
+        let seen = effective[name];
+        let contribution = match service.criticality() {
+            Criticality::Critical => seen,
+            Criticality::Important => seen.min(D),
+            Criticality::Optional => H,
+        };
+        status = status.max(if service.maintenance.is_some() { contribution.min(D) } else { contribution });
+        if service.criticality() != Criticality::Optional {
+            best = Some(best.map_or(seen, |best| best.min(seen)));
+        }
+    }
+    status.max(best.unwrap_or(U))
+}

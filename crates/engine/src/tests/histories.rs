@@ -1,0 +1,267 @@
+//! Random histories: the incremental result always equals the one computed from nothing, and what is told is what is.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use proptest::prelude::*;
+use ward_model::{
+    CheckDeclaration, CheckKind, Criticality, Dependency, DependencyKind, Entity, EntityKey, MinHealthy, Name, Status,
+};
+
+use super::{
+    fleet::{Fleet, hello, id, life, name},
+    from_nothing::verdicts,
+};
+use crate::{Config, Declaration, Event};
+
+const SERVICES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+const CHECKS: [&str; 2] = ["one", "two"];
+const GROUPS: [&str; 2] = ["g", "h"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join { at: (usize, usize), life: u8, criticality: Option<Criticality>, wanted: Option<MinHealthy>, needs: Vec<Need>, checks: Vec<Observing> },
+    Say { member: usize, check: usize, status: usize },
+    Leave { member: usize },
+    Cut { member: usize },
+    Exit { member: usize },
+    Pass { seconds: u64, silent: u8 },
+    Maintain { service: usize, on: bool },
+    Forget { service: usize },
+    Declare { service: usize, criticality: Option<Criticality> },
+}
+
+type Need = (usize, bool, Option<usize>);
+type Observing = (bool, Option<usize>);
+
+fn criticality() -> impl Strategy<Value = Criticality> {
+    prop_oneof![Just(Criticality::Critical), Just(Criticality::Important), Just(Criticality::Optional)]
+}
+
+fn wanted() -> impl Strategy<Value = MinHealthy> {
+    prop_oneof![(1..4u32).prop_map(MinHealthy::Count), (1..=100u32).prop_map(MinHealthy::Percent)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let service = 0..SERVICES.len();
+    let needs = prop::collection::vec((service.clone(), any::<bool>(), prop::option::of(0..GROUPS.len())), 0..4);
+    let checks = prop::collection::vec((any::<bool>(), prop::option::of(service.clone())), 0..=CHECKS.len());
+    let join = (
+        (service.clone(), 0..3usize),
+        0..3u8,
+        prop::option::of(criticality()),
+        prop::option::of(wanted()),
+        needs,
+        checks,
+    );
+    let member = any::<prop::sample::Index>().prop_map(|index| index.index(1 << 16));
+    prop_oneof![
+        6 => join.prop_map(|(at, life, criticality, wanted, needs, checks)| Step::Join { at, life, criticality, wanted, needs, checks }),
+        12 => (member.clone(), 0..CHECKS.len(), 0..4usize).prop_map(|(member, check, status)| Step::Say { member, check, status }),
+        1 => member.clone().prop_map(|member| Step::Leave { member }),
+        2 => member.clone().prop_map(|member| Step::Cut { member }),
+        1 => member.prop_map(|member| Step::Exit { member }),
+        3 => (1..400u64, any::<u8>()).prop_map(|(seconds, silent)| Step::Pass { seconds: seconds.min(8) + 292 * (seconds / 390), silent }),
+        2 => (service.clone(), any::<bool>()).prop_map(|(service, on)| Step::Maintain { service, on }),
+        1 => service.clone().prop_map(|service| Step::Forget { service }),
+        1 => (service, prop::option::of(criticality())).prop_map(|(service, criticality)| Step::Declare { service, criticality }),
+    ]
+}
+
+fn take(fleet: &mut Fleet, step: Step) {
+    let nth = |fleet: &Fleet, member: usize| {
+        let count = fleet.members.len().max(1);
+        fleet.members.keys().nth(member % count).cloned()
+    };
+    match step {
+        Step::Join { at: (service, instance), life: lives, criticality, wanted, needs, checks } => {
+            let mut hello = hello(SERVICES[service], &format!("i{instance}"));
+            hello.incarnation = life(&format!("life{lives}"));
+            hello.sequence = 0;
+            (hello.criticality, hello.min_healthy) = (criticality, wanted);
+            hello.dependencies = needs
+                .into_iter()
+                .map(|(target, hard, group)| Dependency {
+                    service: name(SERVICES[target]),
+                    kind: if hard { DependencyKind::Hard } else { DependencyKind::Soft },
+                    any_of: group.map(|group| name(GROUPS[group])),
+                })
+                .collect();
+            hello.checks = checks
+                .into_iter()
+                .zip(CHECKS)
+                .map(|((required, subject), check)| CheckDeclaration {
+                    name: name(check),
+                    kind: if required { CheckKind::Required } else { CheckKind::Advisory },
+                    subject: subject.map(|subject| name(SERVICES[subject])),
+                })
+                .collect();
+            fleet.join(hello);
+        }
+        Step::Say { member, check, status } => {
+            if let Some(id) = nth(fleet, member) {
+                fleet.say(&id, CHECKS[check], Status::ALL[status]);
+            }
+        }
+        Step::Leave { member } => {
+            if let Some((registered, ..)) = nth(fleet, member).and_then(|id| fleet.members.remove(&id)) {
+                fleet.apply(Event::Goodbye { slot: registered.slot });
+            }
+        }
+        Step::Cut { member } => {
+            if let Some(id) = nth(fleet, member) {
+                fleet.cut(&id);
+            }
+        }
+        Step::Exit { member } => {
+            if let Some(id) = nth(fleet, member) {
+                for lives in 0..3 {
+                    let incarnation = life(&format!("life{lives}"));
+                    fleet.apply(Event::Exited { id: id.clone(), incarnation, message: "exit status 1".into() });
+                }
+            }
+        }
+        Step::Pass { seconds, silent } => {
+            let quiet = move |id: &ward_model::InstanceId| {
+                let number = id.service.as_str().as_bytes()[0] ^ id.instance.as_str().as_bytes()[1];
+                number % 4 != silent % 4
+            };
+            fleet.run(Duration::from_secs(seconds), quiet);
+        }
+        Step::Maintain { service, on } => {
+            let service = name(SERVICES[service]);
+            fleet.apply(if on {
+                let (by, why) = ("ops".into(), "test".into());
+                Event::StartMaintenance { service, by, why, duration: Some(Duration::from_secs(5)) }
+            } else {
+                Event::EndMaintenance { service }
+            });
+        }
+        Step::Forget { service } => {
+            fleet.apply(Event::Forget { service: name(SERVICES[service]), instance: None });
+        }
+        Step::Declare { service, criticality } => {
+            let declaration = criticality.map(|criticality| Declaration {
+                criticality: Some(criticality),
+                ..Declaration::default()
+            });
+            fleet.apply(Event::Declare { service: name(SERVICES[service]), declaration });
+        }
+    }
+}
+
+/// What a watcher that took every revision knows.
+#[derive(Default)]
+struct Told(BTreeMap<EntityKey, Entity>, u64, usize);
+
+impl Told {
+    fn follow(&mut self, fleet: &Fleet) -> Result<(), TestCaseError> {
+        for set in &fleet.told[self.2..] {
+            prop_assert_eq!(set.revision.0, self.1 + 1, "revisions have no gap");
+            self.1 = set.revision.0;
+            let mut keys: Vec<_> = set.changes.iter().map(|change| change.entity.key()).collect();
+            keys.sort();
+            let all = keys.len();
+            keys.dedup();
+            prop_assert_eq!(keys.len(), all, "a thing is in a revision once");
+            for change in &set.changes {
+                let key = change.entity.key();
+                let known = self.0.get(&key).map(Entity::status);
+                prop_assert_eq!(change.before, known, "what was before is what was told of {:?}", key);
+                match &change.entity {
+                    Entity::Removed(_) => drop(self.0.remove(&key)),
+                    entity => drop(self.0.insert(key, entity.clone())),
+                }
+            }
+        }
+        self.2 = fleet.told.len();
+        Ok(())
+    }
+
+    fn matches(&self, fleet: &Fleet) -> Result<(), TestCaseError> {
+        for service in fleet.engine.services(None) {
+            let told = self.0.get(&EntityKey::Service(service.name.clone()));
+            prop_assert_eq!(told, Some(&Entity::Service(service.clone())));
+            let instances = fleet.engine.instances(&service.name, usize::MAX);
+            for state in &instances {
+                let told = self.0.get(&EntityKey::Instance(state.id.clone()));
+                prop_assert_eq!(told, Some(&Entity::Instance(state.clone())));
+            }
+        }
+        let count = |engine: &crate::Engine| {
+            let names: Vec<Name> = engine.services(None).map(|service| service.name).collect();
+            let instances: usize = names.iter().map(|name| engine.instances(name, usize::MAX).len()).sum();
+            names.len() + instances + 1
+        };
+        if fleet.engine.revision().0 > 0 {
+            prop_assert_eq!(self.0.len(), count(&fleet.engine), "nothing told is left over");
+        }
+        Ok(())
+    }
+}
+
+/// The short form; `PROPTEST_CASES` asks for the long one.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(128)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn incremental_equals_from_nothing(steps in prop::collection::vec(step(), 1..60)) {
+        let mut fleet = Fleet::new(Config { settle: Duration::from_secs(1), ..Config::default() });
+        let mut told = Told::default();
+        for step in steps {
+            take(&mut fleet, step);
+            let reference = verdicts(&fleet.engine, fleet.now);
+            for service in fleet.engine.services(None) {
+                prop_assert_eq!(service.own.status, reference.own[&service.name], "own status of {}", &service.name);
+                prop_assert_eq!(service.condition.status, reference.effective[&service.name], "verdict on {}", &service.name);
+                prop_assert_eq!(service.causes.is_empty(), !service.condition.status.is_bad(), "causes of {}", &service.name);
+            }
+            prop_assert_eq!(fleet.system(), reference.system);
+            told.follow(&fleet)?;
+            told.matches(&fleet)?;
+        }
+    }
+
+    #[test]
+    fn one_history_has_one_outcome(steps in prop::collection::vec(step(), 1..40)) {
+        let run = || {
+            let mut fleet = Fleet::new(Config::default());
+            steps.iter().cloned().for_each(|step| take(&mut fleet, step));
+            fleet.told
+        };
+        prop_assert_eq!(run(), run());
+    }
+
+    /// Two fleets of the same shape, one at least as bad in every leaf: no verdict of it is better.
+    #[test]
+    fn the_rollup_is_monotone_in_the_leaves(
+        joins in prop::collection::vec(step().prop_filter("a join", |step| matches!(step, Step::Join { .. })), 1..10),
+        leaves in prop::collection::vec((0..4usize, 0..4usize), 40),
+    ) {
+        let mut fleets = [Fleet::new(Config::default()), Fleet::new(Config::default())];
+        for fleet in &mut fleets {
+            joins.iter().cloned().for_each(|join| take(fleet, join));
+        }
+        let members: Vec<_> = fleets[0].members.keys().cloned().collect();
+        let leaves = leaves.into_iter().map(|(a, b)| [Status::ALL[a.min(b)], Status::ALL[a.max(b)]]);
+        let places = members.iter().flat_map(|id| CHECKS.map(|check| (id, check)));
+        for ((id, check), statuses) in places.zip(leaves) {
+            for (fleet, status) in fleets.iter_mut().zip(statuses) {
+                fleet.say(id, check, status);
+            }
+        }
+        let [better, worse] = &fleets;
+        for (a, b) in better.engine.services(None).zip(worse.engine.services(None)) {
+            prop_assert!(a.condition.status <= b.condition.status, "{}: {} but {}", a.name, a.condition.status, b.condition.status);
+        }
+        prop_assert!(better.system() <= worse.system());
+    }
+}
+
+#[test]
+fn ids_are_what_they_are_called() {
+    assert_eq!(id("a", "i0").to_string(), "a/i0");
+}
