@@ -5,9 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ward_model::{
-    CausalChain, CausalLink, Condition, Evidence, Explanation, Mono, Reason, Status, bounds,
-};
+use ward_model::{CausalChain, CausalLink, Condition, Evidence, Explanation, Mono, Reason, Status, bounds};
 
 use crate::{
     propagate::{bad_edges, own_with},
@@ -36,7 +34,9 @@ pub(crate) fn roots(world: &World, ix: ServiceIx, now: Mono) -> Vec<ServiceIx> {
 
 /// Breadth-first over bad edges; tells each root, with who leads to whom, until told to stop.
 fn search(
-    world: &World, from: ServiceIx, now: Mono,
+    world: &World,
+    from: ServiceIx,
+    now: Mono,
     mut root: impl FnMut(ServiceIx, &BTreeMap<ServiceIx, (ServiceIx, usize)>) -> bool,
 ) {
     if !world.services[from].effective.0.is_bad() {
@@ -70,7 +70,10 @@ fn is_bad(world: &World, ix: ServiceIx) -> bool {
 
 /// The check is about something bad, so that its word is explained by that.
 fn is_about_bad(world: &World, check: &Check) -> bool {
-    check.subject.as_ref().is_some_and(|&(_, subject)| is_bad(world, subject))
+    check
+        .subject
+        .as_ref()
+        .is_some_and(|&(_, subject)| is_bad(world, subject))
 }
 
 fn own_without_observations(world: &World, service: &Service, now: Mono) -> Status {
@@ -101,11 +104,19 @@ pub(crate) fn explain(world: &World, ix: ServiceIx, now: Mono) -> Explanation {
     if chains.is_empty() && condition.status.is_bad() {
         chains.push(chain(world, ix, ix, &BTreeMap::new(), now));
     }
-    Explanation { name: Some(world.services[ix].name.clone()), condition, chains }
+    Explanation {
+        name: Some(world.services[ix].name.clone()),
+        condition,
+        chains,
+    }
 }
 
 fn chain(
-    world: &World, from: ServiceIx, root: ServiceIx, parents: &BTreeMap<ServiceIx, (ServiceIx, usize)>, now: Mono,
+    world: &World,
+    from: ServiceIx,
+    root: ServiceIx,
+    parents: &BTreeMap<ServiceIx, (ServiceIx, usize)>,
+    now: Mono,
 ) -> CausalChain {
     let mut links = vec![CausalLink {
         service: world.services[root].name.clone(),
@@ -139,7 +150,10 @@ fn evidence(world: &World, ix: ServiceIx, now: Mono) -> Vec<Evidence> {
     if matches!(own.reason, Reason::Quorum | Reason::NoInstances) {
         found.push(bare(service, own));
     }
-    for instance in worst_instances(world, service).into_iter().take(INSTANCES_LOOKED_AT) {
+    for instance in worst_instances(world, service)
+        .into_iter()
+        .take(INSTANCES_LOOKED_AT)
+    {
         of_instance(world, &world.instances[instance], &mut found);
     }
     for (&observer, _) in service.observers.iter().take(EVIDENCE) {
@@ -150,7 +164,14 @@ fn evidence(world: &World, ix: ServiceIx, now: Mono) -> Vec<Evidence> {
 }
 
 fn bare(service: &Service, condition: Condition) -> Evidence {
-    Evidence { service: service.name.clone(), instance: None, name: None, value: None, threshold: None, condition }
+    Evidence {
+        service: service.name.clone(),
+        instance: None,
+        name: None,
+        value: None,
+        threshold: None,
+        condition,
+    }
 }
 
 fn of_instance(world: &World, instance: &Instance, found: &mut Vec<Evidence>) {
@@ -170,8 +191,16 @@ fn of_instance(world: &World, instance: &Instance, found: &mut Vec<Evidence>) {
     for check in own_checks.filter(|check| check.leaf.status().is_bad()) {
         found.push(at(Some(check.name.clone()), view::check_condition(check)));
     }
-    for signal in instance.signals.iter().filter(|signal| signal.leaf.status().is_bad()) {
-        let level = if signal.leaf.status() == Status::Unhealthy { signal.unhealthy } else { signal.degraded };
+    for signal in instance
+        .signals
+        .iter()
+        .filter(|signal| signal.leaf.status().is_bad())
+    {
+        let level = if signal.leaf.status() == Status::Unhealthy {
+            signal.unhealthy
+        } else {
+            signal.degraded
+        };
         found.push(Evidence {
             value: Some(signal.value),
             threshold: level.map(|level| level.raise),
@@ -181,7 +210,11 @@ fn of_instance(world: &World, instance: &Instance, found: &mut Vec<Evidence>) {
 }
 
 fn by_observer(world: &World, observer: ServiceIx, subject: ServiceIx, found: &mut Vec<Evidence>) {
-    for &ix in world.services[observer].instances.values().take(INSTANCES_LOOKED_AT) {
+    for &ix in world.services[observer]
+        .instances
+        .values()
+        .take(INSTANCES_LOOKED_AT)
+    {
         let instance = &world.instances[ix];
         let about = |check: &&Check| check.subject.as_ref().is_some_and(|&(_, ix)| ix == subject);
         for check in instance.checks.iter().filter(about) {
@@ -204,7 +237,10 @@ pub(crate) fn worst_instances(world: &World, service: &Service) -> Vec<InstanceI
     let mut bad: Vec<_> = service.bad.iter().copied().collect();
     bad.sort_by(|&a, &b| {
         let (a, b) = (&world.instances[a], &world.instances[b]);
-        b.leaf.status().cmp(&a.leaf.status()).then_with(|| a.id.instance.cmp(&b.id.instance))
+        b.leaf
+            .status()
+            .cmp(&a.leaf.status())
+            .then_with(|| a.id.instance.cmp(&b.id.instance))
     });
     bad
 }

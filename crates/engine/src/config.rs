@@ -48,6 +48,9 @@ impl Lease {
     pub fn for_interval(interval: Duration) -> Self {
         let suspect_after = (interval * 3).max(interval + Duration::from_secs(2));
         let lost_after = suspect_after + interval.max(Duration::from_secs(1));
-        Self { suspect_after, lost_after }
+        Self {
+            suspect_after,
+            lost_after,
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ward_model::{
-    Criticality, ChangeSet, Dependency, Freshness, Hello, Incarnation, InstanceId, Maintenance, MinHealthy, Name, Status,
-    Update, Wall,
+    ChangeSet, Criticality, Dependency, Freshness, Hello, Incarnation, InstanceId, Maintenance, MinHealthy,
+    Name, Status, Update, Wall,
 };
 
 use crate::Slot;
@@ -176,7 +176,9 @@ pub struct Registered {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Another incarnation holds the id and is fresh.
-    #[error("instance {0} is alive under another incarnation: stop it, or report under another instance name")]
+    #[error(
+        "instance {0} is alive under another incarnation: stop it, or report under another instance name"
+    )]
     AlreadyExists(InstanceId),
     /// The incarnation was replaced by a newer one.
     #[error("this incarnation of {0} was superseded by a newer one: start again under a new incarnation")]

@@ -44,7 +44,8 @@ impl Engine {
         let (mut returned, world, slab) = (Vec::new(), &self.world, self.leases.slab.clone());
         self.leases.stale(|slot, ix| {
             let instance = &world.instances[ix];
-            let stale = matches!(instance.freshness, Freshness::Suspect | Freshness::Lost) && instance.slot == slot;
+            let stale =
+                matches!(instance.freshness, Freshness::Suspect | Freshness::Lost) && instance.slot == slot;
             if stale && !slab.is_parked(slot) {
                 returned.push(ix);
             }
@@ -128,7 +129,13 @@ impl Engine {
 
     /// Those that doubt has spared long enough, and of the others as many as are allowed, at random: nobody is lost
     /// first because of a name.
-    fn choose(&self, due: &mut Vec<InstanceIx>, allowance: usize, entropy: u64, now: Mono) -> Vec<InstanceIx> {
+    fn choose(
+        &self,
+        due: &mut Vec<InstanceIx>,
+        allowance: usize,
+        entropy: u64,
+        now: Mono,
+    ) -> Vec<InstanceIx> {
         let guards = self.config.guards;
         let overdue = |&ix: &InstanceIx| {
             let instance = &self.world.instances[ix];
@@ -151,7 +158,8 @@ impl Engine {
         self.world.instances[ix].lost_at = now.mono;
         self.set_freshness(ix, Freshness::Lost);
         self.convictions += 1;
-        self.wakes.push(now.mono + self.config.forget_after, Wake::Instance(ix));
+        self.wakes
+            .push(now.mono + self.config.forget_after, Wake::Instance(ix));
         self.judge_instance(ix, now);
     }
 
@@ -172,7 +180,9 @@ impl Engine {
                 self.judge_instance(ix, now);
                 continue;
             }
-            self.leases.slab.touch(instance.slot, now.mono + instance.lease.suspect_after);
+            self.leases
+                .slab
+                .touch(instance.slot, now.mono + instance.lease.suspect_after);
             self.heard(ix, now);
         }
     }
@@ -186,7 +196,12 @@ impl Engine {
         suspects
     }
 
-    pub(crate) fn stream_ended(&mut self, stream: StreamId, by_peer: bool, now: Now) -> Result<Reply, Refusal> {
+    pub(crate) fn stream_ended(
+        &mut self,
+        stream: StreamId,
+        by_peer: bool,
+        now: Now,
+    ) -> Result<Reply, Refusal> {
         for ix in self.leases.end(stream) {
             let instance = &self.world.instances[ix];
             if by_peer && instance.freshness == Freshness::Fresh {
@@ -237,7 +252,11 @@ impl Engine {
 
     /// An agent's word, final and immediate.
     pub(crate) fn exited(
-        &mut self, id: &ward_model::InstanceId, incarnation: &ward_model::Incarnation, message: String, now: Now,
+        &mut self,
+        id: &ward_model::InstanceId,
+        incarnation: &ward_model::Incarnation,
+        message: String,
+        now: Now,
     ) -> Result<Reply, Refusal> {
         let ix = self.find_instance(id)?;
         if self.world.instances[ix].incarnation != *incarnation {

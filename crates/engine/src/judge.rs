@@ -52,7 +52,11 @@ fn look_at_words(instance: &mut Instance, at: (Mono, ward_model::Wall)) -> bool 
     let mut changed = false;
     for check in &mut instance.checks {
         changed |= if check.pending {
-            let status = if overdue { Status::Unhealthy } else { Status::Unknown };
+            let status = if overdue {
+                Status::Unhealthy
+            } else {
+                Status::Unknown
+            };
             check.leaf.set(status, false, instance.interval, at)
         } else {
             check.leaf.look(at)

@@ -30,7 +30,12 @@ pub(crate) struct Leaf {
 
 impl Leaf {
     pub(crate) fn new(status: Status, since: Wall) -> Self {
-        Self { raw: status, shown: status, since, flap: None }
+        Self {
+            raw: status,
+            shown: status,
+            since,
+            flap: None,
+        }
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -52,17 +57,26 @@ impl Leaf {
 
     /// When the leaf must be looked at again without anything happening; `None` while it does not flap.
     pub(crate) fn next_look(&self) -> Option<Mono> {
-        self.flap.as_ref().filter(|flap| flap.active).map(|flap| flap.next_slot())
+        self.flap
+            .as_ref()
+            .filter(|flap| flap.active)
+            .map(|flap| flap.next_slot())
     }
 
     /// Takes a new status. `counts` is false for changes that say nothing about the leaf itself: its first word, or
     /// the observer losing sight of it. True if what the roll-up sees changed.
-    pub(crate) fn set(&mut self, status: Status, counts: bool, interval: Duration, now: (Mono, Wall)) -> bool {
+    pub(crate) fn set(
+        &mut self,
+        status: Status,
+        counts: bool,
+        interval: Duration,
+        now: (Mono, Wall),
+    ) -> bool {
         if status != self.raw {
             if counts {
-                self.flap.get_or_insert_with(|| Box::new(Flap::new(now.0, interval, self.raw))).record(
-                    now.0, self.raw, status,
-                );
+                self.flap
+                    .get_or_insert_with(|| Box::new(Flap::new(now.0, interval, self.raw)))
+                    .record(now.0, self.raw, status);
             }
             self.raw = status;
         }
@@ -110,8 +124,14 @@ struct Flap {
 
 impl Flap {
     fn new(start: Mono, interval: Duration, status: Status) -> Self {
-        let mut flap =
-            Self { start, slot: interval.max(SLOT_MIN), index: 0, changed: 0, worst: 0, active: false };
+        let mut flap = Self {
+            start,
+            slot: interval.max(SLOT_MIN),
+            index: 0,
+            changed: 0,
+            worst: 0,
+            active: false,
+        };
         (0..SLOTS).for_each(|_| flap.push(status));
         flap
     }
@@ -139,17 +159,27 @@ impl Flap {
     fn share(&self) -> f64 {
         let step = (WEIGHTS.1 - WEIGHTS.0) / f64::from(SLOTS - 1);
         let weight = |slot: u32| WEIGHTS.1 - step * f64::from(slot);
-        let changed: f64 = (0..SLOTS).filter(|slot| self.changed >> slot & 1 == 1).map(weight).sum();
+        let changed: f64 = (0..SLOTS)
+            .filter(|slot| self.changed >> slot & 1 == 1)
+            .map(weight)
+            .sum();
         changed / (0..SLOTS).map(weight).sum::<f64>()
     }
 
     fn judge(&mut self) {
         let bound = if self.active { FLAPPING.1 } else { FLAPPING.0 };
-        self.active = if self.active { self.share() >= bound } else { self.share() > bound };
+        self.active = if self.active {
+            self.share() >= bound
+        } else {
+            self.share() > bound
+        };
     }
 
     fn worst(&self) -> Status {
-        let worst = (0..SLOTS).map(|slot| self.worst >> (2 * slot) & 0b11).max().unwrap_or(0);
+        let worst = (0..SLOTS)
+            .map(|slot| self.worst >> (2 * slot) & 0b11)
+            .max()
+            .unwrap_or(0);
         Status::ALL[worst as usize]
     }
 
@@ -179,7 +209,11 @@ mod tests {
         let mut status = Status::Healthy;
         let mut started = None;
         for slot in 0..20 {
-            status = if status == Status::Healthy { Status::Degraded } else { Status::Healthy };
+            status = if status == Status::Healthy {
+                Status::Degraded
+            } else {
+                Status::Healthy
+            };
             leaf.set(status, true, INTERVAL, at(slot * 5));
             if leaf.is_flapping() && started.is_none() {
                 started = Some(slot);
@@ -202,7 +236,11 @@ mod tests {
         let mut leaf = Leaf::new(Status::Healthy, Wall(0));
         let mut transitions = 0;
         for slot in 0..12 {
-            let status = if slot % 2 == 0 { Status::Unhealthy } else { Status::Healthy };
+            let status = if slot % 2 == 0 {
+                Status::Unhealthy
+            } else {
+                Status::Healthy
+            };
             if leaf.set(status, true, INTERVAL, at(slot * 5)) && slot > 5 {
                 transitions += 1;
             }
@@ -216,7 +254,11 @@ mod tests {
     fn one_change_in_a_while_is_not_flapping() {
         let mut leaf = Leaf::new(Status::Healthy, Wall(0));
         for slot in (0..200).step_by(4) {
-            let status = if slot % 8 == 0 { Status::Unhealthy } else { Status::Healthy };
+            let status = if slot % 8 == 0 {
+                Status::Unhealthy
+            } else {
+                Status::Healthy
+            };
             leaf.set(status, true, INTERVAL, at(slot * 5));
             assert!(!leaf.is_flapping());
         }
@@ -226,7 +268,11 @@ mod tests {
     fn many_changes_in_one_slot_are_one() {
         let mut leaf = Leaf::new(Status::Healthy, Wall(0));
         for change in 0..50 {
-            let status = if change % 2 == 0 { Status::Unhealthy } else { Status::Healthy };
+            let status = if change % 2 == 0 {
+                Status::Unhealthy
+            } else {
+                Status::Healthy
+            };
             leaf.set(status, true, INTERVAL, at(1));
         }
         assert!(!leaf.is_flapping());

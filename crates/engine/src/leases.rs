@@ -31,19 +31,29 @@ pub(crate) struct Leases {
 
 impl Leases {
     pub(crate) fn new(slab: Arc<Slab>) -> Self {
-        Self { slab, entries: Vec::new(), free: Vec::new(), streams: HashMap::new(), stale: Vec::new() }
+        Self {
+            slab,
+            entries: Vec::new(),
+            free: Vec::new(),
+            streams: HashMap::new(),
+            stale: Vec::new(),
+        }
     }
 
     /// A slot for an instance, good until `deadline`; `None` when there are no more.
     pub(crate) fn allocate(&mut self, owner: Option<StreamId>, deadline: Mono) -> Option<Slot> {
         let slot = self.free.pop().or_else(|| {
             let slot = Slot(u32::try_from(self.entries.len()).ok()?);
-            self.slab.reserve(slot).then(|| self.entries.push(Entry::default()))?;
+            self.slab
+                .reserve(slot)
+                .then(|| self.entries.push(Entry::default()))?;
             Some(slot)
         })?;
         let entry = &mut self.entries[slot.0 as usize];
         (entry.instance, entry.owner) = (None, owner);
-        owner.into_iter().for_each(|stream| self.streams.entry(stream).or_default().push(slot));
+        owner
+            .into_iter()
+            .for_each(|stream| self.streams.entry(stream).or_default().push(slot));
         self.slab.set_orphaned(slot, false);
         self.slab.touch(slot, deadline);
         Some(slot)
@@ -61,7 +71,11 @@ impl Leases {
     /// The slot from which an instance is to be beaten by `stream` from now on: its present one if nobody else can
     /// beat it, else a new one. `None` when there are no more.
     pub(crate) fn take_over(
-        &mut self, slot: Slot, instance: InstanceIx, stream: Option<StreamId>, deadline: Mono,
+        &mut self,
+        slot: Slot,
+        instance: InstanceIx,
+        stream: Option<StreamId>,
+        deadline: Mono,
     ) -> Option<Slot> {
         let owner = self.entries[slot.0 as usize].owner;
         if owner.is_some() && owner != stream {
@@ -93,7 +107,11 @@ impl Leases {
     pub(crate) fn release(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot.0 as usize];
         entry.instance = None;
-        if let Some(slots) = entry.owner.take().and_then(|stream| self.streams.get_mut(&stream)) {
+        if let Some(slots) = entry
+            .owner
+            .take()
+            .and_then(|stream| self.streams.get_mut(&stream))
+        {
             slots.retain(|&other| other != slot);
         }
         self.slab.idle(slot);
@@ -135,9 +153,11 @@ impl Leases {
     /// Slots past their deadline, with it and the instance that beats there; orphans are put to rest.
     pub(crate) fn expired(&self, now: Mono) -> Vec<(Slot, Mono, InstanceIx)> {
         let mut expired = Vec::new();
-        self.slab.sweep(self.entries.len() as u32, now, |slot, deadline| match self.instance(slot) {
-            Some(instance) => expired.push((slot, deadline, instance)),
-            None => self.slab.idle(slot),
+        self.slab.sweep(self.entries.len() as u32, now, |slot, deadline| {
+            match self.instance(slot) {
+                Some(instance) => expired.push((slot, deadline, instance)),
+                None => self.slab.idle(slot),
+            }
         });
         expired
     }

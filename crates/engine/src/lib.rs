@@ -24,17 +24,17 @@ mod settle;
 mod signal;
 mod slab;
 mod system;
-mod view;
 #[cfg(test)]
 mod tests;
+mod view;
 mod wake;
 mod world;
 
 use std::{ops::Bound, sync::Arc};
 
 use ward_model::{
-    CausalChain, Epoch, Explanation, InstanceState, Mono, Name, Now, ObserverState, Revision, ServiceState, Status,
-    SystemState, Wall,
+    CausalChain, Epoch, Explanation, InstanceState, Mono, Name, Now, ObserverState, Revision, ServiceState,
+    Status, SystemState, Wall,
 };
 
 pub use config::{Config, Lease};
@@ -96,7 +96,10 @@ impl Engine {
     pub fn apply(&mut self, event: Event, now: Now) -> Outcome {
         (self.mono, self.wall) = (now.mono, now.wall);
         let reply = self.handle(event, now);
-        Outcome { reply, changes: self.settle(now) }
+        Outcome {
+            reply,
+            changes: self.settle(now),
+        }
     }
 
     fn handle(&mut self, event: Event, now: Now) -> Reply {
@@ -106,14 +109,25 @@ impl Engine {
             Event::Goodbye { slot } => self.goodbye(slot),
             Event::GoodbyeOnce { id, incarnation } => self.goodbye_once(&id, &incarnation),
             Event::StreamEnded { stream, by_peer } => self.stream_ended(stream, by_peer, now),
-            Event::Exited { id, incarnation, message } => self.exited(&id, &incarnation, message, now),
+            Event::Exited {
+                id,
+                incarnation,
+                message,
+            } => self.exited(&id, &incarnation, message, now),
             Event::Declare { service, declaration } => self.declare(&service, declaration, now),
-            Event::Recall { id, incarnation, interval, status, freshness } => {
-                self.recall(id, incarnation, interval, status, freshness, now)
-            }
-            Event::StartMaintenance { service, by, why, duration } => {
-                self.start_maintenance(&service, by, why, duration, now)
-            }
+            Event::Recall {
+                id,
+                incarnation,
+                interval,
+                status,
+                freshness,
+            } => self.recall(id, incarnation, interval, status, freshness, now),
+            Event::StartMaintenance {
+                service,
+                by,
+                why,
+                duration,
+            } => self.start_maintenance(&service, by, why, duration, now),
             Event::EndMaintenance { service } => self.end_maintenance(&service),
             Event::Forget { service, instance } => self.forget(&service, instance.as_ref()),
             Event::Tick(tick) => {
@@ -153,7 +167,9 @@ impl Engine {
 
     /// One service.
     pub fn service(&self, name: &Name) -> Option<ServiceState> {
-        self.world.find(name).map(|ix| view::service(&self.world, ix, self.mono))
+        self.world
+            .find(name)
+            .map(|ix| view::service(&self.world, ix, self.mono))
     }
 
     /// All services, in the order of their names, behind `after`.
@@ -165,13 +181,18 @@ impl Engine {
 
     /// The instances of a service, the worst first, at most `limit`.
     pub fn instances(&self, service: &Name, limit: usize) -> Vec<InstanceState> {
-        self.world.find(service).map_or_else(Vec::new, |ix| view::instances(&self.world, ix, limit))
+        self.world
+            .find(service)
+            .map_or_else(Vec::new, |ix| view::instances(&self.world, ix, limit))
     }
 
     /// Why a service (`None`: the system) is as it is.
     pub fn explain(&self, name: Option<&Name>) -> Option<Explanation> {
         match name {
-            Some(name) => self.world.find(name).map(|ix| causes::explain(&self.world, ix, self.mono)),
+            Some(name) => self
+                .world
+                .find(name)
+                .map(|ix| causes::explain(&self.world, ix, self.mono)),
             None => Some(self.explain_system()),
         }
     }
@@ -188,14 +209,20 @@ impl Engine {
             }
         }
         chains.truncate(ward_model::bounds::CAUSES);
-        Explanation { name: None, condition: self.system().condition, chains }
+        Explanation {
+            name: None,
+            condition: self.system().condition,
+            chains,
+        }
     }
 
     /// Figures for metrics.
     pub fn figures(&self) -> Figures {
         let services = self.world.names.iter();
         Figures {
-            services: services.map(|(name, &ix)| (name.clone(), self.world.services[ix].effective.0)).collect(),
+            services: services
+                .map(|(name, &ix)| (name.clone(), self.world.services[ix].effective.0))
+                .collect(),
             system: self.system.status,
             instances: self.freshness,
             transitions: self.transitions,

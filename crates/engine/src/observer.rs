@@ -73,7 +73,10 @@ impl Observer {
             resumed: None,
             recent: VecDeque::new(),
             eased: now,
-            state: ObserverState { settling: true, ..ObserverState::default() },
+            state: ObserverState {
+                settling: true,
+                ..ObserverState::default()
+            },
             late_ticks: 0,
         }
     }
@@ -86,7 +89,10 @@ impl Observer {
         let late = gap > self.tick * LATE_TICKS;
         self.late_ticks += u64::from(late);
         if !self.guards {
-            return Woken { missed: Duration::ZERO, may_judge: true };
+            return Woken {
+                missed: Duration::ZERO,
+                may_judge: true,
+            };
         }
         let missed = if late { gap } else { Duration::ZERO } + tick.suspended;
         if missed > Duration::ZERO {
@@ -100,15 +106,25 @@ impl Observer {
             self.draining = None;
         }
         self.ease(now);
-        Woken { missed, may_judge: self.draining.is_none() }
+        Woken {
+            missed,
+            may_judge: self.draining.is_none(),
+        }
     }
 
     /// Judges the view when somebody is due for conviction, and looks whether an earlier doubt is over.
-    pub(crate) fn look(&mut self, candidates: usize, fresh: usize, somebody_is_due: bool, now: Mono) -> Sight {
+    pub(crate) fn look(
+        &mut self,
+        candidates: usize,
+        fresh: usize,
+        somebody_is_due: bool,
+        now: Mono,
+    ) -> Sight {
         if !self.guards {
             return Sight::Same;
         }
-        let many = candidates > COINCIDENCE && (somebody_is_due || self.state.degraded_view || self.state.blind);
+        let many =
+            candidates > COINCIDENCE && (somebody_is_due || self.state.degraded_view || self.state.blind);
         let (was_blind, live) = (self.state.blind, candidates + fresh);
         self.state.degraded_view = many && candidates * 100 > live * DEGRADED_PERCENT;
         self.state.blind = many && fresh == 0;
@@ -131,7 +147,11 @@ impl Observer {
         if !self.guards {
             return usize::MAX;
         }
-        while self.recent.front().is_some_and(|&(at, _)| now.since(at) >= CONVICTION_WINDOW) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|&(at, _)| now.since(at) >= CONVICTION_WINDOW)
+        {
             self.recent.pop_front();
         }
         let used: usize = self.recent.iter().map(|&(_, count)| count).sum();
@@ -180,17 +200,32 @@ mod tests {
     }
 
     fn tick(ingress: u64) -> Tick {
-        Tick { ingress, ..Tick::default() }
+        Tick {
+            ingress,
+            ..Tick::default()
+        }
     }
 
     #[test]
     fn a_late_tick_waits_for_idle_ingress() {
         let mut observer = observer();
         assert!(observer.wake(tick(5), Mono(0)).may_judge);
-        assert!(observer.wake(tick(9), Mono(40 * MS)).may_judge, "four periods are in time");
+        assert!(
+            observer.wake(tick(9), Mono(40 * MS)).may_judge,
+            "four periods are in time"
+        );
         let late = observer.wake(tick(9), Mono(81 * MS));
-        assert_eq!(late, Woken { missed: Duration::from_millis(41), may_judge: false });
-        assert!(!observer.wake(tick(12), Mono(91 * MS)).may_judge, "reports are still coming in");
+        assert_eq!(
+            late,
+            Woken {
+                missed: Duration::from_millis(41),
+                may_judge: false
+            }
+        );
+        assert!(
+            !observer.wake(tick(12), Mono(91 * MS)).may_judge,
+            "reports are still coming in"
+        );
         assert!(observer.wake(tick(12), Mono(101 * MS)).may_judge);
         assert_eq!(observer.late_ticks, 1);
     }
@@ -210,8 +245,20 @@ mod tests {
     fn suspension_of_the_machine_counts_as_a_gap() {
         let mut observer = observer();
         observer.wake(tick(0), Mono(0));
-        let woken = observer.wake(Tick { suspended: Duration::from_secs(60), ..tick(0) }, Mono(10 * MS));
-        assert_eq!(woken, Woken { missed: Duration::from_secs(60), may_judge: false });
+        let woken = observer.wake(
+            Tick {
+                suspended: Duration::from_secs(60),
+                ..tick(0)
+            },
+            Mono(10 * MS),
+        );
+        assert_eq!(
+            woken,
+            Woken {
+                missed: Duration::from_secs(60),
+                may_judge: false
+            }
+        );
     }
 
     #[test]
@@ -223,7 +270,10 @@ mod tests {
         assert_eq!(observer.allowance(900, Mono(999 * MS)), 50);
         observer.note_convictions(50, Mono(999 * MS));
         assert_eq!(observer.allowance(850, Mono(999 * MS)), 0);
-        assert_eq!(observer.allowance(850, Mono(1_000 * MS)), (850 + 50) * 15 / 100 - 50);
+        assert_eq!(
+            observer.allowance(850, Mono(1_000 * MS)),
+            (850 + 50) * 15 / 100 - 50
+        );
     }
 
     #[test]
@@ -237,7 +287,10 @@ mod tests {
         assert_eq!(observer.state.score, 7);
         assert_eq!(observer.look(999, 1, false, Mono(0)), Sight::Returned);
         observer.look(2, 0, true, Mono(0));
-        assert!(!observer.state.degraded_view && !observer.state.blind, "two can be a coincidence");
+        assert!(
+            !observer.state.degraded_view && !observer.state.blind,
+            "two can be a coincidence"
+        );
     }
 
     #[test]

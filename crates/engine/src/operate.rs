@@ -8,9 +8,17 @@ use crate::{Declaration, Engine, Refusal, Reply, wake::Wake, world::ServiceIx};
 
 impl Engine {
     pub(crate) fn start_maintenance(
-        &mut self, name: &Name, by: String, why: String, duration: Option<Duration>, now: Now,
+        &mut self,
+        name: &Name,
+        by: String,
+        why: String,
+        duration: Option<Duration>,
+        now: Now,
     ) -> Result<Reply, Refusal> {
-        let ix = self.world.find(name).ok_or_else(|| Refusal::NoService(name.clone()))?;
+        let ix = self
+            .world
+            .find(name)
+            .ok_or_else(|| Refusal::NoService(name.clone()))?;
         if duration.is_some_and(|duration| duration.is_zero()) {
             return Err(Refusal::EmptyWindow(now.wall));
         }
@@ -18,7 +26,13 @@ impl Engine {
             let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
             Wall(now.wall.0.saturating_add(ms))
         });
-        let maintenance = Maintenance { service: name.clone(), by, why, start: now.wall, end };
+        let maintenance = Maintenance {
+            service: name.clone(),
+            by,
+            why,
+            start: now.wall,
+            end,
+        };
         let service = &mut self.world.services[ix];
         service.maintenance = Some(maintenance.clone());
         service.maintenance_due = duration.map(|duration| now.mono + duration);
@@ -30,7 +44,10 @@ impl Engine {
     }
 
     pub(crate) fn end_maintenance(&mut self, name: &Name) -> Result<Reply, Refusal> {
-        let ix = self.world.find(name).ok_or_else(|| Refusal::NoService(name.clone()))?;
+        let ix = self
+            .world
+            .find(name)
+            .ok_or_else(|| Refusal::NoService(name.clone()))?;
         let service = &mut self.world.services[ix];
         if service.maintenance.take().is_none() {
             return Err(Refusal::NotInMaintenance(name.clone()));
@@ -51,16 +68,24 @@ impl Engine {
 
     /// Drops what is lost for good. What is heard is refused: it would only come back.
     pub(crate) fn forget(&mut self, name: &Name, instance: Option<&Name>) -> Result<Reply, Refusal> {
-        let ix = self.world.find(name).ok_or_else(|| Refusal::NoService(name.clone()))?;
+        let ix = self
+            .world
+            .find(name)
+            .ok_or_else(|| Refusal::NoService(name.clone()))?;
         let service = &self.world.services[ix];
         let instances = match instance {
             Some(instance) => {
-                let id = InstanceId { service: name.clone(), instance: instance.clone() };
+                let id = InstanceId {
+                    service: name.clone(),
+                    instance: instance.clone(),
+                };
                 vec![self.find_instance(&id)?]
             }
             None => service.instances.values().copied().collect(),
         };
-        let fresh = instances.iter().find(|&&ix| self.world.instances[ix].freshness == Freshness::Fresh);
+        let fresh = instances
+            .iter()
+            .find(|&&ix| self.world.instances[ix].freshness == Freshness::Fresh);
         if let Some(&fresh) = fresh {
             return Err(Refusal::Alive(self.world.instances[fresh].id.clone()));
         }
@@ -81,7 +106,10 @@ impl Engine {
         service.disagreements.clear();
         service.maintenance = None;
         service.maintenance_due = None;
-        let now = Now { mono: self.mono, wall: self.wall };
+        let now = Now {
+            mono: self.mono,
+            wall: self.wall,
+        };
         self.world.rebuild_edges(ix, now);
         self.world.touch_service(ix);
     }

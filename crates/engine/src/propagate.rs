@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ward_model::{Mono, Status, Wall};
 
 use crate::{
-    rollup::{by_instances, by_observers, as_second_opinion, through_dependency},
+    rollup::{as_second_opinion, by_instances, by_observers, through_dependency},
     world::{Service, ServiceIx, World},
 };
 
@@ -31,18 +31,32 @@ pub(crate) fn own(service: &Service, now: Mono) -> (Status, Source) {
 
 /// The same with other counts of its instances.
 pub(crate) fn own_with(service: &Service, counts: &[u32; 4], now: Mono) -> (Status, Source) {
-    let observed = service.evidence.iter().any(|&count| count > 0).then(|| by_observers(&service.evidence));
+    let observed = service
+        .evidence
+        .iter()
+        .any(|&count| count > 0)
+        .then(|| by_observers(&service.evidence));
     if service.counted() == 0 {
-        return observed.map_or((Status::Unknown, Source::NoInstances), |status| (status, Source::Observers));
+        return observed.map_or((Status::Unknown, Source::NoInstances), |status| {
+            (status, Source::Observers)
+        });
     }
-    let missing = if now < service.seats_due { Status::Unknown } else { Status::Unhealthy };
+    let missing = if now < service.seats_due {
+        Status::Unknown
+    } else {
+        Status::Unhealthy
+    };
     let reported = by_instances(counts, service.wanted(), missing);
     let second = as_second_opinion(observed.unwrap_or_default(), service.observers.len());
     if second > reported {
         return (second, Source::Observers);
     }
     let of_those_there = by_instances(counts, 1, missing);
-    let source = if reported > of_those_there { Source::Seats } else { Source::Instances };
+    let source = if reported > of_those_there {
+        Source::Seats
+    } else {
+        Source::Instances
+    };
     (reported, source)
 }
 
@@ -59,10 +73,18 @@ fn contribution(world: &World, service: &Service, edge: usize) -> Option<Status>
         let edge = &service.edges[number];
         through_dependency(edge.kind, world.services[edge.target].effective.0)
     };
-    let Some(group) = &service.edges[edge].any_of else { return Some(through(edge)) };
+    let Some(group) = &service.edges[edge].any_of else {
+        return Some(through(edge));
+    };
     let members = |number: &usize| service.edges[*number].any_of.as_ref() == Some(group);
     let first = (0..edge).find(members).is_none();
-    first.then(|| (0..service.edges.len()).filter(members).map(through).min().unwrap_or_default())
+    first.then(|| {
+        (0..service.edges.len())
+            .filter(members)
+            .map(through)
+            .min()
+            .unwrap_or_default()
+    })
 }
 
 /// The edges over which something bad reaches a service: all of a group that does.
@@ -73,7 +95,9 @@ pub(crate) fn bad_edges(world: &World, ix: ServiceIx) -> Vec<usize> {
         None => contribution(world, service, edge).is_some_and(Status::is_bad),
         Some(group) => {
             let first = (0..service.edges.len()).find(|&other| group_of(other) == Some(group));
-            first.and_then(|first| contribution(world, service, first)).is_some_and(Status::is_bad)
+            first
+                .and_then(|first| contribution(world, service, first))
+                .is_some_and(Status::is_bad)
         }
     };
     (0..service.edges.len()).filter(|&edge| bad(edge)).collect()
@@ -126,7 +150,13 @@ fn standing_on(world: &World, lowered: Vec<ServiceIx>) -> BTreeSet<ServiceIx> {
                 let service = &world.services[*dependent];
                 service.effective.0 > service.own.0
             };
-            open.extend(world.services[ix].dependents.keys().copied().filter(worse_than_own));
+            open.extend(
+                world.services[ix]
+                    .dependents
+                    .keys()
+                    .copied()
+                    .filter(worse_than_own),
+            );
         }
     }
     found

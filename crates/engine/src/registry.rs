@@ -4,9 +4,7 @@ mod state;
 
 use std::time::Duration;
 
-use ward_model::{
-    Freshness, Hello, Incarnation, InstanceId, Name, Now, Status, Update, bounds,
-};
+use ward_model::{Freshness, Hello, Incarnation, InstanceId, Name, Now, Status, Update, bounds};
 
 use crate::{
     Declaration, Engine, Lease, Refusal, Registered, Reply, Slot, StreamId,
@@ -16,7 +14,10 @@ use crate::{
 
 impl Engine {
     pub(crate) fn hello(
-        &mut self, stream: Option<StreamId>, hello: Hello, now: Now,
+        &mut self,
+        stream: Option<StreamId>,
+        hello: Hello,
+        now: Now,
     ) -> Result<Registered, Refusal> {
         let known = self.find_instance(&hello.id).ok();
         self.admit(known, &hello)?;
@@ -30,17 +31,29 @@ impl Engine {
         self.world.rebuild_edges(service, now);
         self.heard(ix, now);
         let Instance { slot, lease, .. } = self.world.instances[ix];
-        Ok(Registered { slot, suspect_after: lease.suspect_after, lost_after: lease.lost_after, left_out })
+        Ok(Registered {
+            slot,
+            suspect_after: lease.suspect_after,
+            lost_after: lease.lost_after,
+            left_out,
+        })
     }
 
     /// Refuses what may not say hello: the superseded, the departed, a second holder of a live id, one too many.
     fn admit(&self, known: Option<InstanceIx>, hello: &Hello) -> Result<(), Refusal> {
-        let service = self.world.find(&hello.id.service).map(|ix| &self.world.services[ix]);
+        let service = self
+            .world
+            .find(&hello.id.service)
+            .map(|ix| &self.world.services[ix]);
         if service.is_some_and(|service| service.has_departed(&hello.id.instance, &hello.incarnation)) {
             return Err(Refusal::Superseded(hello.id.clone()));
         }
         let subjects = hello.checks.iter().filter_map(|check| check.subject.as_ref());
-        let needed = hello.dependencies.iter().map(|dependency| &dependency.service).chain(subjects);
+        let needed = hello
+            .dependencies
+            .iter()
+            .map(|dependency| &dependency.service)
+            .chain(subjects);
         let new = self.world.count_new(needed.chain([&hello.id.service]));
         if new > 0 && self.world.services.len() + new > bounds::SERVICES {
             return Err(Refusal::TooManyServices(self.world.services.len()));
@@ -58,9 +71,10 @@ impl Engine {
         if holder.incarnation == hello.incarnation {
             return match holder.freshness {
                 Freshness::Exited => Err(Refusal::Superseded(hello.id.clone())),
-                _ if hello.sequence > 0 && hello.sequence < holder.sequence => {
-                    Err(Refusal::Replayed { got: hello.sequence, last: holder.sequence })
-                }
+                _ if hello.sequence > 0 && hello.sequence < holder.sequence => Err(Refusal::Replayed {
+                    got: hello.sequence,
+                    last: holder.sequence,
+                }),
                 _ => Ok(()),
             };
         }
@@ -102,11 +116,17 @@ impl Engine {
 
     /// The same instance on a new stream, or its next life.
     fn welcome_again(
-        &mut self, ix: InstanceIx, stream: Option<StreamId>, hello: &Hello, now: Now,
+        &mut self,
+        ix: InstanceIx,
+        stream: Option<StreamId>,
+        hello: &Hello,
+        now: Now,
     ) -> Result<InstanceIx, Refusal> {
         let lease = Lease::for_interval(hello.interval);
         let deadline = now.mono + lease.suspect_after;
-        let slot = self.leases.take_over(self.world.instances[ix].slot, ix, stream, deadline);
+        let slot = self
+            .leases
+            .take_over(self.world.instances[ix].slot, ix, stream, deadline);
         let instance = &mut self.world.instances[ix];
         instance.slot = slot.ok_or(Refusal::TooManyInstances(bounds::INSTANCES))?;
         (instance.interval, instance.lease) = (hello.interval, lease);
@@ -121,7 +141,10 @@ impl Engine {
             instance.exit.clear();
             instance.startup_due = now.mono + hello.startup_deadline;
             instance.checks.iter_mut().for_each(|check| check.pending = true);
-            instance.signals.iter_mut().for_each(|signal| signal.leaf = Leaf::new(Status::Healthy, now.wall));
+            instance
+                .signals
+                .iter_mut()
+                .for_each(|signal| signal.leaf = Leaf::new(Status::Healthy, now.wall));
             self.world.restart(ix, now.wall);
         }
         self.world.touch_instance(ix);
@@ -135,10 +158,15 @@ impl Engine {
         if instance.freshness == Freshness::Exited {
             return Err(Refusal::Superseded(instance.id.clone()));
         }
-        self.leases.slab.touch(slot, now.mono + instance.lease.suspect_after);
+        self.leases
+            .slab
+            .touch(slot, now.mono + instance.lease.suspect_after);
         if update.sequence <= last {
             self.heard(ix, now);
-            return Err(Refusal::Replayed { got: update.sequence, last });
+            return Err(Refusal::Replayed {
+                got: update.sequence,
+                last,
+            });
         }
         if !update.full && update.sequence != last + 1 {
             self.heard(ix, now);
@@ -184,9 +212,13 @@ impl Engine {
         let instance = self.world.remove_instance(ix);
         self.freshness[instance.freshness as usize] -= 1;
         if let Some(before) = instance.published {
-            self.gone.push((ward_model::EntityKey::Instance(instance.id.clone()), Some(before)));
+            self.gone
+                .push((ward_model::EntityKey::Instance(instance.id.clone()), Some(before)));
         }
-        let now = Now { mono: self.mono, wall: self.wall };
+        let now = Now {
+            mono: self.mono,
+            wall: self.wall,
+        };
         self.world.rebuild_edges(instance.service, now);
         instance
     }
@@ -194,7 +226,12 @@ impl Engine {
     /// An instance known from before the aggregator's start: Unknown with its old status beside it, and not judged
     /// before the aggregator has had time to hear it.
     pub(crate) fn recall(
-        &mut self, id: InstanceId, incarnation: Incarnation, interval: Duration, status: Status, ended: Freshness,
+        &mut self,
+        id: InstanceId,
+        incarnation: Incarnation,
+        interval: Duration,
+        status: Status,
+        ended: Freshness,
         now: Now,
     ) -> Result<Reply, Refusal> {
         if self.find_instance(&id).is_ok() {
@@ -203,10 +240,22 @@ impl Engine {
         let lease = Lease::for_interval(interval);
         let due = self.started + self.config.settle.max(lease.lost_after);
         let service = self.world.service_or_new(&id.service, now.mono, now.wall);
-        let slot = self.leases.allocate(None, due).ok_or(Refusal::TooManyInstances(bounds::INSTANCES))?;
+        let slot = self
+            .leases
+            .allocate(None, due)
+            .ok_or(Refusal::TooManyInstances(bounds::INSTANCES))?;
         let startup_due = now.mono + bounds::STARTUP_DEADLINE_DEFAULT;
         let (status_now, wall) = (Status::Unknown, now.wall);
-        let mut instance = Instance::new(id, service, incarnation, interval, slot, startup_due, wall, status_now);
+        let mut instance = Instance::new(
+            id,
+            service,
+            incarnation,
+            interval,
+            slot,
+            startup_due,
+            wall,
+            status_now,
+        );
         instance.recalled = Some(status);
         instance.due = due;
         instance.tainted = Self::unclean_end(ended).filter(|_| ended != Freshness::Suspect);
@@ -228,7 +277,10 @@ impl Engine {
 
     /// The file's word about a service.
     pub(crate) fn declare(
-        &mut self, name: &Name, declaration: Option<Declaration>, now: Now,
+        &mut self,
+        name: &Name,
+        declaration: Option<Declaration>,
+        now: Now,
     ) -> Result<Reply, Refusal> {
         if declaration.is_none() && self.world.find(name).is_none() {
             return Ok(Reply::Done);
@@ -252,7 +304,9 @@ impl Engine {
         };
         let others = service.instances.len() > 1;
         let in_force = service.file.as_ref().or(others.then_some(&before));
-        let differs = in_force.map(|in_force| state::differences(in_force, &service.hello)).unwrap_or_default();
+        let differs = in_force
+            .map(|in_force| state::differences(in_force, &service.hello))
+            .unwrap_or_default();
         if differs.is_empty() {
             service.disagreements.remove(&hello.id.instance);
         } else {

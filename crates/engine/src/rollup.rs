@@ -43,7 +43,11 @@ pub(crate) fn cap(worst: Status) -> Status {
 }
 
 pub(crate) fn worst(counts: &Counts) -> Status {
-    Status::ALL.into_iter().rev().find(|&status| counts[status as usize] > 0).unwrap_or_default()
+    Status::ALL
+        .into_iter()
+        .rev()
+        .find(|&status| counts[status as usize] > 0)
+        .unwrap_or_default()
 }
 
 /// The status of the `wanted`-th best of the counted; `missing` where there are not as many.
@@ -105,12 +109,30 @@ mod tests {
         let row = |edge: &dyn Fn(Status) -> Status| Status::ALL.map(edge);
         assert_eq!(row(&|s| through_check(CheckKind::Required, s)), [H, U, D, X]);
         assert_eq!(row(&|s| through_check(CheckKind::Advisory, s)), [H, H, D, D]);
-        assert_eq!(row(&|s| through_dependency(DependencyKind::Hard, s)), [H, U, D, X]);
-        assert_eq!(row(&|s| through_dependency(DependencyKind::Soft, s)), [H, H, H, D]);
-        assert_eq!(row(&|s| through_criticality(Criticality::Critical, false, s)), [H, U, D, X]);
-        assert_eq!(row(&|s| through_criticality(Criticality::Critical, true, s)), [H, U, D, D]);
-        assert_eq!(row(&|s| through_criticality(Criticality::Important, false, s)), [H, U, D, D]);
-        assert_eq!(row(&|s| through_criticality(Criticality::Optional, false, s)), [H, H, H, H]);
+        assert_eq!(
+            row(&|s| through_dependency(DependencyKind::Hard, s)),
+            [H, U, D, X]
+        );
+        assert_eq!(
+            row(&|s| through_dependency(DependencyKind::Soft, s)),
+            [H, H, H, D]
+        );
+        assert_eq!(
+            row(&|s| through_criticality(Criticality::Critical, false, s)),
+            [H, U, D, X]
+        );
+        assert_eq!(
+            row(&|s| through_criticality(Criticality::Critical, true, s)),
+            [H, U, D, D]
+        );
+        assert_eq!(
+            row(&|s| through_criticality(Criticality::Important, false, s)),
+            [H, U, D, D]
+        );
+        assert_eq!(
+            row(&|s| through_criticality(Criticality::Optional, false, s)),
+            [H, H, H, H]
+        );
         assert_eq!(row(&cap), [H, H, D, D]);
     }
 
@@ -119,8 +141,16 @@ mod tests {
         use Status::{Degraded as D, Healthy as H, Unhealthy as X, Unknown as U};
         assert_eq!(by_instances(&counts(&[H, H, X]), 2, U), D);
         assert_eq!(by_instances(&counts(&[H, X, X]), 2, U), X);
-        assert_eq!(by_instances(&counts(&[H, H]), 3, U), U, "a missing seat is unknown at first");
-        assert_eq!(by_instances(&counts(&[H, H]), 3, X), X, "and unhealthy past the deadline");
+        assert_eq!(
+            by_instances(&counts(&[H, H]), 3, U),
+            U,
+            "a missing seat is unknown at first"
+        );
+        assert_eq!(
+            by_instances(&counts(&[H, H]), 3, X),
+            X,
+            "and unhealthy past the deadline"
+        );
         assert_eq!(by_instances(&counts(&[X]), 3, U), X);
         assert_eq!(by_instances(&counts(&[H, U]), 1, U), H);
     }

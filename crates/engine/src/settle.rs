@@ -29,7 +29,10 @@ impl Engine {
         self.publish_services(&touched, now.mono, &mut changes);
         self.publish_instances(&instances, &mut changes);
         let gone = std::mem::take(&mut self.gone).into_iter().chain(gone);
-        changes.extend(gone.map(|(key, before)| Change { before, entity: Entity::Removed(key) }));
+        changes.extend(gone.map(|(key, before)| Change {
+            before,
+            entity: Entity::Removed(key),
+        }));
         self.conclude(changes)
     }
 
@@ -47,7 +50,10 @@ impl Engine {
             return None;
         }
         self.revision = self.revision.next();
-        Some(ChangeSet { revision: self.revision, changes })
+        Some(ChangeSet {
+            revision: self.revision,
+            changes,
+        })
     }
 
     /// Services that miss instances are looked at again when that is judged.
@@ -94,7 +100,9 @@ impl Engine {
         let mut gone = Vec::new();
         let mut open: Vec<ServiceIx> = dirty.to_vec();
         while let Some(ix) = open.pop() {
-            let Some(service) = self.world.services.get(ix) else { continue };
+            let Some(service) = self.world.services.get(ix) else {
+                continue;
+            };
             if service.reported || !service.is_unreferenced() {
                 continue;
             }
@@ -119,14 +127,26 @@ impl Engine {
     fn publish_system(&mut self, now: Mono) -> Option<Change> {
         let state = self.system_state(now);
         let same = |told: &SystemState| {
-            let observer = ward_model::ObserverState { score: state.observer.score, ..told.observer };
-            SystemState { observer, ..told.clone() } == state
+            let observer = ward_model::ObserverState {
+                score: state.observer.score,
+                ..told.observer
+            };
+            SystemState {
+                observer,
+                ..told.clone()
+            } == state
         };
         if self.told_system.as_ref().is_some_and(same) {
             return None;
         }
-        let before = self.told_system.replace(state.clone()).map(|told| told.condition.status);
-        Some(Change { before, entity: Entity::System(state) })
+        let before = self
+            .told_system
+            .replace(state.clone())
+            .map(|told| told.condition.status);
+        Some(Change {
+            before,
+            entity: Entity::System(state),
+        })
     }
 
     fn publish_services(&mut self, touched: &BTreeSet<ServiceIx>, now: Mono, changes: &mut Vec<Change>) {
@@ -138,17 +158,25 @@ impl Engine {
             let told = &mut self.world.services[ix].published;
             if told.as_ref() != Some(&state) {
                 let before = told.replace(state.clone()).map(|told| told.condition.status);
-                changes.push(Change { before, entity: Entity::Service(state) });
+                changes.push(Change {
+                    before,
+                    entity: Entity::Service(state),
+                });
             }
         }
     }
 
     fn publish_instances(&mut self, dirty: &[InstanceIx], changes: &mut Vec<Change>) {
         for &ix in dirty {
-            let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else { continue };
+            let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else {
+                continue;
+            };
             instance.dirty = false;
             let before = instance.published.replace(instance.leaf.status());
-            changes.push(Change { before, entity: Entity::Instance(view::instance(instance)) });
+            changes.push(Change {
+                before,
+                entity: Entity::Instance(view::instance(instance)),
+            });
         }
     }
 }

@@ -46,7 +46,9 @@ pub struct Slab {
 
 impl Default for Slab {
     fn default() -> Self {
-        Self { chunks: (0..CAPACITY.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect() }
+        Self {
+            chunks: (0..CAPACITY.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
+        }
     }
 }
 
@@ -64,7 +66,10 @@ impl Slab {
     #[inline]
     fn entry(&self, slot: Slot) -> Option<&AtomicU64> {
         let index = slot.0 as usize;
-        self.chunks.get(index / CHUNK)?.get().map(|chunk| &chunk.deadlines[index % CHUNK])
+        self.chunks
+            .get(index / CHUNK)?
+            .get()
+            .map(|chunk| &chunk.deadlines[index % CHUNK])
     }
 
     /// The instance behind this slot was forgotten or taken over: whoever beats it must say hello again. For the edge
@@ -81,7 +86,10 @@ impl Slab {
 
     fn flag(&self, slot: Slot) -> Option<&AtomicBool> {
         let index = slot.0 as usize;
-        self.chunks.get(index / CHUNK)?.get().map(|chunk| &chunk.orphaned[index % CHUNK])
+        self.chunks
+            .get(index / CHUNK)?
+            .get()
+            .map(|chunk| &chunk.orphaned[index % CHUNK])
     }
 
     /// Takes the slot out of the sweep until its next beat; false if one came since `seen` was read.
@@ -100,7 +108,9 @@ impl Slab {
 
     /// Makes room for `slot`; false when the slab is full.
     pub(crate) fn reserve(&self, slot: Slot) -> bool {
-        let Some(chunk) = self.chunks.get(slot.0 as usize / CHUNK) else { return false };
+        let Some(chunk) = self.chunks.get(slot.0 as usize / CHUNK) else {
+            return false;
+        };
         chunk.get_or_init(|| {
             Box::new(Entries {
                 deadlines: [const { AtomicU64::new(IDLE) }; CHUNK],
@@ -116,7 +126,11 @@ impl Slab {
 
     /// Calls `expired` with each of the first `slots` slots, and its deadline, that is before or at `now`.
     pub(crate) fn sweep(&self, slots: u32, now: Mono, mut expired: impl FnMut(Slot, Mono)) {
-        let chunks = self.chunks.iter().map_while(OnceLock::get).take((slots as usize).div_ceil(CHUNK));
+        let chunks = self
+            .chunks
+            .iter()
+            .map_while(OnceLock::get)
+            .take((slots as usize).div_ceil(CHUNK));
         for (number, chunk) in chunks.enumerate() {
             for (offset, entry) in chunk.deadlines.iter().enumerate() {
                 let deadline = entry.load(Relaxed);
@@ -132,7 +146,12 @@ impl Slab {
     /// A beat stored meanwhile may be moved as well; that delays one conviction by `gap` once.
     pub(crate) fn shift(&self, gap: Duration) {
         let gap = u64::try_from(gap.as_nanos()).unwrap_or(u64::MAX);
-        for entry in self.chunks.iter().map_while(OnceLock::get).flat_map(|chunk| &chunk.deadlines) {
+        for entry in self
+            .chunks
+            .iter()
+            .map_while(OnceLock::get)
+            .flat_map(|chunk| &chunk.deadlines)
+        {
             let deadline = entry.load(Relaxed);
             if deadline < PARKED {
                 entry.store(deadline.saturating_add(gap), Relaxed);

@@ -24,13 +24,22 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) fn new(wall: Wall) -> Self {
-        Self { tally: Default::default(), culprits: BTreeSet::new(), status: Status::Unknown, since: wall }
+        Self {
+            tally: Default::default(),
+            culprits: BTreeSet::new(),
+            status: Status::Unknown,
+            since: wall,
+        }
     }
 
     /// Counts a service as it is now.
     pub(crate) fn count(&mut self, world: &mut World, ix: ServiceIx) {
         let service = &mut world.services[ix];
-        let now = (service.criticality(), service.maintenance.is_some(), service.effective.0);
+        let now = (
+            service.criticality(),
+            service.maintenance.is_some(),
+            service.effective.0,
+        );
         let before = service.tallied.replace(now);
         if before != Some(now) {
             before.into_iter().for_each(|before| self.discount(ix, before));
@@ -51,7 +60,8 @@ impl System {
 
     fn discount(&mut self, ix: ServiceIx, (criticality, maintained, status): (Criticality, bool, Status)) {
         self.tally[criticality as usize][usize::from(maintained)][status as usize] -= 1;
-        self.culprits.remove(&(Reverse(through_criticality(criticality, maintained, status)), ix));
+        self.culprits
+            .remove(&(Reverse(through_criticality(criticality, maintained, status)), ix));
     }
 
     /// Computes the verdict again; true if it changed.
@@ -65,7 +75,8 @@ impl System {
     }
 
     fn join(&self) -> Status {
-        self.cells().map(|(criticality, maintained, status)| through_criticality(criticality, maintained, status))
+        self.cells()
+            .map(|(criticality, maintained, status)| through_criticality(criticality, maintained, status))
             .max()
             .unwrap_or_default()
     }
@@ -73,15 +84,24 @@ impl System {
     /// The best verdict among those that matter: if all of them are dead, so is the system. Unknown if none matters.
     fn best(&self) -> Status {
         let matters = |cell: &(Criticality, bool, Status)| cell.0 != Criticality::Optional;
-        self.cells().filter(matters).map(|cell| cell.2).min().unwrap_or(Status::Unknown)
+        self.cells()
+            .filter(matters)
+            .map(|cell| cell.2)
+            .min()
+            .unwrap_or(Status::Unknown)
     }
 
     fn cells(&self) -> impl Iterator<Item = (Criticality, bool, Status)> + '_ {
-        const CRITICALITIES: [Criticality; 3] =
-            [Criticality::Critical, Criticality::Important, Criticality::Optional];
+        const CRITICALITIES: [Criticality; 3] = [
+            Criticality::Critical,
+            Criticality::Important,
+            Criticality::Optional,
+        ];
         let all = CRITICALITIES.into_iter().flat_map(|criticality| {
             [false, true].into_iter().flat_map(move |maintained| {
-                Status::ALL.into_iter().map(move |status| (criticality, maintained, status))
+                Status::ALL
+                    .into_iter()
+                    .map(move |status| (criticality, maintained, status))
             })
         });
         all.filter(|&(criticality, maintained, status)| {
@@ -90,14 +110,28 @@ impl System {
     }
 
     pub(crate) fn counts(&self) -> ServiceCounts {
-        let of = |status: Status| self.tally.iter().flatten().map(|by_status| by_status[status as usize]).sum();
+        let of = |status: Status| {
+            self.tally
+                .iter()
+                .flatten()
+                .map(|by_status| by_status[status as usize])
+                .sum()
+        };
         let [healthy, unknown, degraded, unhealthy] = Status::ALL.map(of);
-        ServiceCounts { total: healthy + unknown + degraded + unhealthy, healthy, unknown, degraded, unhealthy }
+        ServiceCounts {
+            total: healthy + unknown + degraded + unhealthy,
+            healthy,
+            unknown,
+            degraded,
+            unhealthy,
+        }
     }
 
     /// Critical services that are Unknown.
     pub(crate) fn critical_unknown(&self, world: &World) -> Vec<Name> {
-        let unknown = |maintained: usize| self.tally[Criticality::Critical as usize][maintained][Status::Unknown as usize];
+        let unknown = |maintained: usize| {
+            self.tally[Criticality::Critical as usize][maintained][Status::Unknown as usize]
+        };
         if unknown(0) + unknown(1) == 0 {
             return Vec::new();
         }
@@ -111,7 +145,10 @@ impl System {
     /// Root causes of the services that make it bad, the worst first.
     pub(crate) fn causes(&self, world: &World) -> Vec<ServiceIx> {
         let mut causes = Vec::new();
-        let of_services = self.worst().take(ASKED_FOR_CAUSES).flat_map(|ix| world.services[ix].causes.iter().copied());
+        let of_services = self
+            .worst()
+            .take(ASKED_FOR_CAUSES)
+            .flat_map(|ix| world.services[ix].causes.iter().copied());
         for cause in of_services {
             if !causes.contains(&cause) && causes.len() < bounds::CAUSES {
                 causes.push(cause);
@@ -127,9 +164,10 @@ impl System {
 
     pub(crate) fn condition(&self, world: &World, settling: bool, now: Mono) -> Condition {
         let (reason, message) = match self.worst().next() {
-            _ if self.status == Status::Unknown && settling => {
-                (Reason::Starting, "the aggregator has just started; reporters are coming back".into())
-            }
+            _ if self.status == Status::Unknown && settling => (
+                Reason::Starting,
+                "the aggregator has just started; reporters are coming back".into(),
+            ),
             None if self.status.is_bad() => (Reason::NoInstances, "nothing that matters reports".into()),
             None => (Reason::Reported, String::new()),
             Some(ix) => {
@@ -144,6 +182,11 @@ impl System {
                 (condition.reason, message)
             }
         };
-        Condition { status: self.status, reason, message, since: self.since }
+        Condition {
+            status: self.status,
+            reason,
+            message,
+            since: self.since,
+        }
     }
 }

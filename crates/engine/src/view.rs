@@ -3,8 +3,8 @@
 //! Messages are made when somebody is told, not when something happens; nothing here decides.
 
 use ward_model::{
-    CheckState, Condition, Dependency, InstanceCounts, InstanceState, Mono, Name, Reason, ServiceState, SignalState,
-    Status,
+    CheckState, Condition, Dependency, InstanceCounts, InstanceState, Mono, Name, Reason, ServiceState,
+    SignalState, Status,
 };
 
 use crate::{
@@ -20,14 +20,26 @@ pub(crate) fn check_condition(check: &Check) -> Condition {
         Reason::StartupTimeout => "no first result by the startup deadline".into(),
         _ => check.message.clone(),
     };
-    Condition { status: check.leaf.status(), reason, message, since: check.leaf.since() }
+    Condition {
+        status: check.leaf.status(),
+        reason,
+        message,
+        since: check.leaf.since(),
+    }
 }
 
 pub(crate) fn signal_condition(signal: &Signal) -> Condition {
     let status = signal.leaf.status();
-    let level = if status == Status::Unhealthy { signal.unhealthy } else { signal.degraded };
+    let level = if status == Status::Unhealthy {
+        signal.unhealthy
+    } else {
+        signal.degraded
+    };
     let message = match level.filter(|_| status.is_bad()) {
-        Some(level) => format!("{} at {:.4}, {} from {:.4} on", signal.name, signal.value, status, level.raise),
+        Some(level) => format!(
+            "{} at {:.4}, {} from {:.4} on",
+            signal.name, signal.value, status, level.raise
+        ),
         None => String::new(),
     };
     let reason = match status {
@@ -35,18 +47,31 @@ pub(crate) fn signal_condition(signal: &Signal) -> Condition {
         _ if signal.leaf.is_flapping() => Reason::Flapping,
         _ => Reason::Threshold,
     };
-    Condition { status, reason, message, since: signal.leaf.since() }
+    Condition {
+        status,
+        reason,
+        message,
+        since: signal.leaf.since(),
+    }
 }
 
 pub(crate) fn instance_condition(instance: &Instance) -> Condition {
     let status = instance.leaf.status();
     let judged = instance.judge(|_| false);
     let (reason, message) = if instance.leaf.is_flapping() {
-        (Reason::Flapping, format!("changes too often; {} at present", judged.status))
+        (
+            Reason::Flapping,
+            format!("changes too often; {} at present", judged.status),
+        )
     } else {
         (judged.reason, instance_message(instance, judged.culprit))
     };
-    Condition { status, reason, message, since: instance.leaf.since() }
+    Condition {
+        status,
+        reason,
+        message,
+        since: instance.leaf.since(),
+    }
 }
 
 fn instance_message(instance: &Instance, culprit: Culprit<'_>) -> String {
@@ -68,7 +93,11 @@ fn instance_message(instance: &Instance, culprit: Culprit<'_>) -> String {
 }
 
 fn named(name: &Name, message: &str) -> String {
-    if message.is_empty() { name.to_string() } else { format!("{name}: {message}") }
+    if message.is_empty() {
+        name.to_string()
+    } else {
+        format!("{name}: {message}")
+    }
 }
 
 pub(crate) fn instance(instance: &Instance) -> InstanceState {
@@ -118,21 +147,38 @@ pub(crate) fn own(world: &World, ix: ServiceIx, now: Mono) -> Condition {
         Source::Seats => (Reason::Quorum, quorum(service.counts, service.wanted())),
         Source::Instances => by_worst_instance(world, ix),
     };
-    Condition { status, reason, message, since }
+    Condition {
+        status,
+        reason,
+        message,
+        since,
+    }
 }
 
 fn no_instances(reported: bool) -> String {
-    if reported { "all its instances have left" } else { "nobody reports for it" }.into()
+    if reported {
+        "all its instances have left"
+    } else {
+        "nobody reports for it"
+    }
+    .into()
 }
 
 fn quorum(counts: [u32; 4], wanted: usize) -> String {
-    format!("{} of {wanted} wanted instances are healthy", counts[Status::Healthy as usize])
+    format!(
+        "{} of {wanted} wanted instances are healthy",
+        counts[Status::Healthy as usize]
+    )
 }
 
 fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
     let service = &world.services[ix];
     let worst = crate::rollup::worst(&service.counts);
-    let found = service.bad.iter().map(|&ix| &world.instances[ix]).find(|instance| instance.leaf.status() == worst);
+    let found = service
+        .bad
+        .iter()
+        .map(|&ix| &world.instances[ix])
+        .find(|instance| instance.leaf.status() == worst);
     let Some(instance) = found.filter(|_| service.own.0.is_bad()) else {
         return (Reason::Reported, String::new());
     };
@@ -149,17 +195,26 @@ fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
 fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
     let service = &world.services[subject];
     let worst = crate::rollup::worst(&service.evidence);
-    let instances = service.observers.keys().flat_map(|&observer| world.services[observer].instances.values());
+    let instances = service
+        .observers
+        .keys()
+        .flat_map(|&observer| world.services[observer].instances.values());
     let checks = instances.flat_map(|&ix| world.instances[ix].checks.iter().map(move |check| (ix, check)));
     let about = |check: &Check| check.subject.as_ref().is_some_and(|&(_, ix)| ix == subject);
-    let said = checks.filter(|(_, check)| about(check)).find(|(_, check)| check.counted.is_some_and(|(status, _)| status == worst));
+    let said = checks
+        .filter(|(_, check)| about(check))
+        .find(|(_, check)| check.counted.is_some_and(|(status, _)| status == worst));
     let message = said.map(|(ix, check)| {
         let by = &world.instances[ix];
         if !by.is_heard() {
             return format!("{} is not heard, and would see it", by.id);
         }
         let word = check_condition(check).message;
-        let word = if word.is_empty() { String::new() } else { format!(": {word}") };
+        let word = if word.is_empty() {
+            String::new()
+        } else {
+            format!(": {word}")
+        };
         format!("{} sees it {worst}{word}", by.id.service)
     });
     (Reason::Observed, message.unwrap_or_default())
@@ -170,17 +225,31 @@ pub(crate) fn effective(world: &World, ix: ServiceIx, now: Mono) -> Condition {
     let service = &world.services[ix];
     let (status, since) = service.effective;
     if status == service.own.0 {
-        return Condition { since, ..own(world, ix, now) };
+        return Condition {
+            since,
+            ..own(world, ix, now)
+        };
     }
-    let worst = bad_edges(world, ix).into_iter().map(|edge| &service.edges[edge]).max_by_key(|edge| {
-        let target = world.services[edge.target].effective.0;
-        (through_dependency(edge.kind, target), std::cmp::Reverse(edge.target))
-    });
+    let worst = bad_edges(world, ix)
+        .into_iter()
+        .map(|edge| &service.edges[edge])
+        .max_by_key(|edge| {
+            let target = world.services[edge.target].effective.0;
+            (
+                through_dependency(edge.kind, target),
+                std::cmp::Reverse(edge.target),
+            )
+        });
     let message = worst.map(|edge| {
         let target = &world.services[edge.target];
         format!("{} is {}", target.name, target.effective.0)
     });
-    Condition { status, reason: Reason::Dependency, message: message.unwrap_or_default(), since }
+    Condition {
+        status,
+        reason: Reason::Dependency,
+        message: message.unwrap_or_default(),
+        since,
+    }
 }
 
 pub(crate) fn service(world: &World, ix: ServiceIx, now: Mono) -> ServiceState {
@@ -219,7 +288,18 @@ pub(crate) fn service(world: &World, ix: ServiceIx, now: Mono) -> ServiceState {
 /// The instances of a service, the worst first, at most `limit`.
 pub(crate) fn instances(world: &World, ix: ServiceIx, limit: usize) -> Vec<InstanceState> {
     let service = &world.services[ix];
-    let well = service.instances.values().copied().filter(|ix| !service.bad.contains(ix));
-    let order: Vec<InstanceIx> = crate::causes::worst_instances(world, service).into_iter().chain(well).collect();
-    order.into_iter().take(limit).map(|ix| instance(&world.instances[ix])).collect()
+    let well = service
+        .instances
+        .values()
+        .copied()
+        .filter(|ix| !service.bad.contains(ix));
+    let order: Vec<InstanceIx> = crate::causes::worst_instances(world, service)
+        .into_iter()
+        .chain(well)
+        .collect();
+    order
+        .into_iter()
+        .take(limit)
+        .map(|ix| instance(&world.instances[ix]))
+        .collect()
 }

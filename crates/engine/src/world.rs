@@ -117,7 +117,8 @@ impl World {
         let (service, started) = (instance.service, instance.started);
         let was_gone = matches!(before, Freshness::Lost | Freshness::Exited);
         let under = &mut self.services[service];
-        under.suspects = under.suspects + u32::from(instance.is_suspect()) - u32::from(before == Freshness::Suspect);
+        under.suspects =
+            under.suspects + u32::from(instance.is_suspect()) - u32::from(before == Freshness::Suspect);
         under.lost = under.lost + u32::from(instance.is_gone()) - u32::from(was_gone);
         if instance.is_gone() {
             under.live.remove(&(started, ix));

@@ -21,8 +21,8 @@ pub use report::{
     SignalDeclaration, SignalLevel, SignalValue, Update,
 };
 pub use state::{
-    CheckState, InstanceCounts, InstanceState, Maintenance, ObserverState, ServiceCounts, ServiceState, SignalState,
-    SystemState,
+    CheckState, InstanceCounts, InstanceState, Maintenance, ObserverState, ServiceCounts, ServiceState,
+    SignalState, SystemState,
 };
 pub use status::{Condition, Freshness, Reason, Status};
 pub use time::{Epoch, Mono, Now, Revision, Wall};

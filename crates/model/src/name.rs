@@ -164,7 +164,10 @@ mod tests {
         assert_eq!(Name::new(""), Err(InvalidName::Empty));
         assert_eq!(Name::new(&"a".repeat(64)), Err(InvalidName::TooLong(64)));
         assert_eq!(Name::new("Bank"), Err(InvalidName::Character('B', 0)));
-        assert_eq!(Name::new("bank\u{1b}[31m"), Err(InvalidName::Character('\u{1b}', 4)));
+        assert_eq!(
+            Name::new("bank\u{1b}[31m"),
+            Err(InvalidName::Character('\u{1b}', 4))
+        );
         assert_eq!(Name::service("liveness"), Err(InvalidName::Reserved));
         assert!(Incarnation::new("a b").is_err());
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CheckKind, Condition, Criticality, Dependency, Freshness, Incarnation, InstanceId, Name, SignalLevel, Status, Wall,
+    CheckKind, Condition, Criticality, Dependency, Freshness, Incarnation, InstanceId, Name, SignalLevel,
+    Status, Wall,
 };
 
 /// One check of an instance.

@@ -1,7 +1,8 @@
 //! What a report says about one instance, taken into the world: its checks, its signals, their values.
 
 use ward_model::{
-    CheckDeclaration, CheckKind, CheckResult, Hello, Name, Now, SignalDeclaration, SignalValue, Status, Update, bounds,
+    CheckDeclaration, CheckKind, CheckResult, Hello, Name, Now, SignalDeclaration, SignalValue, Status,
+    Update, bounds,
 };
 
 use crate::{
@@ -20,8 +21,12 @@ impl Engine {
         instance.sequence = hello.sequence;
         self.declare_checks(ix, hello.checks, now);
         self.declare_signals(ix, hello.signals, now);
-        let update =
-            Update { sequence: hello.sequence, full: true, results: hello.results, values: hello.values };
+        let update = Update {
+            sequence: hello.sequence,
+            full: true,
+            results: hello.results,
+            values: hello.values,
+        };
         self.take_state(ix, update, now)
     }
 
@@ -49,7 +54,9 @@ impl Engine {
                 let changed = check.leaf.set(result.status, counts, instance.interval, at);
                 let subject = check.subject.as_ref().map(|&(_, subject)| subject);
                 if changed || message_changed || !counts {
-                    subject.into_iter().for_each(|subject| self.world.touch_service(subject));
+                    subject
+                        .into_iter()
+                        .for_each(|subject| self.world.touch_service(subject));
                     self.world.touch_service(self.world.instances[ix].service);
                     self.world.touch_instance(ix);
                 }
@@ -57,7 +64,12 @@ impl Engine {
             }
             None if instance.checks.len() < bounds::CHECKS => {
                 let leaf = Leaf::new(result.status, now.wall);
-                instance.checks.push(Check { message: result.message, leaf, pending: false, ..undeclared(result.name) });
+                instance.checks.push(Check {
+                    message: result.message,
+                    leaf,
+                    pending: false,
+                    ..undeclared(result.name)
+                });
                 self.world.touch_service(self.world.instances[ix].service);
                 self.world.touch_instance(ix);
                 true
@@ -71,11 +83,21 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         let at = (now.mono, now.wall);
         let interval = instance.interval;
-        let Some(signal) = instance.signals.iter_mut().find(|signal| signal.name == value.name) else {
+        let Some(signal) = instance
+            .signals
+            .iter_mut()
+            .find(|signal| signal.name == value.name)
+        else {
             let room = instance.signals.len() < bounds::SIGNALS;
             if room {
                 let leaf = Leaf::new(Status::Healthy, now.wall);
-                let signal = Signal { name: value.name, value: value.value, degraded: None, unhealthy: None, leaf };
+                let signal = Signal {
+                    name: value.name,
+                    value: value.value,
+                    degraded: None,
+                    unhealthy: None,
+                    leaf,
+                };
                 instance.signals.push(signal);
                 self.world.touch_instance(ix);
             }
@@ -99,7 +121,11 @@ impl Engine {
             let subject = self.world.subject(service, declaration.subject, now);
             let known = before.iter().position(|check| check.name == declaration.name);
             let check = match known {
-                Some(place) => Check { kind: declaration.kind, subject, ..before.swap_remove(place) },
+                Some(place) => Check {
+                    kind: declaration.kind,
+                    subject,
+                    ..before.swap_remove(place)
+                },
                 None => Check {
                     kind: declaration.kind,
                     subject,
@@ -117,12 +143,24 @@ impl Engine {
     fn declare_signals(&mut self, ix: InstanceIx, declared: Vec<SignalDeclaration>, now: Now) {
         let mut before = std::mem::take(&mut self.world.instances[ix].signals);
         let signals = declared.into_iter().take(bounds::SIGNALS).map(|declaration| {
-            let SignalDeclaration { name, degraded, unhealthy } = declaration;
+            let SignalDeclaration {
+                name,
+                degraded,
+                unhealthy,
+            } = declaration;
             match before.iter().position(|signal| signal.name == name) {
-                Some(place) => Signal { degraded, unhealthy, ..before.swap_remove(place) },
-                None => {
-                    Signal { name, value: 0.0, degraded, unhealthy, leaf: Leaf::new(Status::Healthy, now.wall) }
-                }
+                Some(place) => Signal {
+                    degraded,
+                    unhealthy,
+                    ..before.swap_remove(place)
+                },
+                None => Signal {
+                    name,
+                    value: 0.0,
+                    degraded,
+                    unhealthy,
+                    leaf: Leaf::new(Status::Healthy, now.wall),
+                },
             }
         });
         self.world.instances[ix].signals = signals.collect();
@@ -159,10 +197,17 @@ pub(super) fn differences(in_force: &Declaration, declared: &Declaration) -> Vec
         && is != says
     {
         let names = |dependencies: &[ward_model::Dependency]| {
-            let names: Vec<_> = dependencies.iter().map(|dependency| dependency.service.as_str()).collect();
+            let names: Vec<_> = dependencies
+                .iter()
+                .map(|dependency| dependency.service.as_str())
+                .collect();
             names.join(" ")
         };
-        found.push(format!("dependencies [{}] instead of [{}]", names(says), names(is)));
+        found.push(format!(
+            "dependencies [{}] instead of [{}]",
+            names(says),
+            names(is)
+        ));
     }
     found
 }

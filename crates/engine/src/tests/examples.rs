@@ -1,1 +1,522 @@
-//! examples
+//! The health model's rules by example, each through the whole engine.
+
+use std::time::Duration;
+
+use ward_model::{CheckKind, Criticality, DependencyKind, Freshness, MinHealthy, Reason, Status};
+
+use super::fleet::{Fleet, Saying, hello, id, life, name};
+use crate::{Config, Declaration, Event, Refusal, Reply};
+
+use CheckKind::{Advisory, Required};
+use DependencyKind::{Hard, Soft};
+use Status::{Degraded, Healthy, Unhealthy, Unknown};
+
+fn fleet() -> Fleet {
+    Fleet::new(Config::default())
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// storefront -> payments -> bank (hard), storefront -> recommendations (soft), payments observes the bank.
+fn shop() -> Fleet {
+    let mut fleet = fleet();
+    fleet.join(
+        hello("storefront", "s1")
+            .critical()
+            .needs("payments", Hard)
+            .needs("recommendations", Soft),
+    );
+    fleet.join(
+        hello("payments", "p1")
+            .needs("bank", Hard)
+            .check("bank", Required, Some("bank")),
+    );
+    fleet.join(hello("bank", "b1"));
+    fleet.join(hello("recommendations", "r1"));
+    fleet.say(&id("payments", "p1"), "bank", Healthy);
+    fleet
+}
+
+fn instance(fleet: &Fleet, service: &str) -> ward_model::InstanceState {
+    fleet.engine.instances(&name(service), 10).remove(0)
+}
+
+#[test]
+fn a_broken_bank_is_the_cause_of_a_sick_storefront() {
+    let mut fleet = shop();
+    assert_eq!(fleet.system(), Healthy);
+    fleet.say(&id("bank", "b1"), "ledger", Unhealthy);
+    fleet.say(&id("payments", "p1"), "bank", Unhealthy);
+    assert_eq!(
+        (fleet.status("storefront"), fleet.system()),
+        (Unhealthy, Unhealthy)
+    );
+    assert_eq!(fleet.causes("storefront"), ["bank"], "payments is only a victim");
+    let chain = &fleet
+        .engine
+        .explain(Some(&name("storefront")))
+        .expect("a service")
+        .chains[0];
+    let services: Vec<_> = chain.links.iter().map(|link| link.service.as_str()).collect();
+    assert_eq!(services, ["storefront", "payments", "bank"]);
+    assert_eq!(chain.links[2].via, Some(Hard));
+    let evidence: Vec<_> = chain.links[2]
+        .evidence
+        .iter()
+        .map(|e| (e.service.as_str(), e.name.as_ref()))
+        .collect();
+    assert_eq!(
+        evidence,
+        [("bank", Some(&name("ledger"))), ("payments", Some(&name("bank")))]
+    );
+    assert_eq!(
+        fleet.engine.explain(None).expect("the system").chains[0]
+            .links
+            .len(),
+        3
+    );
+}
+
+#[test]
+fn a_soft_dependency_degrades() {
+    let mut fleet = shop();
+    fleet.say(&id("recommendations", "r1"), "model", Unhealthy);
+    assert_eq!((fleet.status("storefront"), fleet.system()), (Degraded, Degraded));
+    assert_eq!(fleet.causes("storefront"), ["recommendations"]);
+}
+
+#[test]
+fn a_cycle_recovers() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1").needs("b", Hard));
+    fleet.join(hello("b", "1").needs("a", Hard));
+    fleet.say(&id("a", "1"), "disk", Unhealthy);
+    assert_eq!(
+        (fleet.status("b"), fleet.causes("b")),
+        (Unhealthy, vec!["a".to_owned()])
+    );
+    fleet.say(&id("a", "1"), "disk", Healthy);
+    assert_eq!((fleet.status("a"), fleet.status("b")), (Healthy, Healthy));
+}
+
+#[test]
+fn any_of_counts_the_best() {
+    let mut fleet = fleet();
+    fleet.join(hello("api", "1").any_of("region", &["east", "west"]));
+    fleet.join(hello("east", "1"));
+    fleet.join(hello("west", "1"));
+    fleet.say(&id("east", "1"), "up", Unhealthy);
+    assert_eq!(fleet.status("api"), Healthy);
+    fleet.say(&id("west", "1"), "up", Degraded);
+    assert_eq!(fleet.status("api"), Degraded);
+}
+
+#[test]
+fn what_nobody_reports_is_unknown_and_what_is_observed_is_as_seen() {
+    let mut fleet = fleet();
+    fleet.join(
+        hello("catalog", "1")
+            .needs("search", Hard)
+            .check("db", Required, Some("catalog-db")),
+    );
+    assert_eq!(
+        (fleet.status("search"), fleet.status("catalog-db")),
+        (Unknown, Unknown)
+    );
+    fleet.say(&id("catalog", "1"), "db", Unhealthy);
+    let database = fleet.engine.service(&name("catalog-db")).expect("the subject");
+    assert_eq!(
+        (database.condition.status, database.condition.reason),
+        (Unhealthy, Reason::Observed)
+    );
+    assert!(!database.reported);
+    assert_eq!(fleet.causes("catalog"), ["search", "catalog-db"]);
+}
+
+#[test]
+fn one_observing_service_can_degrade_a_reporting_subject_and_two_can_condemn_it() {
+    let mut fleet = fleet();
+    fleet.join(hello("db", "1"));
+    fleet.join(hello("x", "1").check("db", Advisory, Some("db")));
+    fleet.say(&id("x", "1"), "db", Unhealthy);
+    assert_eq!(fleet.status("db"), Degraded);
+    fleet.join(hello("y", "1").check("db", Advisory, Some("db")));
+    fleet.say(&id("y", "1"), "db", Unhealthy);
+    assert_eq!(fleet.status("db"), Unhealthy);
+    fleet.cut(&id("y", "1"));
+    fleet.run(seconds(3), |_| true);
+    assert_eq!(fleet.status("db"), Degraded, "a lost observer is unsure");
+}
+
+#[test]
+fn starting_is_unknown_until_the_deadline() {
+    let mut fleet = fleet();
+    let mut starting = hello("a", "1").check("warm", Required, None);
+    starting.startup_deadline = seconds(10);
+    fleet.join(starting);
+    let state = instance(&fleet, "a");
+    assert_eq!(
+        (state.condition.status, state.condition.reason),
+        (Unknown, Reason::Starting)
+    );
+    fleet.run(seconds(11), |_| true);
+    let state = instance(&fleet, "a");
+    assert_eq!(
+        (state.condition.status, state.condition.reason),
+        (Unhealthy, Reason::StartupTimeout)
+    );
+    fleet.say(&id("a", "1"), "warm", Healthy);
+    assert_eq!(fleet.status("a"), Healthy);
+}
+
+#[test]
+fn missing_seats_are_unknown_then_unhealthy() {
+    let mut fleet = fleet();
+    let mut first = hello("a", "1");
+    (first.min_healthy, first.startup_deadline) = (Some(MinHealthy::Count(2)), seconds(5));
+    fleet.join(first);
+    assert_eq!(fleet.status("a"), Unknown);
+    fleet.run(seconds(6), |_| true);
+    let own = fleet.engine.service(&name("a")).expect("a service").own;
+    assert_eq!((own.status, own.reason), (Unhealthy, Reason::Quorum));
+    fleet.join(hello("a", "2"));
+    assert_eq!(fleet.status("a"), Healthy);
+}
+
+#[test]
+fn silence_makes_suspect_then_lost_and_a_beat_brings_back() {
+    let mut fleet = fleet();
+    fleet.join_all("a", &["1", "2", "3", "4"]);
+    let silent = id("a", "1");
+    fleet.run(seconds(4), |_| true);
+    fleet.beat(&silent);
+    let last_beat = fleet.now;
+    let freshness = |fleet: &Fleet| {
+        let states = fleet.engine.instances(&name("a"), 10);
+        states
+            .iter()
+            .find(|state| state.id == silent)
+            .expect("still there")
+            .freshness
+    };
+    let mut seen = Vec::new();
+    while fleet.now < last_beat + seconds(5) {
+        fleet.run(Duration::from_millis(10), |id| *id != silent);
+        if seen.last().is_none_or(|(_, last)| *last != freshness(&fleet)) {
+            seen.push((fleet.now.since(last_beat).as_millis(), freshness(&fleet)));
+        }
+    }
+    assert_eq!(
+        seen[1..],
+        [(3_000, Freshness::Suspect), (4_000, Freshness::Lost)],
+        "3 x interval, then one more"
+    );
+    assert_eq!(fleet.status("a"), Degraded);
+    fleet.beat(&silent);
+    fleet.tick();
+    assert_eq!(fleet.status("a"), Healthy);
+}
+
+#[test]
+fn a_broken_stream_has_two_seconds_to_come_back() {
+    let mut fleet = fleet();
+    fleet.join_all("a", &["1", "2", "3", "4"]);
+    fleet.cut(&id("a", "1"));
+    assert_eq!(
+        fleet
+            .engine
+            .service(&name("a"))
+            .expect("a service")
+            .instances
+            .suspect,
+        1
+    );
+    fleet.run(Duration::from_millis(1_900), |_| true);
+    assert_eq!(fleet.status("a"), Healthy);
+    fleet.join(hello("a", "1"));
+    fleet.run(seconds(2), |_| true);
+    assert_eq!(fleet.status("a"), Healthy);
+    fleet.cut(&id("a", "2"));
+    fleet.run(Duration::from_millis(2_010), |_| true);
+    assert_eq!(fleet.status("a"), Degraded);
+}
+
+#[test]
+fn a_clean_goodbye_is_not_a_loss_and_its_life_does_not_come_back() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1"));
+    let slot = fleet.members[&id("a", "1")].0.slot;
+    assert_eq!(fleet.apply(Event::Goodbye { slot }), Reply::Done);
+    let service = fleet.engine.service(&name("a")).expect("remembered");
+    assert_eq!(
+        (service.condition.status, service.condition.reason),
+        (Unknown, Reason::NoInstances)
+    );
+    assert_eq!(
+        fleet.join(hello("a", "1")),
+        Reply::Refused(Refusal::Superseded(id("a", "1")))
+    );
+    assert!(matches!(
+        fleet.join(hello("a", "1").life("second")),
+        Reply::Registered(_)
+    ));
+    assert_eq!(fleet.status("a"), Healthy);
+}
+
+#[test]
+fn a_crash_loop_is_seen_as_one() {
+    let mut fleet = fleet();
+    fleet.join_all("a", &["1", "2", "3", "4"]);
+    fleet.join(hello("b", "1").check("up", Required, None).result("up", Healthy));
+    for restart in 0..3 {
+        fleet.cut(&id("b", "1"));
+        fleet.run(Duration::from_millis(500), |_| true);
+        fleet.join(
+            hello("b", "1")
+                .life(&format!("life{restart}"))
+                .check("up", Required, None),
+        );
+        let state = instance(&fleet, "b");
+        assert_eq!(
+            (state.condition.status, state.condition.reason),
+            (Unhealthy, Reason::Lost)
+        );
+    }
+    fleet.say(&id("b", "1"), "up", Healthy);
+    assert_eq!(fleet.status("b"), Healthy, "until its first healthy word");
+}
+
+#[test]
+fn two_instances_cannot_hold_one_id() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1"));
+    assert_eq!(
+        fleet.join(hello("a", "1").life("other")),
+        Reply::Refused(Refusal::AlreadyExists(id("a", "1")))
+    );
+    fleet.cut(&id("a", "1"));
+    assert!(matches!(
+        fleet.join(hello("a", "1").life("other")),
+        Reply::Registered(_)
+    ));
+    assert_eq!(
+        fleet.join(hello("a", "1")),
+        Reply::Refused(Refusal::Superseded(id("a", "1")))
+    );
+}
+
+#[test]
+fn sequences_grow_by_one() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1"));
+    let slot = fleet.members[&id("a", "1")].0.slot;
+    let mut send = |sequence, full| {
+        let update = ward_model::Update {
+            sequence,
+            full,
+            ..Default::default()
+        };
+        fleet.apply(Event::Update { slot, update })
+    };
+    assert_eq!(send(2, false), Reply::Updated { left_out: 0 });
+    assert_eq!(
+        send(2, false),
+        Reply::Refused(Refusal::Replayed { got: 2, last: 2 })
+    );
+    assert_eq!(send(5, false), Reply::FullStateWanted);
+    assert_eq!(send(9, true), Reply::Updated { left_out: 0 });
+    assert_eq!(send(10, false), Reply::Updated { left_out: 0 });
+}
+
+#[test]
+fn an_agents_word_is_final() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1"));
+    let message = "killed by signal 9".to_owned();
+    fleet.apply(Event::Exited {
+        id: id("a", "1"),
+        incarnation: life("first"),
+        message,
+    });
+    let state = instance(&fleet, "a");
+    assert_eq!(
+        (state.condition.status, state.condition.reason),
+        (Unhealthy, Reason::Exited)
+    );
+    assert_eq!(state.condition.message, "killed by signal 9");
+    fleet.run(seconds(5), |_| true);
+    assert_eq!(
+        instance(&fleet, "a").freshness,
+        Freshness::Exited,
+        "its beats are those of a ghost"
+    );
+    assert!(matches!(
+        fleet.join(hello("a", "1").life("second")),
+        Reply::Registered(_)
+    ));
+}
+
+#[test]
+fn maintenance_caps_what_a_service_does_to_the_system_and_ends() {
+    let mut fleet = shop();
+    fleet.say(&id("storefront", "s1"), "pages", Unhealthy);
+    assert_eq!(fleet.system(), Unhealthy);
+    let (by, why) = ("ops".to_owned(), "new disks".to_owned());
+    let service = name("storefront");
+    fleet.apply(Event::StartMaintenance {
+        service,
+        by,
+        why,
+        duration: Some(seconds(60)),
+    });
+    assert_eq!(
+        (fleet.status("storefront"), fleet.system()),
+        (Unhealthy, Degraded)
+    );
+    fleet.run(seconds(59), |_| true);
+    assert_eq!(fleet.system(), Degraded);
+    fleet.run(seconds(2), |_| true);
+    assert_eq!(fleet.system(), Unhealthy);
+    assert!(
+        fleet
+            .engine
+            .service(&name("storefront"))
+            .expect("a service")
+            .maintenance
+            .is_none()
+    );
+}
+
+#[test]
+fn a_lost_instance_is_forgotten_if_enough_remain() {
+    let mut fleet = fleet();
+    fleet.join_all("a", &["1", "2", "3", "4"]);
+    fleet.join(hello("b", "1"));
+    fleet.cut(&id("a", "1"));
+    fleet.cut(&id("b", "1"));
+    fleet.run(seconds(590), |_| true);
+    assert_eq!((fleet.status("a"), fleet.status("b")), (Degraded, Unhealthy));
+    fleet.run(seconds(20), |_| true);
+    assert_eq!(
+        (fleet.status("a"), fleet.status("b")),
+        (Healthy, Unhealthy),
+        "b has nobody else"
+    );
+    let (service, instance) = (name("b"), None);
+    assert_eq!(
+        fleet.apply(Event::Forget { service, instance }),
+        Reply::Forgotten(1)
+    );
+    assert!(fleet.engine.service(&name("b")).is_none());
+}
+
+#[test]
+fn what_is_heard_cannot_be_forgotten() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1"));
+    let (service, instance) = (name("a"), Some(name("1")));
+    assert_eq!(
+        fleet.apply(Event::Forget { service, instance }),
+        Reply::Refused(Refusal::Alive(id("a", "1")))
+    );
+}
+
+#[test]
+fn a_signal_over_its_level_is_a_check() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1").signal("error_ratio", 0.01, 0.05));
+    let told = fleet.told.len();
+    fleet.measure(&id("a", "1"), "error_ratio", 0.005);
+    assert_eq!(
+        fleet.told.len(),
+        told,
+        "a value within its level is nobody's news"
+    );
+    fleet.measure(&id("a", "1"), "error_ratio", 0.02);
+    let state = instance(&fleet, "a");
+    assert_eq!(
+        (state.condition.status, state.condition.reason),
+        (Degraded, Reason::Threshold)
+    );
+    fleet.measure(&id("a", "1"), "error_ratio", 0.06);
+    assert_eq!(fleet.status("a"), Unhealthy);
+    let chains = fleet.engine.explain(Some(&name("a"))).expect("a service").chains;
+    let evidence = &chains[0].links[0].evidence[0];
+    assert_eq!((evidence.value, evidence.threshold), (Some(0.06), Some(0.05)));
+}
+
+#[test]
+fn a_flapping_check_is_one_transition() {
+    let mut fleet = fleet();
+    fleet.join(
+        hello("a", "1")
+            .check("net", Required, None)
+            .result("net", Healthy),
+    );
+    fleet.join_all("a", &["2", "3", "4"]);
+    let mut changes = 0;
+    for round in 0..30 {
+        let before = fleet.status("a");
+        fleet.say(
+            &id("a", "1"),
+            "net",
+            if round % 2 == 0 { Unhealthy } else { Healthy },
+        );
+        changes += u32::from(fleet.status("a") != before);
+        fleet.run(seconds(5), |_| true);
+    }
+    assert!(changes < 10, "{changes} changes of 30 came through");
+    let state = instance(&fleet, "a");
+    assert!(state.checks[0].flapping && state.checks[0].condition.reason == Reason::Flapping);
+    fleet.run(seconds(120), |_| true);
+    assert_eq!(fleet.status("a"), Healthy);
+}
+
+#[test]
+fn the_file_wins_and_disagreement_shows() {
+    let mut fleet = fleet();
+    let declaration = Some(Declaration {
+        criticality: Some(Criticality::Critical),
+        ..Declaration::default()
+    });
+    fleet.apply(Event::Declare {
+        service: name("a"),
+        declaration,
+    });
+    let mut says = hello("a", "1");
+    says.criticality = Some(Criticality::Optional);
+    fleet.join(says);
+    let service = fleet.engine.service(&name("a")).expect("a service");
+    assert_eq!(service.criticality, Criticality::Critical);
+    assert_eq!(
+        service.disagreements,
+        ["1 declares criticality optional instead of critical"]
+    );
+    assert_eq!(fleet.engine.figures().disagreements, 1);
+}
+
+#[test]
+fn a_slot_that_lost_its_instance_says_so() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1"));
+    fleet.join_all("a", &["2", "3", "4"]);
+    let slot = fleet.members[&id("a", "1")].0.slot;
+    fleet.run(seconds(5), |id| id.instance.as_str() != "1");
+    let (service, instance) = (name("a"), Some(name("1")));
+    assert_eq!(
+        fleet.apply(Event::Forget { service, instance }),
+        Reply::Forgotten(1)
+    );
+    let slab = fleet.engine.leases.slab.clone();
+    assert!(slab.is_orphaned(slot), "its stream still holds it");
+    let update = ward_model::Update {
+        sequence: 2,
+        ..Default::default()
+    };
+    assert_eq!(
+        fleet.apply(Event::Update { slot, update }),
+        Reply::Refused(Refusal::Forgotten)
+    );
+}

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ward_model::{
-    ChangeSet, CheckDeclaration, CheckKind, CheckResult, Criticality, Dependency, DependencyKind, Epoch, Hello,
-    Incarnation, InstanceId, Mono, Name, Now, SignalDeclaration, SignalLevel, SignalValue, Status, Update, Wall,
+    ChangeSet, CheckDeclaration, CheckKind, CheckResult, Criticality, Dependency, DependencyKind, Epoch,
+    Hello, Incarnation, InstanceId, Mono, Name, Now, SignalDeclaration, SignalLevel, SignalValue, Status,
+    Update, Wall,
 };
 
 use crate::{Config, Engine, Event, Registered, Reply, Slab, StreamId, Tick};
@@ -14,7 +15,10 @@ pub(super) fn name(text: &str) -> Name {
 }
 
 pub(super) fn id(service: &str, instance: &str) -> InstanceId {
-    InstanceId { service: name(service), instance: name(instance) }
+    InstanceId {
+        service: name(service),
+        instance: name(instance),
+    }
 }
 
 pub(super) fn life(text: &str) -> Incarnation {
@@ -63,31 +67,49 @@ impl Saying for Hello {
     }
 
     fn needs(mut self, service: &str, kind: DependencyKind) -> Self {
-        self.dependencies.push(Dependency { service: name(service), kind, any_of: None });
+        self.dependencies.push(Dependency {
+            service: name(service),
+            kind,
+            any_of: None,
+        });
         self
     }
 
     fn any_of(mut self, group: &str, services: &[&str]) -> Self {
-        self.dependencies.extend(services.iter().map(|service| Dependency {
-            service: name(service),
-            kind: DependencyKind::Hard,
-            any_of: Some(name(group)),
-        }));
+        self.dependencies
+            .extend(services.iter().map(|service| Dependency {
+                service: name(service),
+                kind: DependencyKind::Hard,
+                any_of: Some(name(group)),
+            }));
         self
     }
 
     fn check(mut self, check: &str, kind: CheckKind, subject: Option<&str>) -> Self {
-        self.checks.push(CheckDeclaration { name: name(check), kind, subject: subject.map(name) });
+        self.checks.push(CheckDeclaration {
+            name: name(check),
+            kind,
+            subject: subject.map(name),
+        });
         self
     }
 
     fn result(mut self, check: &str, status: Status) -> Self {
-        self.results.push(CheckResult { name: name(check), status, message: format!("{check} says {status}") });
+        self.results.push(CheckResult {
+            name: name(check),
+            status,
+            message: format!("{check} says {status}"),
+        });
         self
     }
 
     fn signal(mut self, signal: &str, degraded: f64, unhealthy: f64) -> Self {
-        let level = |raise: f64| Some(SignalLevel { raise, clear: raise * 0.8 });
+        let level = |raise: f64| {
+            Some(SignalLevel {
+                raise,
+                clear: raise * 0.8,
+            })
+        };
         self.signals.push(SignalDeclaration {
             name: name(signal),
             degraded: level(degraded),
@@ -116,7 +138,16 @@ impl Fleet {
         let now = Mono(1_000_000_000);
         let engine = Engine::new(config, Epoch(1), slab.clone(), at(now));
         let members = BTreeMap::new();
-        Self { engine, slab, now, ingress: 0, entropy: 7, members, next_stream: 0, told: Vec::new() }
+        Self {
+            engine,
+            slab,
+            now,
+            ingress: 0,
+            entropy: 7,
+            members,
+            next_stream: 0,
+            told: Vec::new(),
+        }
     }
 
     pub(super) fn apply(&mut self, event: Event) -> Reply {
@@ -130,26 +161,54 @@ impl Fleet {
         let stream = StreamId(self.next_stream);
         self.next_stream += 1;
         let (id, sequence) = (hello.id.clone(), hello.sequence);
-        let reply = self.apply(Event::Hello { stream: Some(stream), hello: Box::new(hello) });
+        let reply = self.apply(Event::Hello {
+            stream: Some(stream),
+            hello: Box::new(hello),
+        });
         if let Reply::Registered(registered) = reply {
             self.members.insert(id, (registered, stream, sequence));
         }
         reply
     }
 
+    pub(super) fn join_all(&mut self, service: &str, instances: &[&str]) {
+        for instance in instances {
+            assert!(matches!(
+                self.join(hello(service, instance)),
+                Reply::Registered(_)
+            ));
+        }
+    }
+
     pub(super) fn say(&mut self, id: &InstanceId, check: &str, status: Status) -> Reply {
-        let result = CheckResult { name: name(check), status, message: format!("{check} says {status}") };
+        let result = CheckResult {
+            name: name(check),
+            status,
+            message: format!("{check} says {status}"),
+        };
         self.update(id, vec![result], Vec::new())
     }
 
     pub(super) fn measure(&mut self, id: &InstanceId, signal: &str, value: f64) -> Reply {
-        self.update(id, Vec::new(), vec![SignalValue { name: name(signal), value }])
+        self.update(
+            id,
+            Vec::new(),
+            vec![SignalValue {
+                name: name(signal),
+                value,
+            }],
+        )
     }
 
     fn update(&mut self, id: &InstanceId, results: Vec<CheckResult>, values: Vec<SignalValue>) -> Reply {
         let (registered, _, sequence) = self.members.get_mut(id).expect("a member");
         *sequence += 1;
-        let update = Update { sequence: *sequence, full: false, results, values };
+        let update = Update {
+            sequence: *sequence,
+            full: false,
+            results,
+            values,
+        };
         let slot = registered.slot;
         self.apply(Event::Update { slot, update })
     }
@@ -157,20 +216,31 @@ impl Fleet {
     /// Its connection breaks.
     pub(super) fn cut(&mut self, id: &InstanceId) {
         if let Some((_, stream, _)) = self.members.remove(id) {
-            self.apply(Event::StreamEnded { stream, by_peer: true });
+            self.apply(Event::StreamEnded {
+                stream,
+                by_peer: true,
+            });
         }
     }
 
     pub(super) fn beat(&mut self, id: &InstanceId) {
         if let Some((registered, ..)) = self.members.get(id) {
             self.ingress += 1;
-            self.slab.touch(registered.slot, self.now + registered.suspect_after);
+            self.slab
+                .touch(registered.slot, self.now + registered.suspect_after);
         }
     }
 
     pub(super) fn tick(&mut self) {
-        self.entropy = self.entropy.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        let tick = Tick { entropy: self.entropy, ingress: self.ingress, suspended: Duration::ZERO };
+        self.entropy = self
+            .entropy
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        let tick = Tick {
+            entropy: self.entropy,
+            ingress: self.ingress,
+            suspended: Duration::ZERO,
+        };
         let outcome = self.engine.apply(Event::Tick(tick), at(self.now));
         self.told.extend(outcome.changes);
     }
@@ -189,7 +259,11 @@ impl Fleet {
     }
 
     pub(super) fn status(&self, service: &str) -> Status {
-        self.engine.service(&name(service)).expect("a service").condition.status
+        self.engine
+            .service(&name(service))
+            .expect("a service")
+            .condition
+            .status
     }
 
     pub(super) fn system(&self) -> Status {
@@ -203,5 +277,8 @@ impl Fleet {
 }
 
 pub(super) fn at(mono: Mono) -> Now {
-    Now { mono, wall: Wall(i64::try_from(mono.0 / 1_000_000).expect("a short history")) }
+    Now {
+        mono,
+        wall: Wall(i64::try_from(mono.0 / 1_000_000).expect("a short history")),
+    }
 }

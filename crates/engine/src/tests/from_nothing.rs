@@ -17,10 +17,16 @@ pub(super) struct Verdicts {
 
 /// What a fleet says, without anything the engine derived from it.
 pub(super) fn verdicts(engine: &Engine, now: Mono) -> Verdicts {
-    let services: BTreeMap<Name, &Service> =
-        engine.world.names.iter().map(|(name, &ix)| (name.clone(), &engine.world.services[ix])).collect();
-    let own: BTreeMap<_, _> =
-        services.iter().map(|(name, service)| (name.clone(), own(engine, name, service, now))).collect();
+    let services: BTreeMap<Name, &Service> = engine
+        .world
+        .names
+        .iter()
+        .map(|(name, &ix)| (name.clone(), &engine.world.services[ix]))
+        .collect();
+    let own: BTreeMap<_, _> = services
+        .iter()
+        .map(|(name, service)| (name.clone(), own(engine, name, service, now)))
+        .collect();
     let mut effective: BTreeMap<_, _> = services.keys().map(|name| (name.clone(), H)).collect();
     loop {
         let next: BTreeMap<_, _> = services
@@ -33,11 +39,19 @@ pub(super) fn verdicts(engine: &Engine, now: Mono) -> Verdicts {
         effective = next;
     }
     let system = system(&services, &effective);
-    Verdicts { own, effective, system }
+    Verdicts {
+        own,
+        effective,
+        system,
+    }
 }
 
 fn leaves(engine: &Engine, service: &Service) -> Vec<Status> {
-    service.instances.values().map(|&ix| engine.world.instances[ix].leaf.status()).collect()
+    service
+        .instances
+        .values()
+        .map(|&ix| engine.world.instances[ix].leaf.status())
+        .collect()
 }
 
 fn cap(status: Status) -> Status {
@@ -59,7 +73,11 @@ fn observations(engine: &Engine, subject: &Name) -> (Vec<Status>, BTreeSet<Name>
     for (_, instance) in &engine.world.instances {
         for check in &instance.checks {
             if check.subject.as_ref().is_some_and(|(name, _)| name == subject) {
-                said.push(if instance.is_heard() { check.leaf.status() } else { U });
+                said.push(if instance.is_heard() {
+                    check.leaf.status()
+                } else {
+                    U
+                });
                 by.insert(instance.id.service.clone());
             }
         }
@@ -108,8 +126,11 @@ fn join(engine: &Engine, service: &Service, own: Status, effective: &BTreeMap<Na
     for &ix in service.instances.values() {
         for check in &engine.world.instances[ix].checks {
             if let Some((subject, _)) = &check.subject {
-                let kind =
-                    if check.kind == CheckKind::Required { DependencyKind::Hard } else { DependencyKind::Soft };
+                let kind = if check.kind == CheckKind::Required {
+                    DependencyKind::Hard
+                } else {
+                    DependencyKind::Soft
+                };
                 status = status.max(through(kind, effective[subject]));
             }
         }
@@ -127,7 +148,11 @@ fn system(services: &BTreeMap<Name, &Service>, effective: &BTreeMap<Name, Status
             Criticality::Important => seen.min(D),
             Criticality::Optional => H,
         };
-        status = status.max(if service.maintenance.is_some() { contribution.min(D) } else { contribution });
+        status = status.max(if service.maintenance.is_some() {
+            contribution.min(D)
+        } else {
+            contribution
+        });
         if service.criticality() != Criticality::Optional {
             best = Some(best.map_or(seen, |best| best.min(seen)));
         }

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 use ward_model::{
-    CheckDeclaration, CheckKind, Criticality, Dependency, DependencyKind, Entity, EntityKey, MinHealthy, Name, Status,
+    CheckDeclaration, CheckKind, Criticality, Dependency, DependencyKind, Entity, EntityKey, MinHealthy,
+    Name, Status,
 };
 
 use super::{
@@ -19,32 +20,73 @@ const GROUPS: [&str; 2] = ["g", "h"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Join { at: (usize, usize), life: u8, criticality: Option<Criticality>, wanted: Option<MinHealthy>, needs: Vec<Need>, checks: Vec<Observing> },
-    Say { member: usize, check: usize, status: usize },
-    Leave { member: usize },
-    Cut { member: usize },
-    Exit { member: usize },
-    Pass { seconds: u64, silent: u8 },
-    Maintain { service: usize, on: bool },
-    Forget { service: usize },
-    Declare { service: usize, criticality: Option<Criticality> },
+    Join {
+        at: (usize, usize),
+        life: u8,
+        criticality: Option<Criticality>,
+        wanted: Option<MinHealthy>,
+        needs: Vec<Need>,
+        checks: Vec<Observing>,
+    },
+    Say {
+        member: usize,
+        check: usize,
+        status: usize,
+    },
+    Leave {
+        member: usize,
+    },
+    Cut {
+        member: usize,
+    },
+    Exit {
+        member: usize,
+    },
+    Pass {
+        seconds: u64,
+        silent: u8,
+    },
+    Maintain {
+        service: usize,
+        on: bool,
+    },
+    Forget {
+        service: usize,
+    },
+    Declare {
+        service: usize,
+        criticality: Option<Criticality>,
+    },
 }
 
 type Need = (usize, bool, Option<usize>);
 type Observing = (bool, Option<usize>);
 
 fn criticality() -> impl Strategy<Value = Criticality> {
-    prop_oneof![Just(Criticality::Critical), Just(Criticality::Important), Just(Criticality::Optional)]
+    prop_oneof![
+        Just(Criticality::Critical),
+        Just(Criticality::Important),
+        Just(Criticality::Optional)
+    ]
 }
 
 fn wanted() -> impl Strategy<Value = MinHealthy> {
-    prop_oneof![(1..4u32).prop_map(MinHealthy::Count), (1..=100u32).prop_map(MinHealthy::Percent)]
+    prop_oneof![
+        (1..4u32).prop_map(MinHealthy::Count),
+        (1..=100u32).prop_map(MinHealthy::Percent)
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let service = 0..SERVICES.len();
-    let needs = prop::collection::vec((service.clone(), any::<bool>(), prop::option::of(0..GROUPS.len())), 0..4);
-    let checks = prop::collection::vec((any::<bool>(), prop::option::of(service.clone())), 0..=CHECKS.len());
+    let needs = prop::collection::vec(
+        (service.clone(), any::<bool>(), prop::option::of(0..GROUPS.len())),
+        0..4,
+    );
+    let checks = prop::collection::vec(
+        (any::<bool>(), prop::option::of(service.clone())),
+        0..=CHECKS.len(),
+    );
     let join = (
         (service.clone(), 0..3usize),
         0..3u8,
@@ -73,7 +115,14 @@ fn take(fleet: &mut Fleet, step: Step) {
         fleet.members.keys().nth(member % count).cloned()
     };
     match step {
-        Step::Join { at: (service, instance), life: lives, criticality, wanted, needs, checks } => {
+        Step::Join {
+            at: (service, instance),
+            life: lives,
+            criticality,
+            wanted,
+            needs,
+            checks,
+        } => {
             let mut hello = hello(SERVICES[service], &format!("i{instance}"));
             hello.incarnation = life(&format!("life{lives}"));
             hello.sequence = 0;
@@ -82,7 +131,11 @@ fn take(fleet: &mut Fleet, step: Step) {
                 .into_iter()
                 .map(|(target, hard, group)| Dependency {
                     service: name(SERVICES[target]),
-                    kind: if hard { DependencyKind::Hard } else { DependencyKind::Soft },
+                    kind: if hard {
+                        DependencyKind::Hard
+                    } else {
+                        DependencyKind::Soft
+                    },
                     any_of: group.map(|group| name(GROUPS[group])),
                 })
                 .collect();
@@ -91,20 +144,30 @@ fn take(fleet: &mut Fleet, step: Step) {
                 .zip(CHECKS)
                 .map(|((required, subject), check)| CheckDeclaration {
                     name: name(check),
-                    kind: if required { CheckKind::Required } else { CheckKind::Advisory },
+                    kind: if required {
+                        CheckKind::Required
+                    } else {
+                        CheckKind::Advisory
+                    },
                     subject: subject.map(|subject| name(SERVICES[subject])),
                 })
                 .collect();
             fleet.join(hello);
         }
-        Step::Say { member, check, status } => {
+        Step::Say {
+            member,
+            check,
+            status,
+        } => {
             if let Some(id) = nth(fleet, member) {
                 fleet.say(&id, CHECKS[check], Status::ALL[status]);
             }
         }
         Step::Leave { member } => {
             if let Some((registered, ..)) = nth(fleet, member).and_then(|id| fleet.members.remove(&id)) {
-                fleet.apply(Event::Goodbye { slot: registered.slot });
+                fleet.apply(Event::Goodbye {
+                    slot: registered.slot,
+                });
             }
         }
         Step::Cut { member } => {
@@ -116,7 +179,11 @@ fn take(fleet: &mut Fleet, step: Step) {
             if let Some(id) = nth(fleet, member) {
                 for lives in 0..3 {
                     let incarnation = life(&format!("life{lives}"));
-                    fleet.apply(Event::Exited { id: id.clone(), incarnation, message: "exit status 1".into() });
+                    fleet.apply(Event::Exited {
+                        id: id.clone(),
+                        incarnation,
+                        message: "exit status 1".into(),
+                    });
                 }
             }
         }
@@ -131,20 +198,31 @@ fn take(fleet: &mut Fleet, step: Step) {
             let service = name(SERVICES[service]);
             fleet.apply(if on {
                 let (by, why) = ("ops".into(), "test".into());
-                Event::StartMaintenance { service, by, why, duration: Some(Duration::from_secs(5)) }
+                Event::StartMaintenance {
+                    service,
+                    by,
+                    why,
+                    duration: Some(Duration::from_secs(5)),
+                }
             } else {
                 Event::EndMaintenance { service }
             });
         }
         Step::Forget { service } => {
-            fleet.apply(Event::Forget { service: name(SERVICES[service]), instance: None });
+            fleet.apply(Event::Forget {
+                service: name(SERVICES[service]),
+                instance: None,
+            });
         }
         Step::Declare { service, criticality } => {
             let declaration = criticality.map(|criticality| Declaration {
                 criticality: Some(criticality),
                 ..Declaration::default()
             });
-            fleet.apply(Event::Declare { service: name(SERVICES[service]), declaration });
+            fleet.apply(Event::Declare {
+                service: name(SERVICES[service]),
+                declaration,
+            });
         }
     }
 }
@@ -166,7 +244,12 @@ impl Told {
             for change in &set.changes {
                 let key = change.entity.key();
                 let known = self.0.get(&key).map(Entity::status);
-                prop_assert_eq!(change.before, known, "what was before is what was told of {:?}", key);
+                prop_assert_eq!(
+                    change.before,
+                    known,
+                    "what was before is what was told of {:?}",
+                    key
+                );
                 match &change.entity {
                     Entity::Removed(_) => drop(self.0.remove(&key)),
                     entity => drop(self.0.insert(key, entity.clone())),
@@ -189,7 +272,10 @@ impl Told {
         }
         let count = |engine: &crate::Engine| {
             let names: Vec<Name> = engine.services(None).map(|service| service.name).collect();
-            let instances: usize = names.iter().map(|name| engine.instances(name, usize::MAX).len()).sum();
+            let instances: usize = names
+                .iter()
+                .map(|name| engine.instances(name, usize::MAX).len())
+                .sum();
             names.len() + instances + 1
         };
         if fleet.engine.revision().0 > 0 {
@@ -201,7 +287,10 @@ impl Told {
 
 /// The short form; `PROPTEST_CASES` asks for the long one.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(128)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(128)
 }
 
 proptest! {

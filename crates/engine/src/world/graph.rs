@@ -17,12 +17,24 @@ impl World {
         for dependency in declared {
             let target = self.service_or_new(&dependency.service, now.mono, now.wall);
             if target != ix {
-                edges.push(Edge { target, kind: dependency.kind, any_of: dependency.any_of });
+                edges.push(Edge {
+                    target,
+                    kind: dependency.kind,
+                    any_of: dependency.any_of,
+                });
             }
         }
         for (&target, &[required, _]) in &self.services[ix].observes {
-            let kind = if required > 0 { DependencyKind::Hard } else { DependencyKind::Soft };
-            let edge = Edge { target, kind, any_of: None };
+            let kind = if required > 0 {
+                DependencyKind::Hard
+            } else {
+                DependencyKind::Soft
+            };
+            let edge = Edge {
+                target,
+                kind,
+                any_of: None,
+            };
             if !edges.contains(&edge) {
                 edges.push(edge);
             }
@@ -46,7 +58,12 @@ impl World {
     }
 
     /// The subject of a check, made if it is not there; `None` for what is about its own service.
-    pub(crate) fn subject(&mut self, of: ServiceIx, subject: Option<Name>, now: Now) -> Option<(Name, ServiceIx)> {
+    pub(crate) fn subject(
+        &mut self,
+        of: ServiceIx,
+        subject: Option<Name>,
+        now: Now,
+    ) -> Option<(Name, ServiceIx)> {
         let name = subject?;
         let ix = self.service_or_new(&name, now.mono, now.wall);
         (ix != of).then_some((name, ix))
@@ -66,7 +83,9 @@ impl World {
         let of = self.instances[ix].service;
         for number in 0..self.instances[ix].checks.len() {
             let check = &mut self.instances[ix].checks[number];
-            let Some((_, subject)) = check.subject.clone().filter(|_| which(check)) else { continue };
+            let Some((_, subject)) = check.subject.clone().filter(|_| which(check)) else {
+                continue;
+            };
             let advisory = usize::from(check.kind == CheckKind::Advisory);
             if let Some((status, _)) = check.counted.take() {
                 self.services[subject].evidence[status as usize] -= 1;
@@ -86,8 +105,14 @@ impl World {
         let heard = self.instances[ix].is_heard();
         for number in 0..self.instances[ix].checks.len() {
             let check = &mut self.instances[ix].checks[number];
-            let Some((_, subject)) = check.subject else { continue };
-            let status = if heard { check.leaf.status() } else { Status::Unknown };
+            let Some((_, subject)) = check.subject else {
+                continue;
+            };
+            let status = if heard {
+                check.leaf.status()
+            } else {
+                Status::Unknown
+            };
             if check.counted == Some((status, heard)) {
                 continue;
             }

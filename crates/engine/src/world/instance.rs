@@ -1,6 +1,9 @@
 //! One instance: its lease, its checks and signals, and its status as a leaf of the roll-up.
 
-use std::{collections::{BTreeMap, VecDeque}, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use ward_model::{
     CheckKind, Freshness, Incarnation, InstanceId, Mono, Name, Reason, SignalLevel, Status, Wall,
@@ -89,10 +92,19 @@ pub(crate) struct Judgement<'a> {
 }
 
 impl Instance {
-    #[expect(clippy::too_many_arguments, reason = "one caller; a struct of them would be this struct again")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one caller; a struct of them would be this struct again"
+    )]
     pub(crate) fn new(
-        id: InstanceId, service: ServiceIx, incarnation: Incarnation, interval: Duration, slot: Slot,
-        startup_due: Mono, wall: Wall, status: Status,
+        id: InstanceId,
+        service: ServiceIx,
+        incarnation: Incarnation,
+        interval: Duration,
+        slot: Slot,
+        startup_due: Mono,
+        wall: Wall,
+        status: Status,
     ) -> Self {
         Self {
             id,
@@ -142,7 +154,8 @@ impl Instance {
         if self.superseded.len() == SUPERSEDED {
             self.superseded.pop_front();
         }
-        self.superseded.push_back(std::mem::replace(&mut self.incarnation, by));
+        self.superseded
+            .push_back(std::mem::replace(&mut self.incarnation, by));
     }
 
     pub(crate) fn has_superseded(&self, incarnation: &Incarnation) -> bool {
@@ -151,18 +164,33 @@ impl Instance {
 
     /// The join of its checks and signals, leaving out those for which `skip` says so.
     pub(crate) fn word(&self, skip: impl Fn(&Check) -> bool) -> Judgement<'_> {
-        let mut worst =
-            Judgement { status: Status::Healthy, reason: Reason::Reported, culprit: Culprit::Instance };
+        let mut worst = Judgement {
+            status: Status::Healthy,
+            reason: Reason::Reported,
+            culprit: Culprit::Instance,
+        };
         for check in self.checks.iter().filter(|check| !skip(check)) {
             let status = through_check(check.kind, check.leaf.status());
             if status > worst.status {
-                worst = Judgement { status, reason: check.reason(), culprit: Culprit::Check(check) };
+                worst = Judgement {
+                    status,
+                    reason: check.reason(),
+                    culprit: Culprit::Check(check),
+                };
             }
         }
         for signal in &self.signals {
             if signal.leaf.status() > worst.status {
-                let reason = if signal.leaf.is_flapping() { Reason::Flapping } else { Reason::Threshold };
-                worst = Judgement { status: signal.leaf.status(), reason, culprit: Culprit::Signal(signal) };
+                let reason = if signal.leaf.is_flapping() {
+                    Reason::Flapping
+                } else {
+                    Reason::Threshold
+                };
+                worst = Judgement {
+                    status: signal.leaf.status(),
+                    reason,
+                    culprit: Culprit::Signal(signal),
+                };
             }
         }
         worst
@@ -171,7 +199,11 @@ impl Instance {
     /// Its status before flapping is looked at. The order is that of certainty: what an agent or silence proved, what
     /// cannot be seen, what a bad end leaves behind, and last its own word.
     pub(crate) fn judge(&self, skip: impl Fn(&Check) -> bool) -> Judgement<'_> {
-        let sure = |status, reason| Judgement { status, reason, culprit: Culprit::Instance };
+        let sure = |status, reason| Judgement {
+            status,
+            reason,
+            culprit: Culprit::Instance,
+        };
         match self.freshness {
             Freshness::Exited => return sure(Status::Unhealthy, Reason::Exited),
             Freshness::Lost => return sure(Status::Unhealthy, Reason::Lost),
@@ -195,7 +227,11 @@ impl Instance {
         let startup = pending.then_some(self.startup_due);
         let checks = self.checks.iter().filter_map(|check| check.leaf.next_look());
         let signals = self.signals.iter().filter_map(|signal| signal.leaf.next_look());
-        checks.chain(signals).chain(self.leaf.next_look()).chain(startup).min()
+        checks
+            .chain(signals)
+            .chain(self.leaf.next_look())
+            .chain(startup)
+            .min()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ward_model::{
-    Criticality, Dependency, DependencyKind, Incarnation, Maintenance, MinHealthy, Mono, Name, ServiceState, Status,
-    Wall, bounds,
+    Criticality, Dependency, DependencyKind, Incarnation, Maintenance, MinHealthy, Mono, Name, ServiceState,
+    Status, Wall, bounds,
 };
 
 use super::{InstanceIx, ServiceIx};
@@ -150,7 +150,9 @@ impl Service {
     }
 
     pub(crate) fn has_departed(&self, instance: &Name, incarnation: &Incarnation) -> bool {
-        self.departed.iter().any(|(name, life)| name == instance && life == incarnation)
+        self.departed
+            .iter()
+            .any(|(name, life)| name == instance && life == incarnation)
     }
 
     /// Nobody reports for it, observes it, needs it or declares it.
