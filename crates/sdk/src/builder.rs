@@ -244,6 +244,7 @@ impl Builder {
         hello.incarnation = format!("{:032x}", rand::random::<u128>());
         let own = v1::CheckDeclaration {
             name: OWN.into(),
+            kind: v1::CheckKind::Required.into(),
             ..Default::default()
         };
         let check = |check: &Check| v1::CheckDeclaration {

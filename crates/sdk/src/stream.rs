@@ -145,13 +145,9 @@ impl Stream {
 
     async fn connection(&mut self) -> Ended {
         let mut stop = self.stop.clone();
-        let opened = tokio::select! {
-            opened = self.open() => opened,
-            () = stopped(&mut stop) => return Ended::Stopped,
-        };
-        let (requests, mut answers) = match opened {
+        let (requests, mut answers) = match self.open().await {
             Ok(opened) => opened,
-            Err(lost) => return Ended::Lost(lost),
+            Err(ended) => return ended,
         };
         let mut talk = Talk::new(self.interval);
         loop {
@@ -187,10 +183,14 @@ impl Stream {
         Ended::Stopped
     }
 
-    /// A connection on which hello was said.
-    async fn open(&mut self) -> Result<(Requests, Answers), Lost> {
+    /// A connection on which hello was said. Once it is, being told to stop waits for the goodbye.
+    async fn open(&mut self) -> Result<(Requests, Answers), Ended> {
+        let mut stop = self.stop.clone();
         let opening = async {
-            let channel = self.endpoint.connect().await.map_err(Lost::Connect)?;
+            let channel = tokio::select! {
+                channel = self.endpoint.connect() => channel.map_err(|error| Ended::Lost(Lost::Connect(error)))?,
+                () = stopped(&mut stop) => return Err(Ended::Stopped),
+            };
             // One, so that nothing is queued: see the module.
             let (requests, outbox) = mpsc::channel(1);
             if let (Some(hello), Ok(room)) = (self.introduce(), requests.try_reserve()) {
@@ -199,16 +199,12 @@ impl Stream {
             let answers = HealthServiceClient::new(channel)
                 .report(ReceiverStream::new(outbox))
                 .await;
-            Ok((
-                requests,
-                answers
-                    .map_err(|status| Lost::Call(Box::new(status)))?
-                    .into_inner(),
-            ))
+            let answers = answers.map_err(|status| Ended::Lost(Lost::Call(Box::new(status))))?;
+            Ok((requests, answers.into_inner()))
         };
         timeout(OPENING, opening)
             .await
-            .unwrap_or(Err(Lost::Unanswered(OPENING)))
+            .unwrap_or(Err(Ended::Lost(Lost::Unanswered(OPENING))))
     }
 
     fn introduce(&mut self) -> Option<v1::ReportRequest> {
