@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, Status, SystemState};
+use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, SystemState};
 
 use crate::{
     Engine, causes, propagate, view,
@@ -15,6 +15,9 @@ pub(crate) type Gone = (EntityKey, Option<Status>);
 impl Engine {
     /// Ends an event: brings everything it touched up to date and makes a revision of it, if others see any of it.
     pub(crate) fn settle(&mut self, now: Now) -> Option<ChangeSet> {
+        if self.is_untouched() {
+            return None;
+        }
         let dirty = std::mem::take(&mut self.world.dirty_services);
         let instances = std::mem::take(&mut self.world.dirty_instances);
         self.ask_for_seats(&dirty, now.mono);
@@ -34,6 +37,23 @@ impl Engine {
             entity: Entity::Removed(key),
         }));
         self.conclude(changes)
+    }
+
+    /// Most ticks change nothing: they end here.
+    fn is_untouched(&self) -> bool {
+        let told = self.told_system.as_ref().map(|system| system.observer);
+        let ObserverState {
+            degraded_view,
+            blind,
+            settling,
+            ..
+        } = self.observer.state;
+        self.world.dirty_services.is_empty()
+            && self.world.dirty_instances.is_empty()
+            && self.gone.is_empty()
+            && told.is_some_and(|told| {
+                (told.degraded_view, told.blind, told.settling) == (degraded_view, blind, settling)
+            })
     }
 
     fn conclude(&mut self, changes: Vec<Change>) -> Option<ChangeSet> {
@@ -127,7 +147,7 @@ impl Engine {
     fn publish_system(&mut self, now: Mono) -> Option<Change> {
         let state = self.system_state(now);
         let same = |told: &SystemState| {
-            let observer = ward_model::ObserverState {
+            let observer = ObserverState {
                 score: state.observer.score,
                 ..told.observer
             };
