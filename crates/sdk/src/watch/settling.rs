@@ -126,11 +126,7 @@ fn evident<'a>(
     old: &BTreeSet<EntityKey>,
     truth: &'a Known,
 ) -> BTreeMap<&'a Name, Status> {
-    let services = || {
-        truth
-            .iter()
-            .filter_map(|(key, _)| Some((key, service(truth, key)?)))
-    };
+    let services = || truth.keys().filter_map(|key| Some((key, service(truth, key)?)));
     let own = |(key, service): (&EntityKey, &'a ServiceState)| {
         let status = match (old.contains(key), held.contains(key)) {
             (_, true) => Status::Healthy,
