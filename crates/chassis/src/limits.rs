@@ -12,6 +12,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// Descriptors that a process needs beside its connections: files, timers, its own clients.
 const DESCRIPTORS_KEPT: u64 = 128;
 
+/// What the descriptors are shared between: every Ward process listens for gRPC and for HTTP.
+const LISTENERS: u64 = 2;
+
 /// The bounds of one listener and of everything that comes in through it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -126,22 +129,24 @@ impl Limits {
     }
 
     /// Raises this process's soft limit of open files as far as these limits need and the hard limit allows, and lowers
-    /// `connections` to what then fits, so that descriptors never run out before connections are refused. For the
+    /// `connections` to what then fits twice, so that descriptors never run out before connections are refused. For the
     /// composition root, before the first listener: it changes the whole process.
     #[must_use]
     pub fn fit_descriptors(mut self) -> Self {
         let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
             return self;
         };
-        let wanted = u64::try_from(self.connections)
-            .unwrap_or(u64::MAX)
+        let connections = u64::try_from(self.connections).unwrap_or(u64::MAX);
+        let wanted = connections
+            .saturating_mul(LISTENERS)
             .saturating_add(DESCRIPTORS_KEPT);
         let reachable = wanted.min(hard).max(soft);
         let granted = match setrlimit(Resource::RLIMIT_NOFILE, reachable, hard) {
             Ok(()) => reachable,
             Err(_) => soft,
         };
-        let room = usize::try_from(granted.saturating_sub(DESCRIPTORS_KEPT).max(1)).unwrap_or(usize::MAX);
+        let room = (granted.saturating_sub(DESCRIPTORS_KEPT) / LISTENERS).max(1);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
         if room < self.connections {
             tracing::warn!(
                 open_files = granted,
@@ -166,7 +171,7 @@ mod tests {
         let fitted = Limits::unguarded().fit_descriptors();
         let (after, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         assert!(after >= before, "never lowered");
-        assert_eq!(fitted.connections as u64, after - DESCRIPTORS_KEPT);
+        assert_eq!(fitted.connections as u64, (after - DESCRIPTORS_KEPT) / LISTENERS);
         assert_eq!(fitted.connections_per_address, fitted.connections);
     }
 }

@@ -4,7 +4,8 @@
 //! attack an honest client must be served all the time; how fast is printed, not asserted, for this machine may be
 //! busy. One line for each attack: `cargo test -p ward-e2e --test attacks -- --nocapture`.
 //!
-//! Not attacked here: rapid reset, whose guard h2 has by itself (20 streams), so that there is no "without" to show.
+//! Not attacked here: rapid reset and floods of CONTINUATION frames, whose guards h2 has by itself, so that there is no
+//! "without" to show.
 
 // Memory, CPU and descriptors of a process are read from /proc; other addresses of loopback exist on Linux only.
 #![cfg(target_os = "linux")]

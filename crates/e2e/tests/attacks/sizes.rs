@@ -1,6 +1,6 @@
 //! Messages and headers larger than anything Ward has to say.
 
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 use http::StatusCode;
 use prost::Message;
 use ward_proto::v1;
@@ -68,13 +68,7 @@ async fn headers() {
         let mut attacker = Attacker::connect(target.addr).await;
         let large = head(target.addr, "GetSystem").header("x-large", "a".repeat(HEADER_BYTES));
         let (status, _) = attacker.call(large, framed(&[])).await.unwrap();
-        // One entry of the compression table, named 4,000 times: some KB on the wire, 10 MB to whoever decodes it all.
-        let mut bomb = head(target.addr, "GetSystem");
-        for _ in 0..4_000 {
-            bomb = bomb.header("x-bomb", "b".repeat(2_500));
-        }
-        let bombed = attacker.call(bomb, Bytes::new()).await.map(|(status, _)| status);
-        let happened = format!("12 KiB: {}; 10 MB compressed: {}", status.as_u16(), told(&bombed));
+        let happened = format!("a header of 12 KiB: HTTP status {}", status.as_u16());
         target.report("header size", &happened, honest.finish().await);
         let expected = if setup.guarded {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -82,19 +76,5 @@ async fn headers() {
             StatusCode::OK
         };
         assert_eq!(status, expected);
-        assert_ne!(
-            bombed.ok(),
-            Some(StatusCode::OK),
-            "h2 has a bound of its own here"
-        );
-    }
-}
-
-fn told(answer: &Result<StatusCode, h2::Error>) -> String {
-    match answer {
-        Ok(status) => status.as_u16().to_string(),
-        Err(error) => error
-            .reason()
-            .map_or("closed".to_owned(), |reason| format!("{reason:?}")),
     }
 }
