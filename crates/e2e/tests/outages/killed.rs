@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use ward_model::{Criticality, Entity, EntityKey, Status};
+use ward_proto::v1;
 use ward_sdk::{
     Reporter,
     watch::{Event, Watcher},
@@ -73,7 +74,8 @@ async fn a_restart_alarms_nobody_and_the_right_state_is_back_within_two_seconds(
     loop {
         let system = system(&mut client).await;
         let services = system.services.unwrap();
-        if system.condition.unwrap().status == Status::Healthy as i32 + 1 && services.healthy == SERVICES.len() as u32 {
+        let verdict = system.condition.unwrap().status();
+        if verdict == v1::Status::Healthy && services.healthy == SERVICES.len() as u32 {
             break;
         }
         assert!(returned.elapsed() < BACK_WITHIN, "after {:?}: {services:?}", returned.elapsed());
