@@ -38,7 +38,12 @@ impl Aggregator {
 
     pub(crate) fn start_at(data_dir: &Path, guards: bool, grpc: SocketAddr, http: SocketAddr) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "aggregator::be_the_aggregator", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "aggregator::be_the_aggregator",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(DATA_DIR, data_dir)
             .env(GUARDS, if guards { "on" } else { "off" })
             .env(ADDRS, format!("{grpc} {http}"))
@@ -73,9 +78,18 @@ impl Aggregator {
 
     /// The value of a metric without labels.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let text = reqwest::get(format!("http://{}/metrics", self.http)).await.unwrap().text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+        let text = reqwest::get(format!("http://{}/metrics", self.http))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
     }
 }
 
@@ -87,7 +101,13 @@ impl Drop for Aggregator {
 }
 
 pub(crate) async fn system(client: &mut Client) -> SystemState {
-    client.get_system(GetSystemRequest {}).await.unwrap().into_inner().system.unwrap()
+    client
+        .get_system(GetSystemRequest {})
+        .await
+        .unwrap()
+        .into_inner()
+        .system
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

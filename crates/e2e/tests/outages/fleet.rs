@@ -47,8 +47,13 @@ fn note(number: usize, error: &tonic::Status) {
 }
 
 async fn report(addr: SocketAddr, number: usize) -> Result<(), tonic::Status> {
-    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{addr}")).unwrap().tcp_nodelay(true);
-    let channel = endpoint.connect().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{addr}"))
+        .unwrap()
+        .tcp_nodelay(true);
+    let channel = endpoint
+        .connect()
+        .await
+        .map_err(|error| tonic::Status::unavailable(error.to_string()))?;
     let (say, said) = mpsc::channel(4);
     let hello = Hello {
         service: format!("service-{}", number % 10),
@@ -57,11 +62,21 @@ async fn report(addr: SocketAddr, number: usize) -> Result<(), tonic::Status> {
         interval_ms: INTERVAL.as_millis() as u32,
         ..Hello::default()
     };
-    say.try_send(ReportRequest { hellos: vec![hello], ..ReportRequest::default() }).unwrap();
+    say.try_send(ReportRequest {
+        hellos: vec![hello],
+        ..ReportRequest::default()
+    })
+    .unwrap();
     let mut client = HealthServiceClient::new(channel);
     let mut answers = client.report(ReceiverStream::new(said)).await?.into_inner();
-    let first = answers.message().await?.ok_or_else(|| tonic::Status::aborted("no answer to the hello"))?;
-    let handle = first.registrations.first().map(|registration| registration.handle);
+    let first = answers
+        .message()
+        .await?
+        .ok_or_else(|| tonic::Status::aborted("no answer to the hello"))?;
+    let handle = first
+        .registrations
+        .first()
+        .map(|registration| registration.handle);
     let handle = handle.ok_or_else(|| tonic::Status::aborted(format!("refused: {:?}", first.rejections)))?;
     let mut beats = interval(INTERVAL);
     loop {

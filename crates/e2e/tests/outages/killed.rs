@@ -19,7 +19,10 @@ const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 fn reporters(server: &str) -> Vec<Reporter> {
     let start = |service: &&str| {
-        let builder = Reporter::builder(*service).server(server).instance("one").interval(Duration::from_secs(1));
+        let builder = Reporter::builder(*service)
+            .server(server)
+            .instance("one")
+            .interval(Duration::from_secs(1));
         let builder = match *service {
             "storefront" => builder.criticality(Criticality::Critical).hard("payments"),
             "payments" => builder.hard("bank"),
@@ -50,11 +53,16 @@ fn knows(watcher: &Watcher, service: &str, status: Status) -> bool {
 
 async fn until_all_are_healthy(watcher: &mut Watcher) {
     let all = async {
-        while !SERVICES.iter().all(|service| knows(watcher, service, Status::Healthy)) {
+        while !SERVICES
+            .iter()
+            .all(|service| knows(watcher, service, Status::Healthy))
+        {
             watcher.next().await;
         }
     };
-    timeout(Duration::from_secs(20), all).await.expect("all services become healthy");
+    timeout(Duration::from_secs(20), all)
+        .await
+        .expect("all services become healthy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +75,10 @@ async fn a_restart_alarms_nobody_and_the_right_state_is_back_within_two_seconds(
     until_all_are_healthy(&mut watcher).await;
 
     let (grpc, http) = aggregator.kill();
-    assert_eq!(transitions_until(&mut watcher, Instant::now() + Duration::from_secs(3)).await, [""; 0]);
+    assert_eq!(
+        transitions_until(&mut watcher, Instant::now() + Duration::from_secs(3)).await,
+        [""; 0]
+    );
     let aggregator = Aggregator::start_at(dir.path(), true, grpc, http);
     let returned = Instant::now();
     let mut client = aggregator.client().await;
@@ -78,10 +89,17 @@ async fn a_restart_alarms_nobody_and_the_right_state_is_back_within_two_seconds(
         if verdict == v1::Status::Healthy && services.healthy == SERVICES.len() as u32 {
             break;
         }
-        assert!(returned.elapsed() < BACK_WITHIN, "after {:?}: {services:?}", returned.elapsed());
+        assert!(
+            returned.elapsed() < BACK_WITHIN,
+            "after {:?}: {services:?}",
+            returned.elapsed()
+        );
         sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(transitions_until(&mut watcher, Instant::now() + Duration::from_secs(18)).await, [""; 0]);
+    assert_eq!(
+        transitions_until(&mut watcher, Instant::now() + Duration::from_secs(18)).await,
+        [""; 0]
+    );
     drop(reporters);
 }
 
@@ -103,7 +121,9 @@ async fn what_happened_meanwhile_is_told_within_two_seconds_of_the_return() {
             watcher.next().await;
         }
     };
-    timeout(BACK_WITHIN, told).await.expect("the watcher learns what happened");
+    timeout(BACK_WITHIN, told)
+        .await
+        .expect("the watcher learns what happened");
     assert!(knows(&watcher, "bank", Status::Unhealthy));
     assert!(knows(&watcher, "catalog", Status::Healthy), "and nothing else");
 }

@@ -20,8 +20,14 @@ const WATCHED: Duration = Duration::from_secs(10);
 #[expect(clippy::print_stdout, reason = "the figures are for people")]
 async fn a_stopped_aggregator_convicts_nobody_and_one_without_guards_nearly_everybody() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let [guarded, naive] = [Aggregator::start(dirs[0].path(), true), Aggregator::start(dirs[1].path(), false)];
-    let fleets = [Fleet::join(guarded.grpc, INSTANCES), Fleet::join(naive.grpc, INSTANCES)];
+    let [guarded, naive] = [
+        Aggregator::start(dirs[0].path(), true),
+        Aggregator::start(dirs[1].path(), false),
+    ];
+    let fleets = [
+        Fleet::join(guarded.grpc, INSTANCES),
+        Fleet::join(naive.grpc, INSTANCES),
+    ];
     for aggregator in [&guarded, &naive] {
         all_are_healthy(&mut aggregator.client().await).await;
     }
@@ -33,14 +39,27 @@ async fn a_stopped_aggregator_convicts_nobody_and_one_without_guards_nearly_ever
         aggregator.signal(Signal::SIGCONT);
     }
     sleep(WATCHED).await;
-    let convictions = [guarded.metric("ward_convictions_total").await, naive.metric("ward_convictions_total").await];
+    let convictions = [
+        guarded.metric("ward_convictions_total").await,
+        naive.metric("ward_convictions_total").await,
+    ];
     println!(
         "aggregator stopped for {STOPPED:?}, {INSTANCES} instances: {} convicted with guards, {} without",
         convictions[0], convictions[1]
     );
     assert_eq!(convictions[0], 0.0);
-    assert!(convictions[1] >= 900.0, "the control must convict, or this test shows nothing");
-    assert_eq!(system(&mut guarded.client().await).await.condition.unwrap().status(), Status::Healthy);
+    assert!(
+        convictions[1] >= 900.0,
+        "the control must convict, or this test shows nothing"
+    );
+    assert_eq!(
+        system(&mut guarded.client().await)
+            .await
+            .condition
+            .unwrap()
+            .status(),
+        Status::Healthy
+    );
     assert!(fleets.iter().all(|fleet| fleet.len() == INSTANCES));
 }
 
@@ -48,8 +67,17 @@ async fn a_stopped_aggregator_convicts_nobody_and_one_without_guards_nearly_ever
 async fn all_are_healthy(client: &mut Client) {
     let mut waited = Duration::ZERO;
     loop {
-        let services = client.list_services(ward_proto::v1::ListServicesRequest::default()).await.unwrap().into_inner();
-        let healthy: u32 = services.services.iter().filter_map(|service| service.instances).map(|c| c.healthy).sum();
+        let services = client
+            .list_services(ward_proto::v1::ListServicesRequest::default())
+            .await
+            .unwrap()
+            .into_inner();
+        let healthy: u32 = services
+            .services
+            .iter()
+            .filter_map(|service| service.instances)
+            .map(|c| c.healthy)
+            .sum();
         if healthy == INSTANCES as u32 {
             return;
         }
