@@ -1,4 +1,14 @@
-//! The server: gRPC and HTTP edges, the engine's loop, the watch hub, metrics.
+//! The server: gRPC and HTTP edges, the engine's loop, the watch hub, metrics; the composition root.
+//!
+//! It is started with a [`Config`], says where it listens, and is stopped. Everything it decides is decided in
+//! `ward-engine`; everything here is an adapter between that and the network, or a bound on what the network may cost.
+
+mod app;
+mod config;
 mod decider;
+mod edge;
 mod hub;
 mod metrics;
+
+pub use app::{App, RunError, StartError, run};
+pub use config::{Config, ConfigError, GRPC_PORT, HTTP_PORT};

@@ -131,9 +131,9 @@ impl Metrics {
         self.reports.get_or_create(&[("kind", kind)]).inc();
     }
 
-    /// One part of a report was not taken.
-    pub(crate) fn count_rejection(&self, code: &'static str) {
-        self.rejections.get_or_create(&[("code", code)]).inc();
+    /// So many parts of reports were not taken.
+    pub(crate) fn count_rejections(&self, code: &'static str, count: u64) {
+        self.rejections.get_or_create(&[("code", code)]).inc_by(count);
     }
 
     /// One call was answered.

@@ -28,7 +28,7 @@ fn figures(services: usize) -> Figures {
 fn every_family_is_described_once_and_the_text_ends() {
     let metrics = Metrics::new();
     metrics.count_report("hello");
-    metrics.count_rejection("invalid");
+    metrics.count_rejections("invalid", 1);
     metrics.count_request("Forget", tonic::Code::NotFound);
     let text = encode(&metrics, Some(figures(2)));
     assert!(text.ends_with("# EOF\n"));

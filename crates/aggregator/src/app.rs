@@ -1,0 +1,258 @@
+//! The composition root: what is started in which order, and how it ends.
+//!
+//! The data directory is locked before anything else, and sockets are bound before anything runs, so that a second
+//! aggregator finds out at once and has touched nothing. Nothing here is global: a test starts two in one process.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{sync::oneshot, task::JoinHandle, time::interval};
+use tower::Layer;
+use ward_chassis::{
+    Clock, Drain, Listener, Readiness, Shutdown,
+    data_dir::{DataDir, DataDirError},
+    listener::BindError,
+    panic::CatchPanicLayer,
+    serve::{serve_h1, serve_h2},
+    shutdown::{Aborted, DrainReport},
+};
+
+use crate::{
+    Config,
+    decider::{self, Loop},
+    edge::{self, Edge},
+    hub::{self, Closing, STALL_SWEEP},
+    metrics::{Listeners, Metrics},
+};
+
+/// All of a stop takes at most this.
+const STOP: Duration = Duration::from_secs(15);
+/// One step of it; connections have a shorter bound of their own.
+const STEP: Duration = Duration::from_secs(8);
+
+const STOPPING: &str = "the aggregator is stopping: come back in a moment";
+
+/// Why an aggregator could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory is not to be had.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// An address is not to be had.
+    #[error("serve {edge}")]
+    Bind {
+        /// `gRPC` or `HTTP`.
+        edge: &'static str,
+        /// What is in the way.
+        source: BindError,
+    },
+    /// The system gives no thread for the decision.
+    #[error("start the engine's thread")]
+    Thread(#[from] io::Error),
+}
+
+/// Why a running aggregator ended other than by being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It did not start.
+    #[error("start the aggregator")]
+    Start(#[from] StartError),
+    /// The decision failed, and nothing can be said about health without it.
+    #[error("go on: the engine's thread ended; its panic is in the log, and a restart begins with what reporters say")]
+    Failed,
+    /// The stop was cut short.
+    #[error(transparent)]
+    Aborted(#[from] Aborted),
+}
+
+/// A running aggregator. Dropping it cuts everything off; [`App::stop`] says goodbye.
+#[derive(Debug)]
+pub struct App {
+    grpc_addr: SocketAddr,
+    http_addr: SocketAddr,
+    edge: Arc<Edge>,
+    decider: Loop,
+    grpc: Server,
+    http: Server,
+    stalls: JoinHandle<()>,
+    /// Held until the last.
+    data_dir: DataDir,
+}
+
+/// A listener that is being served, by a task that ends when told or when its owner is dropped.
+#[derive(Debug)]
+struct Server {
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<usize>,
+}
+
+impl Server {
+    fn new<F: Future<Output = usize> + Send + 'static>(serve: impl FnOnce(oneshot::Receiver<()>) -> F) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { stop: Some(stop), task: tokio::spawn(serve(stopped)) }
+    }
+
+    async fn stop(&mut self) {
+        drop(self.stop.take());
+        match (&mut self.task).await {
+            Ok(0) => {}
+            Ok(cut) => tracing::warn!(connections = cut, "connections did not finish in time and were cut"),
+            Err(error) => tracing::error!(%error, "a server had failed before the stop"),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.stalls.abort();
+    }
+}
+
+impl App {
+    /// Starts an aggregator. When this returns it is ready, on a runtime that must be multi-threaded or not otherwise
+    /// busy.
+    ///
+    /// # Errors
+    ///
+    /// Says who holds the directory or the port; nothing is left running.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let readiness = Readiness::new();
+        let starting = readiness.latch("start");
+        let mut data_dir = DataDir::lock(&config.data_dir, &clock)?;
+        let limits = config.limits.clone().fit_descriptors();
+        let bind = |edge, addr| {
+            Listener::bind(addr, limits.clone(), config.insecure).map_err(|source| StartError::Bind { edge, source })
+        };
+        let (grpc, http) = (bind("gRPC", config.grpc)?, bind("HTTP", config.http)?);
+        let (grpc_addr, http_addr) = (grpc.addr(), http.addr());
+        data_dir.announce([grpc_addr, http_addr])?;
+
+        let metrics = Metrics::new();
+        let hub_config = hub::Config {
+            bookmark_every: config.bookmark_every,
+            stall_after: config.stall_after,
+            bounds: hub::Bounds::default(),
+        };
+        let timings = metrics.timings.clone();
+        let (decider_loop, decider, hub) = decider::start(config.engine, hub_config, config.services, timings, &clock)?;
+        let listeners = Listeners { grpc: grpc.stats(), http: http.stats() };
+        let edge = Arc::new(Edge {
+            clock,
+            decider,
+            hub,
+            metrics,
+            readiness,
+            limits,
+            closings: edge::Closings::default(),
+            streams: edge::Streams::default(),
+        });
+        let app = Self {
+            grpc_addr,
+            http_addr,
+            decider: decider_loop,
+            grpc: serve_grpc(grpc, &edge, config.debug),
+            http: serve_http(http, &edge, listeners, config.debug),
+            stalls: tokio::spawn(end_stalled(edge.clone())),
+            edge,
+            data_dir,
+        };
+        drop(starting);
+        tracing::info!(grpc = %grpc_addr, http = %http_addr, data_dir = ?app.data_dir.path(), "the aggregator is up");
+        Ok(app)
+    }
+
+    /// Where gRPC is served.
+    pub fn grpc_addr(&self) -> SocketAddr {
+        self.grpc_addr
+    }
+
+    /// Where HTTP is served.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Resolves if the decision fails, without which nothing else is worth anything. Cancel safe.
+    pub async fn failed(&mut self) {
+        self.decider.ended().await;
+    }
+
+    /// Ends it: readiness first, then every stream is told and closed, then the rest.
+    pub async fn stop(self) -> DrainReport {
+        let never = Shutdown::manual();
+        self.stop_unless(&never).await.unwrap_or_else(|aborted| unreachable!("nobody aborts: {aborted}"))
+    }
+
+    /// The same, cut short when `shutdown` is aborted.
+    ///
+    /// # Errors
+    ///
+    /// Names the step at which it was aborted.
+    pub async fn stop_unless(mut self, shutdown: &Shutdown) -> Result<DrainReport, Aborted> {
+        let clock = self.edge.clock.clone();
+        let decider = std::mem::replace(&mut self.decider, Loop::ended_already());
+        let edge = self.edge.clone();
+        let (grpc, http) = (&mut self.grpc, &mut self.http);
+        let told = async {
+            edge.readiness.drain();
+            let retry_after_ms = u32::try_from(edge::retry_after().as_millis()).unwrap_or(u32::MAX);
+            edge.hub.close(Closing { reason: STOPPING, retry_after_ms });
+            edge.closings.close(STOPPING);
+        };
+        Drain::new(STOP)
+            .step("tell streams", STEP, told)
+            .step("gRPC", STEP, grpc.stop())
+            .step("HTTP", STEP, http.stop())
+            .step("engine", STEP, decider.stop())
+            .run(&clock, shutdown)
+            .await
+    }
+}
+
+/// Runs an aggregator until `shutdown` is triggered.
+///
+/// # Errors
+///
+/// It did not start, the decision failed, or the stop was aborted.
+pub async fn run(config: Config, shutdown: &Shutdown) -> Result<DrainReport, RunError> {
+    let mut app = App::start(config).await?;
+    let failed = tokio::select! {
+        () = shutdown.triggered() => false,
+        () = app.failed() => true,
+    };
+    let report = app.stop_unless(shutdown).await?;
+    if failed { Err(RunError::Failed) } else { Ok(report) }
+}
+
+fn serve_grpc(listener: Listener, edge: &Arc<Edge>, debug: bool) -> Server {
+    let service = CatchPanicLayer::new(debug).layer(edge::grpc::routes(edge));
+    Server::new(|stopped| serve_h2(listener, service, told(stopped)))
+}
+
+fn serve_http(listener: Listener, edge: &Arc<Edge>, listeners: Listeners, debug: bool) -> Server {
+    let service = CatchPanicLayer::new(debug).layer(edge::http::router(edge.clone(), listeners));
+    Server::new(|stopped| serve_h1(listener, service, told(stopped)))
+}
+
+async fn told(stopped: oneshot::Receiver<()>) {
+    // Nothing is ever sent: it ends with its sender.
+    drop(stopped.await);
+}
+
+/// Watchers cannot notice themselves that they are not being read.
+async fn end_stalled(edge: Arc<Edge>) {
+    let mut sweeps = interval(STALL_SWEEP);
+    loop {
+        sweeps.tick().await;
+        let ended = edge.hub.end_stalled() as u64;
+        if ended > 0 {
+            edge.metrics.stalled_watchers.inc_by(ended);
+            tracing::warn!(watchers = ended, "watchers read nothing for too long and were ended");
+        }
+    }
+}

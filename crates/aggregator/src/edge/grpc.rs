@@ -1,0 +1,206 @@
+//! The gRPC service: which call is whose.
+//!
+//! [`routes`] is what a connection is served with. Two paths, `Report` and `Watch`, are taken out before the generated
+//! server sees them, because it would decode and encode what need not be (see [`super::codec`]); the trait's own
+//! methods for them say the same in generated types, for callers within the process.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, future::BoxFuture};
+use prost::Message;
+use tonic::{Request, Response, Status, Streaming, body::Body, server::Grpc, server::NamedService, service::Routes};
+use ward_chassis::Peer;
+use ward_proto::{
+    DESCRIPTOR_SET,
+    v1::{self, health_service_server::{HealthService, HealthServiceServer}},
+};
+
+use super::{
+    Shared,
+    codec::{RawCodec, WatchCodec},
+    operate, query, report, watch,
+};
+use crate::hub::Outgoing;
+
+const REPORT: &str = "/ward.health.v1.HealthService/Report";
+const WATCH: &str = "/ward.health.v1.HealthService/Watch";
+
+/// The service and server reflection.
+pub(crate) fn routes(edge: &Shared) -> Routes {
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+        .build_v1()
+        .expect("the descriptor set was made by our own build");
+    Routes::new(Streams::new(edge.clone())).add_service(reflection)
+}
+
+/// The implementation of the generated trait.
+#[derive(Clone, Debug)]
+struct Service {
+    edge: Shared,
+}
+
+impl Service {
+    fn answered<T>(&self, method: &'static str, result: Result<T, Status>) -> Result<Response<T>, Status> {
+        let code = result.as_ref().err().map_or(tonic::Code::Ok, Status::code);
+        self.edge.metrics.count_request(method, code);
+        result.map(Response::new)
+    }
+}
+
+fn peer<T>(request: &Request<T>) -> Option<Peer> {
+    request.extensions().get::<Peer>().cloned()
+}
+
+#[tonic::async_trait]
+impl HealthService for Service {
+    type ReportStream = report::Answers;
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::WatchResponse, Status>> + Send>>;
+
+    async fn report(
+        &self,
+        request: Request<Streaming<v1::ReportRequest>>,
+    ) -> Result<Response<Self::ReportStream>, Status> {
+        let peer = peer(&request);
+        let raw = request.into_inner().map(|request| request.map(|request| Bytes::from(request.encode_to_vec())));
+        self.answered("Report", Ok(report::report(&self.edge, raw, peer)))
+    }
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let peer = peer(&request);
+        let watch = watch::watch(&self.edge, request.into_inner(), peer);
+        let generated = watch.map(|stream| -> Self::WatchStream { Box::pin(stream.map(|message| generated(&message?))) });
+        self.answered("Watch", generated)
+    }
+
+    async fn report_once(
+        &self,
+        request: Request<v1::ReportOnceRequest>,
+    ) -> Result<Response<v1::ReportOnceResponse>, Status> {
+        self.answered("ReportOnce", report::report_once(&self.edge, request.into_inner()).await)
+    }
+
+    async fn get_system(
+        &self,
+        _request: Request<v1::GetSystemRequest>,
+    ) -> Result<Response<v1::GetSystemResponse>, Status> {
+        self.answered("GetSystem", query::system(&self.edge).await)
+    }
+
+    async fn list_services(
+        &self,
+        request: Request<v1::ListServicesRequest>,
+    ) -> Result<Response<v1::ListServicesResponse>, Status> {
+        self.answered("ListServices", query::services(&self.edge, request.into_inner()).await)
+    }
+
+    async fn get_service(
+        &self,
+        request: Request<v1::GetServiceRequest>,
+    ) -> Result<Response<v1::GetServiceResponse>, Status> {
+        self.answered("GetService", query::service(&self.edge, request.into_inner()).await)
+    }
+
+    async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
+        self.answered("Explain", query::explain(&self.edge, request.into_inner()).await)
+    }
+
+    async fn start_maintenance(
+        &self,
+        request: Request<v1::StartMaintenanceRequest>,
+    ) -> Result<Response<v1::StartMaintenanceResponse>, Status> {
+        self.answered("StartMaintenance", operate::start_maintenance(&self.edge, request.into_inner()).await)
+    }
+
+    async fn end_maintenance(
+        &self,
+        request: Request<v1::EndMaintenanceRequest>,
+    ) -> Result<Response<v1::EndMaintenanceResponse>, Status> {
+        self.answered("EndMaintenance", operate::end_maintenance(&self.edge, request.into_inner()).await)
+    }
+
+    async fn forget(&self, request: Request<v1::ForgetRequest>) -> Result<Response<v1::ForgetResponse>, Status> {
+        self.answered("Forget", operate::forget(&self.edge, request.into_inner()).await)
+    }
+}
+
+/// What the hub says, in generated types.
+fn generated(message: &Outgoing) -> Result<v1::WatchResponse, Status> {
+    let mut bytes = BytesMut::with_capacity(message.size_hint());
+    message.encode(&mut bytes);
+    v1::WatchResponse::decode(bytes.freeze()).map_err(|error| Status::internal(error.to_string()))
+}
+
+/// The generated server, with the two streams taken out.
+#[derive(Clone, Debug)]
+struct Streams {
+    service: Service,
+    generated: HealthServiceServer<Service>,
+}
+
+impl Streams {
+    fn new(edge: Shared) -> Self {
+        let (bytes_in, bytes_out) = (edge.limits.message_bytes_in, edge.limits.message_bytes_out);
+        let service = Service { edge };
+        let generated = HealthServiceServer::new(service.clone())
+            .max_decoding_message_size(bytes_in)
+            .max_encoding_message_size(bytes_out);
+        Self { service, generated }
+    }
+
+    async fn report(self, request: http::Request<Body>) -> http::Response<Body> {
+        let limits = self.service.edge.limits.clone();
+        let serve = tower::service_fn(|request: Request<Streaming<Bytes>>| {
+            let peer = peer(&request);
+            let answers = report::report(&self.service.edge, request.into_inner(), peer);
+            std::future::ready(self.service.answered("Report", Ok(answers)))
+        });
+        Grpc::new(RawCodec::<v1::ReportResponse>::default())
+            .max_decoding_message_size(limits.message_bytes_in)
+            .max_encoding_message_size(limits.message_bytes_out)
+            .streaming(serve, request)
+            .await
+    }
+
+    async fn watch(self, request: http::Request<Body>) -> http::Response<Body> {
+        let limits = self.service.edge.limits.clone();
+        let serve = tower::service_fn(|request: Request<v1::WatchRequest>| {
+            let peer = peer(&request);
+            let watch = watch::watch(&self.service.edge, request.into_inner(), peer);
+            std::future::ready(self.service.answered("Watch", watch))
+        });
+        Grpc::new(WatchCodec)
+            .max_decoding_message_size(limits.message_bytes_in)
+            .max_encoding_message_size(limits.message_bytes_out)
+            .server_streaming(serve, request)
+            .await
+    }
+}
+
+impl NamedService for Streams {
+    const NAME: &'static str = <HealthServiceServer<Service> as NamedService>::NAME;
+}
+
+impl tower::Service<http::Request<Body>> for Streams {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let this = self.clone();
+        match request.uri().path() {
+            REPORT => Box::pin(async { Ok(this.report(request).await) }),
+            WATCH => Box::pin(async { Ok(this.watch(request).await) }),
+            _ => self.generated.call(request),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `Report`: streams that keep instances alive, and `ReportOnce` for what cannot hold one.
+//!
+//! Most of what comes is beats, so a message of beats is walked where it lies: one clock reading for the message, then
+//! for each beat an index into the stream's table and one store into the slab. Everything else goes to the decider, one
+//! at a time, which is also what bounds how fast one stream can change things.
+//!
+//! What is wrong with a part of a request is told and harms nothing else, not even other parts of it. Answers wait in
+//! one message that grows until the peer takes it, so a reporter that never reads what it is told is still heard.
+
+mod answer;
+mod once;
+mod session;
+mod table;
+mod wire;
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use ward_chassis::Peer;
+use ward_engine::{Event, StreamId};
+use ward_proto::v1;
+
+pub(super) use once::report_once;
+
+use super::Shared;
+use session::Session;
+
+/// Answers under way to the transport. While they wait, what there is to say next gathers in one message.
+const ANSWERS: usize = 2;
+
+/// Names report streams, never twice.
+#[derive(Debug, Default)]
+pub(crate) struct Streams(AtomicU64);
+
+impl Streams {
+    fn next(&self) -> StreamId {
+        StreamId(self.0.fetch_add(1, Relaxed))
+    }
+}
+
+/// The answers to one stream of reports.
+pub(super) type Answers = ReceiverStream<Result<v1::ReportResponse, Status>>;
+
+/// Serves one stream in a task of its own, which ends with the stream, with its connection or with the server. In the
+/// body of the response, where it could live too, it would stand still whenever the peer does not read.
+pub(super) fn report<S>(edge: &Shared, requests: S, peer: Option<Peer>) -> Answers
+where
+    S: Stream<Item = Result<Bytes, Status>> + Send + Unpin + 'static,
+{
+    let (out, answers) = mpsc::channel(ANSWERS);
+    let edge = edge.clone();
+    tokio::spawn(async move {
+        let id = edge.streams.next();
+        edge.metrics.report_streams.inc();
+        let session = Session::new(edge.clone(), id, out.clone());
+        let talk = session.run(requests, edge.closings.of(peer));
+        let ended = AssertUnwindSafe(talk).catch_unwind().await;
+        let by_peer = ended.unwrap_or_else(|_| {
+            // The panic itself is logged by its hook. A peer that does not take this gets an end without a status.
+            drop(out.try_send(Err(Status::internal("the stream failed on this side: connect again"))));
+            false
+        });
+        let over = Event::StreamEnded { stream: id, by_peer };
+        if edge.decider.apply(over).await.is_err() {
+            tracing::debug!(stream = id.0, "a report stream ended after the decider");
+        }
+        edge.metrics.report_streams.dec();
+        // Only now may the connection end, and with it a drain: the engine knows.
+        drop(out);
+    });
+    ReceiverStream::new(answers)
+}

@@ -1,0 +1,56 @@
+//! `ReportOnce`: one full report of an instance that holds no stream.
+
+use tonic::Status;
+use ward_engine::{Event, Reply};
+use ward_model::Hello;
+use ward_proto::{
+    Converted, Invalid,
+    v1::{self, RejectionCode},
+};
+
+use super::{
+    super::{Edge, refusal},
+    answer::{past_bounds, registration, rejection},
+};
+
+/// Takes one report, or a last word. What is wrong as a whole is the status; what was left out stands in the answer.
+pub(in super::super) async fn report_once(
+    edge: &Edge,
+    request: v1::ReportOnceRequest,
+) -> Result<v1::ReportOnceResponse, Status> {
+    edge.decider.count_ingress();
+    let result = take_in(edge, request).await;
+    if let Ok(response) = &result {
+        for rejection in &response.rejections {
+            edge.metrics.count_rejections(refusal::label(rejection.code()), 1);
+        }
+    }
+    result
+}
+
+async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::ReportOnceResponse, Status> {
+    edge.metrics.count_report(if request.goodbye { "goodbye_once" } else { "once" });
+    let hello = request.hello.ok_or_else(|| refusal::invalid(Invalid::new("hello", "is missing, expected one")))?;
+    let Converted { value: hello, left_out } = Converted::<Hello>::try_from(hello).map_err(refusal::invalid)?;
+    let id = hello.id.clone();
+    let left_out = left_out.into_iter();
+    let mut rejections: Vec<_> =
+        left_out.map(|part| rejection(Some(&id), 0, RejectionCode::Invalid, part.to_string())).collect();
+    let event = if request.goodbye {
+        Event::GoodbyeOnce { id: hello.id, incarnation: hello.incarnation }
+    } else {
+        Event::Hello { stream: None, hello: Box::new(hello) }
+    };
+    match edge.decider.apply(event).await? {
+        Reply::Registered(registered) => {
+            if registered.left_out > 0 {
+                let message = past_bounds(registered.left_out);
+                rejections.push(rejection(Some(&id), 0, RejectionCode::Exhausted, message));
+            }
+            let registration = Some(registration(&id, 0, &registered));
+            Ok(v1::ReportOnceResponse { registration, rejections })
+        }
+        Reply::Refused(refusal) => Err(refusal::status(&refusal)),
+        _ => Ok(v1::ReportOnceResponse { registration: None, rejections }),
+    }
+}

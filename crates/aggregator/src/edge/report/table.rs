@@ -1,0 +1,72 @@
+//! The handles of one stream.
+//!
+//! A handle is an index, given in order and never used again on its stream, so that a beat that was under way when its
+//! instance left cannot keep another one alive. Names are looked at when an instance comes or leaves, never for a beat.
+
+use std::{collections::HashMap, time::Duration};
+
+use ward_engine::Slot;
+use ward_model::{InstanceId, Mono};
+
+/// Most handles one stream is given: as many as have room for their beats in one message of 64 KiB.
+pub(super) const HANDLES: usize = 16_384;
+
+/// Where one instance of the stream beats.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lease {
+    pub(super) slot: Slot,
+    suspect_after_nanos: u64,
+}
+
+impl Lease {
+    /// Good until when, after a beat at `now`.
+    #[inline]
+    pub(super) fn deadline(&self, now: Mono) -> Mono {
+        Mono(now.0.saturating_add(self.suspect_after_nanos))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    leases: Vec<Option<Lease>>,
+    /// Whose each handle is; beside the leases, so that beats run through as little memory as possible.
+    ids: Vec<InstanceId>,
+    handles: HashMap<InstanceId, u32>,
+}
+
+impl Table {
+    /// What a handle stands for, while it does.
+    #[inline]
+    pub(super) fn get(&self, handle: u32) -> Option<Lease> {
+        self.leases.get(handle as usize).copied().flatten()
+    }
+
+    /// Whose it is or was.
+    pub(super) fn id(&self, handle: u32) -> Option<&InstanceId> {
+        self.ids.get(handle as usize)
+    }
+
+    /// There is no handle left to give.
+    pub(super) fn is_full(&self) -> bool {
+        self.leases.len() >= HANDLES
+    }
+
+    /// A new handle for an instance; one it had before is void.
+    pub(super) fn give(&mut self, id: InstanceId, slot: Slot, suspect_after: Duration) -> u32 {
+        let handle = u32::try_from(self.leases.len()).expect("handles are bounded far below");
+        let suspect_after_nanos = u64::try_from(suspect_after.as_nanos()).unwrap_or(u64::MAX);
+        self.leases.push(Some(Lease { slot, suspect_after_nanos }));
+        self.ids.push(id.clone());
+        if let Some(old) = self.handles.insert(id, handle) {
+            self.leases[old as usize] = None;
+        }
+        handle
+    }
+
+    /// The handle is void from now on; what it stood for.
+    pub(super) fn take(&mut self, handle: u32) -> Option<Lease> {
+        let lease = self.leases.get_mut(handle as usize)?.take()?;
+        self.handles.remove(&self.ids[handle as usize]);
+        Some(lease)
+    }
+}
