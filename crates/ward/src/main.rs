@@ -1,2 +1,45 @@
-//! placeholder
-fn main() {}
+//! The one binary. It parses, builds, waits and exits.
+//!
+//! What a command does stands in the module of its name; what Ward does stands in the rooms below. `main` returns an
+//! exit code instead of ending the process, so that everything on the way is dropped in order.
+
+mod aggregator;
+mod cli;
+mod client;
+mod demo;
+mod explain;
+mod failure;
+mod near;
+mod output;
+mod status;
+mod watch;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+use failure::{Exit, Failure};
+use output::Out;
+
+fn main() -> ExitCode {
+    let mut out = Out::new();
+    let done = Cli::read().and_then(|cli| run(cli.command, &mut out));
+    done.unwrap_or_else(|failure| failure.tell(&mut out)).into()
+}
+
+fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::runtime)?;
+    runtime.block_on(async {
+        match command {
+            Command::Demo(args) => demo::run(args, out).await,
+            Command::DemoService(args) => demo::service(args).await,
+            Command::Aggregator(args) => aggregator::run(args, out).await,
+            Command::Status(args) => status::run(args, out).await,
+            Command::Watch(args) => watch::run(args, out).await,
+            Command::Explain(args) => explain::run(args, out).await,
+            Command::Completions { shell } => cli::completions(shell, out),
+        }
+    })
+}

@@ -1,0 +1,188 @@
+//! Asking an aggregator: where it is, and how long to wait for it.
+//!
+//! One deadline for a whole command, not one for each call: people wait for the command. Only what no call can be made
+//! without stands here; what is asked stands with the command.
+
+use std::{fmt, future::Future, str::FromStr, time::Duration};
+
+use tokio::time::timeout;
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+use ward_model::ServiceState;
+use ward_proto::{
+    Invalid,
+    v1::{self, health_service_client::HealthServiceClient},
+};
+
+use crate::{
+    Failure,
+    failure::root,
+    output::{Cursor, Escaped},
+};
+
+/// How long a command waits for all its answers.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A full list of instances is larger than the transport's default of 4 MiB: 1,000 of them with 32 checks of 512 bytes.
+const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// Where an aggregator is: `host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server(String);
+
+/// Not the address of an aggregator.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct InvalidServer;
+
+impl fmt::Display for InvalidServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected host:port or http://host:port")
+    }
+}
+
+impl std::error::Error for InvalidServer {}
+
+impl FromStr for Server {
+    type Err = InvalidServer;
+
+    fn from_str(text: &str) -> Result<Self, InvalidServer> {
+        let authority = text.strip_prefix("http://").unwrap_or(text);
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(|_| InvalidServer)?;
+        let uri = endpoint.uri();
+        let bare = uri.path() == "/" && uri.query().is_none() && !authority.contains(['/', '@', '?', '#']);
+        if !bare || uri.port_u16().is_none_or(|port| port == 0) || uri.host().is_none_or(str::is_empty) {
+            return Err(InvalidServer);
+        }
+        Ok(Self(authority.to_owned()))
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Server {
+    /// Does `asking` with a connection to it, all within the patience of people.
+    pub(crate) async fn ask<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        asking: impl FnOnce(Client) -> F,
+    ) -> Result<T, Failure> {
+        let asked = timeout(PATIENCE, async {
+            let endpoint =
+                Endpoint::from_shared(format!("http://{self}")).expect("checked when it was parsed");
+            let channel = endpoint
+                .connect()
+                .await
+                .map_err(|error| self.unreachable(root(&error)))?;
+            let grpc = HealthServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
+            asking(Client {
+                grpc,
+                server: self.clone(),
+            })
+            .await
+        });
+        asked
+            .await
+            .unwrap_or_else(|_| Err(self.unreachable(format!("no answer within {PATIENCE:?}"))))
+    }
+
+    pub(crate) fn unreachable(&self, why: impl Into<String>) -> Failure {
+        Failure::Unreachable {
+            server: self.0.clone(),
+            why: why.into(),
+        }
+    }
+}
+
+/// A connection to an aggregator.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) grpc: HealthServiceClient<Channel>,
+    server: Server,
+}
+
+impl Client {
+    /// What a call that failed means to the one who typed the command.
+    pub(crate) fn failed(&self, status: &Status) -> Failure {
+        match status.code() {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => self
+                .server
+                .unreachable(format!("{:?}: {}", status.code(), status.message())),
+            Code::Unimplemented => self
+                .server
+                .unreachable("what answers there is no Ward aggregator"),
+            code => {
+                let message = Escaped(status.message());
+                Failure::Other(anyhow::anyhow!(
+                    "the aggregator at {} answered {code:?}: {message}",
+                    self.server
+                ))
+            }
+        }
+    }
+
+    /// An answer that is not one.
+    pub(crate) fn invalid(&self, invalid: Invalid) -> Failure {
+        let error = anyhow::Error::new(invalid);
+        Failure::Other(error.context(format!("read the answer of the aggregator at {}", self.server)))
+    }
+
+    /// All services, in the order of their names.
+    pub(crate) async fn services(&mut self) -> Result<Vec<ServiceState>, Failure> {
+        let mut services = Vec::new();
+        let mut request = v1::ListServicesRequest::default();
+        loop {
+            let page = self.grpc.list_services(request.clone()).await;
+            let page = page.map_err(|status| self.failed(&status))?.into_inner();
+            let page_services = page.services.into_iter().map(ServiceState::try_from);
+            services.extend(
+                page_services
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|error| self.invalid(error))?,
+            );
+            // An aggregator that repeats itself is not followed for ever.
+            let bounded = services.len() <= ward_model::bounds::SERVICES;
+            if page.next_page_token.is_empty() || page.next_page_token == request.page_token || !bounded {
+                return Ok(services);
+            }
+            request.page_token = page.next_page_token;
+        }
+    }
+}
+
+/// The place an answer is of.
+pub(crate) fn cursor(wire: Option<v1::Cursor>) -> Cursor {
+    let (epoch, revision) = wire.unwrap_or_default().into();
+    Cursor::new(epoch, revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers() {
+        let server = |text: &str| text.parse::<Server>().map(|server| server.to_string());
+        assert_eq!(server("127.0.0.1:7700"), Ok("127.0.0.1:7700".into()));
+        assert_eq!(server("http://ward.internal:80/"), Ok("ward.internal:80".into()));
+        assert_eq!(server("[::1]:1"), Ok("[::1]:1".into()));
+        for bad in [
+            "",
+            "localhost",
+            ":7700",
+            "https://a:1",
+            "a:1/b",
+            "a:0",
+            "u@a:1",
+            "a b:1",
+            "a:1?x",
+            "a:1#x",
+        ] {
+            assert_eq!(server(bad), Err(InvalidServer), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `ward demo`: the shop runs in `ward-demo`; here is only what was typed.
+
+use anyhow::Context;
+use tokio::task::spawn_blocking;
+use ward_chassis::shutdown;
+use ward_demo::{ControlError, Options, Refusal, ServiceOptions};
+
+use crate::{
+    Exit, Failure,
+    cli::{DemoAction, DemoArgs, DemoServiceArgs},
+    output::Out,
+};
+
+pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> {
+    let (name, done) = match args.action {
+        None => {
+            let shutdown = shutdown::signal().map_err(Failure::runtime)?;
+            let options = Options {
+                grpc: args.grpc,
+                http: args.http,
+            };
+            ward_demo::run(options, shutdown).await.context("run the demo")?;
+            return Ok(Exit::Good);
+        }
+        Some(DemoAction::Break { name, how, which }) => {
+            let server = which.server.map(|server| server.to_string());
+            let breaking = name.clone();
+            let asked = spawn_blocking(move || ward_demo::break_service(&breaking, how, server.as_deref()));
+            (name, asked.await)
+        }
+        Some(DemoAction::Mend { name, which }) => {
+            let server = which.server.map(|server| server.to_string());
+            let mending = name.clone();
+            let asked = spawn_blocking(move || ward_demo::mend_service(&mending, server.as_deref()));
+            (name, asked.await)
+        }
+    };
+    done.context("ask the demo")?.map_err(|error| failure(&error))?;
+    out.note(&format!(
+        "done: watch what follows with `ward watch`, and why with `ward explain {name}`"
+    ));
+    Ok(Exit::Good)
+}
+
+/// One process of the shop.
+pub(crate) async fn service(args: DemoServiceArgs) -> Result<Exit, Failure> {
+    let DemoServiceArgs {
+        name,
+        server,
+        registry,
+    } = args;
+    ward_demo::service(ServiceOptions {
+        name,
+        server,
+        registry,
+    })
+    .await
+    .context("serve in the demo's shop")?;
+    Ok(Exit::Good)
+}
+
+fn failure(error: &ControlError) -> Failure {
+    match error {
+        ControlError::Refused(Refusal::Unknown(_)) => Failure::Usage(error.to_string()),
+        error => Failure::Other(anyhow::anyhow!("{error}")),
+    }
+}

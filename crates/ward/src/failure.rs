@@ -1,0 +1,117 @@
+//! How a command ends: every exit code, and the one line that says why.
+//!
+//! The codes are a promise to scripts. 0 to 3 are verdicts, so a failure is never one of them; 64 and 70 are those of
+//! sysexits.h. anyhow alone would make all failures 1, which is `degraded`.
+
+use std::{error::Error, io, process::ExitCode};
+
+use ward_model::Status;
+
+use crate::output::{Escaped, Out};
+
+/// What the process ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done; for `status`: healthy.
+    Good = 0,
+    /// The verdict of `status` is degraded.
+    Degraded = 1,
+    /// The verdict of `status` is unhealthy.
+    Unhealthy = 2,
+    /// The verdict of `status` is unknown.
+    Unknown = 3,
+    /// The aggregator cannot be reached.
+    Unreachable = 4,
+    /// The command was not understood, or names what is not there.
+    Usage = 64,
+    /// Anything else went wrong.
+    Failed = 70,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<Status> for Exit {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Healthy => Self::Good,
+            Status::Degraded => Self::Degraded,
+            Status::Unhealthy => Self::Unhealthy,
+            Status::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The parser has something to say: a mistake, or the help that was asked for.
+    Parse(clap::Error),
+    /// Something in the command that only the aggregator could know to be wrong.
+    Usage(String),
+    /// Nobody answers there.
+    Unreachable {
+        /// Where.
+        server: String,
+        /// What happened instead.
+        why: String,
+    },
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl Failure {
+    pub(crate) fn runtime(error: io::Error) -> Self {
+        Self::Other(anyhow::Error::new(error).context("start the async runtime"))
+    }
+
+    /// Says it, and with what to end.
+    pub(crate) fn tell(self, out: &mut Out) -> Exit {
+        match self {
+            Self::Parse(error) => {
+                let exit = if error.use_stderr() {
+                    Exit::Usage
+                } else {
+                    Exit::Good
+                };
+                // A reader that is gone has had enough.
+                drop(error.print());
+                exit
+            }
+            Self::Usage(message) => {
+                out.error(&message);
+                Exit::Usage
+            }
+            Self::Unreachable { server, why } => {
+                let (server, why) = (Escaped(&server), Escaped(&why));
+                out.error(&format!(
+                    "no aggregator at {server} ({why}): start one with `ward demo` or `ward aggregator`, or name another \
+                     with --server"
+                ));
+                Exit::Unreachable
+            }
+            Self::Other(error) => {
+                out.error(&Escaped(&format!("{error:#}")).to_string());
+                Exit::Failed
+            }
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// The innermost reason: what the system said, without the layers that carried it.
+pub(crate) fn root(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

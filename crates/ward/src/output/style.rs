@@ -1,0 +1,49 @@
+//! The colours of statuses. Colour never carries what the word does not say.
+
+use std::fmt;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::Color;
+use ward_model::Status;
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Text in a style.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Painted<T>(Style, T);
+
+/// `text` in `style`; the padding a format asks for is inside.
+pub(crate) fn paint<T: fmt::Display>(style: Style, text: T) -> Painted<T> {
+    Painted(style, text)
+}
+
+/// A status as a coloured word.
+pub(crate) fn word(status: Status) -> Painted<Status> {
+    let style = match status {
+        Status::Healthy => AnsiColor::Green.on_default(),
+        Status::Unknown => AnsiColor::Magenta.on_default(),
+        Status::Degraded => AnsiColor::Yellow.on_default(),
+        Status::Unhealthy => AnsiColor::Red.on_default().bold(),
+    };
+    Painted(style, status)
+}
+
+/// The colour of a status in a table.
+pub(crate) fn colour(status: Status) -> Color {
+    match status {
+        Status::Healthy => Color::DarkGreen,
+        Status::Unknown => Color::DarkMagenta,
+        Status::Degraded => Color::DarkYellow,
+        Status::Unhealthy => Color::DarkRed,
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        self.1.fmt(f)?;
+        write!(f, "{:#}", self.0)
+    }
+}

@@ -1,0 +1,192 @@
+//! `ward watch`: tells changes as they happen, until Ctrl-C or until nobody reads.
+//!
+//! Following the aggregator across its restarts is the sdk's work; here each change becomes a line.
+
+mod line;
+mod record;
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use tokio::io::{Interest, unix::AsyncFd};
+use ward_chassis::{Clock, Shutdown, shutdown};
+use ward_model::{EntityKey, Name};
+use ward_sdk::watch::{Error, Event, Update, Watcher};
+
+use crate::{
+    Exit, Failure,
+    cli::{Format, WatchArgs},
+    failure::root,
+    output::{Escaped, Out, Reader, Times},
+};
+
+pub(crate) async fn run(args: WatchArgs, out: &mut Out) -> Result<Exit, Failure> {
+    let shutdown = shutdown::signal().map_err(Failure::runtime)?;
+    let builder = Watcher::builder(args.client.server.to_string())
+        .names(args.names.clone())
+        .level(args.level.into())
+        .least_severity(args.least_severity);
+    let watcher = builder.start().map_err(|error| Failure::Other(error.into()))?;
+    let mut told = Told {
+        args,
+        clock: Clock::start(),
+        out,
+        any: false,
+    };
+    follow(watcher, &mut told, &shutdown).await
+}
+
+async fn follow(mut watcher: Watcher, told: &mut Told<'_>, shutdown: &Shutdown) -> Result<Exit, Failure> {
+    let gone = reader_gone();
+    tokio::pin!(gone);
+    loop {
+        let event = tokio::select! {
+            event = watcher.next() => event,
+            () = shutdown.triggered() => return Ok(Exit::Good),
+            () = &mut gone => return Ok(Exit::Good),
+        };
+        if told.hear(event)? == Reader::Gone {
+            return Ok(Exit::Good);
+        }
+        if told.any && told.args.once {
+            return Ok(Exit::Good);
+        }
+    }
+}
+
+/// What is told, and how.
+#[derive(Debug)]
+struct Told<'a> {
+    args: WatchArgs,
+    clock: Clock,
+    out: &'a mut Out,
+    /// The first state has been told.
+    any: bool,
+}
+
+impl Told<'_> {
+    fn hear(&mut self, event: Event) -> Result<Reader, Failure> {
+        match event {
+            Event::Update(update) => self.update(&update),
+            Event::Bookmark { .. } => Ok(Reader::There),
+            Event::Lost { error } if !self.any => Err(self.never_reached(&error)),
+            Event::Lost { error } => {
+                let why = chain(&error);
+                self.out
+                    .note(&format!("-- connection lost: {}; trying again", Escaped(&why)));
+                self.record(|now| record::lost(&why, now))
+            }
+            Event::Restored { epoch_changed } => {
+                let restarted = if epoch_changed {
+                    ": the aggregator was restarted"
+                } else {
+                    ""
+                };
+                self.out.note(&format!("-- connected again{restarted}"));
+                self.record(|now| record::restored(epoch_changed, now))
+            }
+        }
+    }
+
+    fn update(&mut self, update: &Update) -> Result<Reader, Failure> {
+        let now = self.clock.wall();
+        let mut reader = Reader::There;
+        for changed in &update.changes {
+            reader = match self.args.client.output {
+                Format::Json => self.out.json_line(&record::changed(update, changed, now))?,
+                Format::Text => match line::text(changed, &Times::here(now)) {
+                    Some(line) => self.out.data(&line)?,
+                    None => continue,
+                },
+            };
+            if reader == Reader::Gone {
+                break;
+            }
+        }
+        if !self.any {
+            self.any = true;
+            self.missing(update);
+        }
+        Ok(reader)
+    }
+
+    /// Says which of the names asked for nobody knows: they may come, or be mistyped.
+    fn missing(&mut self, first: &Update) {
+        let known = |name: &Name| {
+            let key = EntityKey::Service(name.clone());
+            first.changes.iter().any(|changed| changed.entity.key() == key)
+        };
+        if self.args.least_severity.is_bad() {
+            return;
+        }
+        let missing: Vec<_> = self
+            .args
+            .names
+            .iter()
+            .filter(|name| !known(name))
+            .map(Name::as_str)
+            .collect();
+        if !missing.is_empty() {
+            self.out
+                .note(&format!("-- nothing is known of {} yet", missing.join(", ")));
+        }
+    }
+
+    fn record<T: serde::Serialize>(
+        &mut self,
+        make: impl FnOnce(ward_model::Wall) -> T,
+    ) -> Result<Reader, Failure> {
+        match self.args.client.output {
+            Format::Json => self.out.json_line(&make(self.clock.wall())),
+            Format::Text => Ok(Reader::There),
+        }
+    }
+
+    fn never_reached(&self, error: &Error) -> Failure {
+        match error {
+            Error::Call(status) if status.code() == tonic::Code::Unimplemented => self
+                .args
+                .client
+                .server
+                .unreachable("what answers there is no Ward aggregator"),
+            Error::Connect(error) => self.args.client.server.unreachable(root(error)),
+            error => self.args.client.server.unreachable(chain(error)),
+        }
+    }
+}
+
+/// An error with all its reasons on one line.
+fn chain(error: &Error) -> String {
+    match error {
+        Error::Connect(error) => root(error),
+        error => error.to_string(),
+    }
+}
+
+/// Resolves when standard output is a pipe whose other end is closed; a watch with nothing to write would not notice.
+async fn reader_gone() {
+    let watched = io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(watch_for_errors);
+    match watched {
+        Ok(stdout) => {
+            // A failure to wait is no sign that the reader is gone.
+            if stdout.ready(Interest::ERROR).await.is_err() {
+                std::future::pending().await
+            }
+        }
+        // A regular file: it cannot be waited for, and it stays.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its replacement is unsafe; an OwnedFd keeps what it promises"
+)]
+fn watch_for_errors(stdout: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(stdout, Interest::ERROR)
+}
