@@ -1,0 +1,178 @@
+//! `ward demo`: the aggregator, the shop, its customers and the door for those who break things, from start to end.
+//!
+//! It shows what Ward says of the shop, as any client would hear it: through a watch on the aggregator. It could ask the
+//! aggregator beside it in the same process; then the demo would work where nobody else's watch does.
+
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+
+use tokio::{net::UnixListener, sync::mpsc, task::JoinSet, time::sleep};
+use ward_aggregator::App;
+use ward_chassis::{Clock, Shutdown, logs::LogsError, shutdown::Aborted};
+use ward_model::Entity;
+use ward_sdk::watch::{self, Watcher};
+
+use crate::{
+    control::{self, Asked},
+    customers::{Sales, come},
+    plan::SHOP,
+    registry::Registry,
+    run_dir::{self, RunDir},
+    service::{begin_logging, client},
+    shop::{OpenError, Shop},
+    view::{View, say},
+};
+
+/// Most connections to each edge of the aggregator: a hundred times what the demo itself needs.
+const CONNECTIONS: usize = 1_024;
+/// If the shop is not healthy by then, one says why. It is after some seconds, on a busy machine after ten.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where the demo's aggregator listens. Port 0 lets the system choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// For gRPC; `127.0.0.1:7700` unless chosen otherwise.
+    pub grpc: SocketAddr,
+    /// For HTTP; `127.0.0.1:7780` unless chosen otherwise.
+    pub http: SocketAddr,
+}
+
+/// Why the demo could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its directory.
+    #[error("cannot make a directory for the demo in {0}")]
+    Directory(PathBuf, #[source] io::Error),
+    /// Its aggregator.
+    #[error("cannot start the aggregator")]
+    Aggregator(#[source] ward_aggregator::StartError),
+    /// Its aggregator ended by itself.
+    #[error("the aggregator failed: its panic is in the log above")]
+    Failed,
+    /// The end of the aggregator was cut short, by a second signal.
+    #[error(transparent)]
+    Aborted(#[from] Aborted),
+    /// The socket for breaking and mending.
+    #[error("cannot listen on {0}")]
+    Control(PathBuf, #[source] io::Error),
+    /// Its log.
+    #[error("cannot begin logging")]
+    Logs(#[from] LogsError),
+    /// The customers' client.
+    #[error("cannot make an http client")]
+    Client(#[source] reqwest::Error),
+    /// A member of the shop.
+    #[error("cannot open the shop")]
+    Open(#[from] OpenError),
+    /// The watch.
+    #[error("cannot watch the aggregator")]
+    Watch(#[source] watch::Error),
+}
+
+/// Runs the demo until `shutdown`, and leaves nothing behind: no process, no socket, no file.
+///
+/// Should this process be killed instead, its members end with it; its directory is removed by the next demo.
+pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Error> {
+    begin_logging("warn")?;
+    let clock = Clock::start();
+    let home = run_dir::home(std::env::var_os("XDG_RUNTIME_DIR").as_deref());
+    let dir = RunDir::create(&home).map_err(|error| Error::Directory(home, error))?;
+    let mut app = App::start(config(&options, &dir))
+        .await
+        .map_err(Error::Aggregator)?;
+    let addresses = Addresses {
+        grpc: app.grpc_addr(),
+        http: app.http_addr(),
+    };
+    let done = tokio::select! {
+        done = keep_shop(addresses, &dir, &clock, &shutdown) => done,
+        () = app.failed() => Err(Error::Failed),
+        () = shutdown.aborted() => Ok(()),
+    };
+    app.stop_unless(&shutdown).await?;
+    done
+}
+
+fn config(options: &Options, dir: &RunDir) -> ward_aggregator::Config {
+    let mut config = ward_aggregator::Config::new(dir.data());
+    config.grpc = options.grpc;
+    config.http = options.http;
+    // The shop and some terminals, all from one address; the default asks for more open files than many shells allow.
+    config.limits.connections = CONNECTIONS;
+    config.limits.connections_per_address = CONNECTIONS;
+    config
+}
+
+/// Where the aggregator listens.
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    grpc: SocketAddr,
+    http: SocketAddr,
+}
+
+async fn keep_shop(at: Addresses, dir: &RunDir, clock: &Clock, shutdown: &Shutdown) -> Result<(), Error> {
+    let mut shop = tokio::select! {
+        shop = Shop::open(dir, at.grpc) => shop?,
+        () = shutdown.triggered() => return Ok(()),
+    };
+    let mut around = JoinSet::new();
+    let sales = Sales::new(clock.clone());
+    let customers = client().map_err(Error::Client)?;
+    around.spawn(come(Registry::new(&dir.registry()), customers, sales.clone()));
+    // One request at a time comes through the door.
+    let (asking, mut asked) = mpsc::channel(1);
+    around.spawn(control::listen(door(at, dir)?, asking));
+    let watcher = Watcher::builder(at.grpc.to_string()).start();
+    let view = View {
+        clock: clock.clone(),
+        sales,
+        grpc: at.grpc,
+        http: at.http,
+        logs: dir.logs(),
+        open: false,
+        last: None,
+    };
+    tokio::select! {
+        () = attend(&mut shop, &mut asked, watcher.map_err(Error::Watch)?, view) => {}
+        () = shutdown.triggered() => {}
+    }
+    say("closing the shop");
+    around.shutdown().await;
+    shop.close().await;
+    Ok(())
+}
+
+fn door(at: Addresses, dir: &RunDir) -> Result<UnixListener, Error> {
+    let path = dir.control();
+    let listener = UnixListener::bind(&path).and_then(|listener| {
+        dir.publish(at.grpc)?;
+        Ok(listener)
+    });
+    listener.map_err(|error| Error::Control(path, error))
+}
+
+/// Everything that happens while the shop is there.
+async fn attend(shop: &mut Shop, asked: &mut mpsc::Receiver<Asked>, mut watcher: Watcher, mut view: View) {
+    let patience = sleep(PATIENCE);
+    tokio::pin!(patience);
+    loop {
+        tokio::select! {
+            event = watcher.next() => view.hear(event, all_healthy(&watcher)),
+            fell = shop.fell() => view.fell(&fell),
+            Some((request, answer)) = asked.recv() => {
+                let done = shop.obey(&request).await;
+                if done.is_ok() {
+                    view.done(&request);
+                }
+                // Who asked may have gone away; what was asked is done.
+                answer.send(done).ok();
+            }
+            () = &mut patience, if !view.open && !patience.is_elapsed() => view.explain_delay(),
+        }
+    }
+}
+
+/// Everyone in the shop is known and well: a system of the first two that came up would be healthy too.
+fn all_healthy(watcher: &Watcher) -> bool {
+    let well = |entity: &&Entity| matches!(entity, Entity::Service(_)) && !entity.status().is_bad();
+    watcher.state().values().filter(well).count() == SHOP.len()
+}
