@@ -18,7 +18,7 @@ const HEADER_BYTES: usize = 12 * 1024;
 fn report(size: usize) -> Vec<u8> {
     let hello = v1::Hello {
         service: "padding".into(),
-        instance: "padding-1".into(),
+        instance: format!("padding-{size}"),
         incarnation: "one".into(),
         ..v1::Hello::default()
     };

@@ -1,4 +1,5 @@
-//! The server under attack: this binary again, in a process of its own.
+//! The aggregator under attack: this binary again, in a process of its own. The `ward` command cannot be used: nothing
+//! it can be told loosens a guard.
 
 use std::{
     env, fs,
@@ -10,14 +11,14 @@ use std::{
 
 use nix::sys::resource::{Resource, setrlimit};
 use serde::{Deserialize, Serialize};
-use tokio_stream::Pending;
-use tonic::{Request, Response, Status, Streaming, service::Routes};
-use ward_chassis::{Limits, Listener, serve::serve_h2};
-use ward_proto::v1::{self, health_service_server as server};
+use tempfile::TempDir;
+use ward_aggregator::{App, Config};
+use ward_chassis::Limits;
 
 use crate::honest::Experience;
 
 const SETUP: &str = "WARD_ATTACK_SETUP";
+const DATA_DIR: &str = "WARD_ATTACK_DATA_DIR";
 
 /// How the server is set up.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -62,15 +63,18 @@ pub(crate) struct Target {
     pub(crate) addr: SocketAddr,
     pub(crate) guarded: bool,
     process: Child,
+    _data_dir: TempDir,
     memory_before: u64,
     cpu_before: Duration,
 }
 
 impl Target {
     pub(crate) fn start(setup: &Setup) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
         let mut process = Command::new(env::current_exe().unwrap())
             .args(["--exact", "target::be_attacked", "--ignored", "--nocapture"])
             .env(SETUP, serde_json::to_string(setup).unwrap())
+            .env(DATA_DIR, data_dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -84,6 +88,7 @@ impl Target {
             addr,
             guarded: setup.guarded,
             process,
+            _data_dir: data_dir,
             memory_before: 0,
             cpu_before: Duration::ZERO,
         };
@@ -131,7 +136,7 @@ impl Target {
         let memory = self.memory_bytes().saturating_sub(self.memory_before) as f64 / 1e6;
         let cpu = (self.cpu() - self.cpu_before).as_secs_f64();
         println!(
-            "{attack:<22} {guard}  {what_happened:<62} {memory:>6.1} MB {cpu:>5.2} CPU-s  honest: {honest}"
+            "{attack:<22} {guard}  {what_happened:<74} {memory:>6.1} MB {cpu:>5.2} CPU-s  honest: {honest}"
         );
         if self.guarded {
             assert_eq!(honest.failed, None, "{attack}: an honest client was not served");
@@ -151,64 +156,23 @@ impl Drop for Target {
 #[ignore = "the server, started by the attacks"]
 async fn be_attacked() {
     let setup: Setup = serde_json::from_str(&env::var(SETUP).expect("started by an attack")).unwrap();
+    let config = Config {
+        grpc: ([127, 0, 0, 1], 0).into(),
+        http: ([127, 0, 0, 1], 0).into(),
+        limits: setup.limits(),
+        ..Config::new(env::var_os(DATA_DIR).unwrap())
+    };
+    let app = App::start(config).await.unwrap();
     if let Some(open_files) = setup.open_files {
+        // Only now: it would have taken fewer connections than it has descriptors for.
         setrlimit(Resource::RLIMIT_NOFILE, open_files, open_files).unwrap();
     }
-    let limits = setup.limits();
-    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), limits.clone(), false).unwrap();
     // libtest has written to this line already.
-    println!("\nlistening on {}", listener.addr());
-    let service = server::HealthServiceServer::new(Service)
-        .max_decoding_message_size(limits.message_bytes_in)
-        .max_encoding_message_size(limits.message_bytes_out);
+    println!("\nlistening on {}", app.grpc_addr());
     // Ends with whoever started it, even if that is killed.
-    let orphaned = tokio::task::spawn_blocking(|| io::stdin().read(&mut [0]));
-    serve_h2(listener, Routes::new(service), async { drop(orphaned.await) }).await;
-}
-
-/// Enough of a service to attack what stands in front of it.
-struct Service;
-
-type Answer<T> = Result<Response<T>, Status>;
-
-#[tonic::async_trait]
-impl server::HealthService for Service {
-    type ReportStream = Pending<Result<v1::ReportResponse, Status>>;
-    type WatchStream = Pending<Result<v1::WatchResponse, Status>>;
-    async fn report(&self, _: Request<Streaming<v1::ReportRequest>>) -> Answer<Self::ReportStream> {
-        Ok(Response::new(tokio_stream::pending()))
-    }
-    async fn report_once(&self, _: Request<v1::ReportOnceRequest>) -> Answer<v1::ReportOnceResponse> {
-        Ok(Response::new(Default::default()))
-    }
-    async fn watch(&self, _: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
-        Ok(Response::new(tokio_stream::pending()))
-    }
-    async fn get_system(&self, _: Request<v1::GetSystemRequest>) -> Answer<v1::GetSystemResponse> {
-        Ok(Response::new(Default::default()))
-    }
-    async fn list_services(&self, _: Request<v1::ListServicesRequest>) -> Answer<v1::ListServicesResponse> {
-        Ok(Response::new(Default::default()))
-    }
-    async fn get_service(&self, _: Request<v1::GetServiceRequest>) -> Answer<v1::GetServiceResponse> {
-        Ok(Response::new(Default::default()))
-    }
-    async fn explain(&self, _: Request<v1::ExplainRequest>) -> Answer<v1::ExplainResponse> {
-        Ok(Response::new(Default::default()))
-    }
-    async fn start_maintenance(
-        &self,
-        _: Request<v1::StartMaintenanceRequest>,
-    ) -> Answer<v1::StartMaintenanceResponse> {
-        Ok(Response::new(Default::default()))
-    }
-    async fn end_maintenance(
-        &self,
-        _: Request<v1::EndMaintenanceRequest>,
-    ) -> Answer<v1::EndMaintenanceResponse> {
-        Ok(Response::new(Default::default()))
-    }
-    async fn forget(&self, _: Request<v1::ForgetRequest>) -> Answer<v1::ForgetResponse> {
-        Ok(Response::new(Default::default()))
-    }
+    tokio::task::spawn_blocking(|| io::stdin().read(&mut [0]))
+        .await
+        .unwrap()
+        .unwrap();
+    app.stop().await;
 }
