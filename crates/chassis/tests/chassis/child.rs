@@ -51,7 +51,7 @@ fn argument() -> String {
 }
 
 #[test]
-#[ignore = "a role, played for other tests"]
+#[ignore = "role: played for other tests"]
 fn hold_a_directory() {
     let mut held = DataDir::lock(argument(), &Clock::start()).unwrap();
     held.announce(["127.0.0.1:7700".parse().unwrap()]).unwrap();
@@ -60,7 +60,7 @@ fn hold_a_directory() {
 }
 
 #[tokio::test]
-#[ignore = "a role, played for other tests"]
+#[ignore = "role: played for other tests"]
 async fn drain_for_ever() {
     let shutdown = shutdown::signal().unwrap();
     println!("waiting for a signal");
@@ -75,7 +75,7 @@ async fn drain_for_ever() {
 }
 
 #[test]
-#[ignore = "a role, played for other tests"]
+#[ignore = "role: played for other tests"]
 fn log_a_line() {
     let format = if argument() == "json" {
         logs::Format::Json
@@ -96,7 +96,7 @@ fn log_a_line() {
 }
 
 #[test]
-#[ignore = "a role, played for other tests"]
+#[ignore = "role: played for other tests"]
 fn panic_outside_of_handlers() {
     logs::init(logs::Format::Json, "info").unwrap();
     let _layer = ward_chassis::panic::CatchPanicLayer::new(false);

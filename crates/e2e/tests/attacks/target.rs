@@ -153,7 +153,7 @@ impl Drop for Target {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the server, started by the attacks"]
+#[ignore = "role: the server, started by the attacks"]
 async fn be_attacked() {
     let setup: Setup = serde_json::from_str(&env::var(SETUP).expect("started by an attack")).unwrap();
     let config = Config {
