@@ -23,8 +23,12 @@ const DEGRADED_PERCENT: usize = 55;
 const COINCIDENCE: usize = 2;
 /// Doubt never delays a conviction by more than so many leases, except when blind.
 const DELAY_LEASES: u32 = 3;
+/// Up to where each kind of doubt raises the score, by one at a time where nothing else is said: however often a tick
+/// is a little late, that alone is no reason to disbelieve everything.
+const SCORE_LATE: u8 = 2;
+const SCORE_LONG_GAP: u8 = 4;
+const SCORE_DEGRADED: u8 = 5;
 const SCORE_MAX: u8 = 7;
-const SCORE_DEGRADED: u8 = 4;
 /// The score falls by one for each such time without new doubt.
 const SCORE_EASES: Duration = Duration::from_secs(10);
 
@@ -96,7 +100,7 @@ impl Observer {
         }
         let missed = if late { gap } else { Duration::ZERO } + tick.suspended;
         if missed > Duration::ZERO {
-            self.doubt(if missed > LONG_GAP { 2 } else { 1 }, now);
+            self.doubt(if missed > LONG_GAP { SCORE_LONG_GAP } else { SCORE_LATE }, now);
             self.draining = Some(now + LONG_GAP);
         }
         if missed > LONG_GAP {
@@ -176,8 +180,9 @@ impl Observer {
         now >= due + lease * DELAY_LEASES
     }
 
-    pub(crate) fn doubt(&mut self, by: u8, now: Mono) {
-        self.state.score = self.state.score.saturating_add(by).min(SCORE_MAX);
+    fn doubt(&mut self, ceiling: u8, now: Mono) {
+        let raised = (self.state.score + 1).min(ceiling);
+        self.state.score = self.state.score.max(raised);
         self.eased = now;
     }
 
@@ -294,16 +299,22 @@ mod tests {
     }
 
     #[test]
-    fn the_score_eases() {
+    fn the_score_eases_and_small_doubts_do_not_add_up() {
         let mut observer = observer();
-        observer.wake(tick(0), Mono(0));
-        observer.wake(tick(0), Mono(2_000 * MS));
+        let mut now = 0;
+        for _ in 0..10 {
+            now += 50;
+            observer.wake(tick(0), Mono(now * MS));
+        }
         assert_eq!(observer.state.score, 2);
-        let mut now = 2_000;
-        while observer.state.score > 0 && now < 60_000 {
+        now += 2_000;
+        observer.wake(tick(0), Mono(now * MS));
+        assert_eq!(observer.state.score, 3);
+        let began = now;
+        while observer.state.score > 0 && now < began + 60_000 {
             now += 10;
             observer.wake(tick(0), Mono(now * MS));
         }
-        assert_eq!(now, 22_000);
+        assert_eq!(now - began, 30_000);
     }
 }
