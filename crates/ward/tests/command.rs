@@ -152,10 +152,10 @@ system is unhealthy for SPAN, since DAY TIME
   3 services: 3 unhealthy
   aggregator 0.1.0 at ADDR, up SPAN
 
-SERVICE     STATUS     INSTANCES      FRESHNESS  UP SINCE                  CAUSE
-bank        unhealthy  0/1, 1 wanted  fresh      DAY TIME (SPAN)  Reported: ledger: no ledger
-payments    unhealthy  1/1            fresh      DAY TIME (SPAN)  bank; Dependency: bank is unhealthy
-storefront  unhealthy  1/1            fresh      DAY TIME (SPAN)  bank; Dependency: payments is unhealthy
+SERVICE     STATUS     INSTANCES      FRESHNESS  UP SINCE       CAUSE
+bank        unhealthy  0/1, 1 wanted  fresh      TIME (SPAN)  Reported: ledger: no ledger
+payments    unhealthy  1/1            fresh      TIME (SPAN)  bank; Dependency: bank is unhealthy
+storefront  unhealthy  1/1            fresh      TIME (SPAN)  bank; Dependency: payments is unhealthy
 "
     );
 }
@@ -178,8 +178,8 @@ payments is unhealthy for SPAN, since DAY TIME
 NEEDS  KIND  STATUS
 bank   hard  unhealthy
 
-INSTANCE  STATUS   FRESHNESS  VERSION  UP SINCE                  REASON
-0         healthy  fresh      1.2.3    DAY TIME (SPAN)  Reported
+INSTANCE  STATUS   FRESHNESS  VERSION  UP SINCE       REASON
+0         healthy  fresh      1.2.3    TIME (SPAN)  Reported
 
 INSTANCE  CHECK   STATUS   FOR  KIND      REASON
 0         ledger  healthy  SPAN   required  Reported
@@ -212,8 +212,8 @@ bank is unhealthy for SPAN, since DAY TIME
   criticality: important
   instances: 0/1, 1 wanted; freshness: fresh; up since: DAY TIME (SPAN)
 
-INSTANCE  STATUS     FRESHNESS  VERSION  UP SINCE                  REASON
-0         unhealthy  fresh      1.2.3    DAY TIME (SPAN)  Reported: ledger: no ledger
+INSTANCE  STATUS     FRESHNESS  VERSION  UP SINCE       REASON
+0         unhealthy  fresh      1.2.3    TIME (SPAN)  Reported: ledger: no ledger
 
 INSTANCE  CHECK   STATUS     FOR  KIND      REASON
 0         ledger  unhealthy  SPAN   required  Reported: no ledger

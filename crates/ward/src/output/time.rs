@@ -36,8 +36,20 @@ impl Times {
     pub(crate) fn moment(&self, Wall(ms): Wall) -> String {
         match Timestamp::from_millisecond(ms) {
             Ok(moment) => moment.to_zoned(self.zone.clone()).strftime("%F %T").to_string(),
-            Err(_) => format!("{ms} ms since 1970"),
+            Err(_) => format!("{ms}ms-since-1970"),
         }
+    }
+
+    /// For columns: the time of day, or the date of what is a day away, and how long ago.
+    pub(crate) fn brief(&self, then: Wall) -> String {
+        let moment = self.moment(then);
+        let day_away = self.now.0.saturating_sub(then.0).unsigned_abs() >= 86_400_000;
+        let brief = match moment.split_once(' ') {
+            Some((date, _)) if day_away => date,
+            Some((_, time)) => time,
+            None => &moment,
+        };
+        format!("{brief} ({})", self.ago(then))
     }
 
     /// How long ago, in the two largest units. Clocks differ: what is yet to come was just now.
@@ -73,6 +85,8 @@ mod tests {
     fn moments_of_any_clock() {
         let times = Times::utc(Wall(0));
         assert_eq!(times.moment(Wall(1_763_829_219_000)), "2025-11-22 16:33:39");
-        assert_eq!(times.moment(Wall(i64::MAX)), "9223372036854775807 ms since 1970");
+        let shown = [-86_400_000, -5_000, 5_000].map(|then| times.brief(Wall(then)));
+        assert_eq!(shown, ["1969-12-31 (1d 0h)", "23:59:55 (5s)", "00:00:05 (0s)"]);
+        assert_eq!(times.moment(Wall(i64::MAX)), "9223372036854775807ms-since-1970");
     }
 }

@@ -6,7 +6,7 @@ use ward_model::{CheckKind, InstanceState, ServiceState, SignalLevel, Status};
 
 use super::{
     Needed, Service,
-    system::{causes, freshness, instances, up, verdict, why},
+    system::{causes, freshness, instances, verdict, why},
 };
 use crate::output::{Escaped, Table, Times, colour, word};
 
@@ -44,7 +44,11 @@ fn header(service: &ServiceState, times: &Times) -> String {
         );
     }
     let criticality = format!("{:?}", service.criticality).to_lowercase();
-    let (instances, freshness, up) = (instances(service), freshness(service), up(service, times));
+    let (instances, freshness) = (instances(service), freshness(service));
+    let up = service.up_since.map_or_else(
+        || "-".into(),
+        |since| format!("{} ({})", times.moment(since), times.ago(since)),
+    );
     fact(&mut text, &format!("criticality: {criticality}"));
     fact(
         &mut text,
@@ -100,17 +104,12 @@ fn instance_table(instances: &[InstanceState], times: &Times, width: Option<u16>
             .map(|last| format!(" (was {last})"))
             .unwrap_or_default();
         let flapping = if instance.flapping { "; flapping" } else { "" };
-        let up = format!(
-            "{} ({})",
-            times.moment(instance.started),
-            times.ago(instance.started)
-        );
         table.row([
             (instance.id.instance.to_string(), None),
             (format!("{status}{was}"), Some(colour(status))),
             (instance.freshness.to_string(), None),
             (instance.version.clone(), None),
-            (up, None),
+            (times.brief(instance.started), None),
             (format!("{}{flapping}", reason(&instance.condition)), None),
         ]);
     }

@@ -173,11 +173,10 @@ pub(super) fn freshness(service: &ServiceState) -> String {
 }
 
 /// Since when, and for how long.
-pub(super) fn up(service: &ServiceState, times: &Times) -> String {
-    match service.up_since {
-        Some(since) => format!("{} ({})", times.moment(since), times.ago(since)),
-        None => "-".into(),
-    }
+fn up(service: &ServiceState, times: &Times) -> String {
+    service
+        .up_since
+        .map_or_else(|| "-".into(), |since| times.brief(since))
 }
 
 /// Root causes other than itself, then its own reason.

@@ -29,9 +29,13 @@ pub(super) fn text(changed: &Changed, times: &Times) -> Option<String> {
     let moment = times.moment(since.filter(|since| *since != Wall(0)).unwrap_or(times.now()));
     let name = name(&changed.entity.key());
     let mut line = format!("{}  {name:<22}  ", paint(DIM, moment));
-    let was = before.map(|before| before.status);
     let is = (!matches!(changed.entity, Entity::Removed(_))).then_some(now.status);
-    write!(line, "{} -> {}", cell(was, "-"), cell(is, "gone")).expect("a string takes all");
+    let arrow = match before {
+        // The status is what it was: what is new stands behind it.
+        Some(before) if is == Some(before.status) => " ".repeat(WIDTH + 4),
+        before => format!("{} -> ", cell(before.map(|before| before.status), "-")),
+    };
+    write!(line, "{arrow}{}", cell(is, "gone")).expect("a string takes all");
     if let Some(condition) = condition(&changed.entity).filter(|condition| condition.status.is_bad()) {
         write!(line, "  {}", condition.reason).expect("a string takes all");
         if !condition.message.is_empty() {
@@ -54,8 +58,9 @@ pub(super) fn text(changed: &Changed, times: &Times) -> Option<String> {
 }
 
 /// As wide as the widest status.
+const WIDTH: usize = "unhealthy".len();
+
 fn cell(status: Option<Status>, none: &str) -> String {
-    const WIDTH: usize = "unhealthy".len();
     match status {
         Some(status) => format!("{}{}", word(status), " ".repeat(WIDTH - status.as_str().len())),
         None => format!("{none:<WIDTH$}"),
@@ -208,7 +213,7 @@ mod tests {
         let line = told(Some(well), Entity::Service(more)).unwrap();
         assert_eq!(
             line,
-            "2025-11-22 16:35:00  storefront              healthy   -> healthy    [1 suspect]\n"
+            "2025-11-22 16:35:00  storefront                           healthy    [1 suspect]\n"
         );
     }
 }
