@@ -72,7 +72,7 @@ pub enum Refusal {
     #[error("{0} is just being started again: try again in some seconds")]
     Away(String),
     /// The system refused.
-    #[error("cannot break or mend {0}: {1}")]
+    #[error("break or mend {0}: {1}")]
     Failed(String, String),
     /// The demo ends.
     #[error("the demo is just ending")]
@@ -128,7 +128,7 @@ pub enum ControlError {
     #[error("no demo is running at {0:?}, there are: {1}")]
     NotThere(String, String),
     /// It did not answer.
-    #[error("cannot speak to the demo through {0}")]
+    #[error("speak to the demo through {0}")]
     Unreachable(PathBuf, #[source] io::Error),
     /// It answered, and refused.
     #[error(transparent)]

@@ -129,9 +129,9 @@ fn describe(path: &Path) -> Option<Running> {
     })
 }
 
-/// The user's own directory for demos: in `XDG_RUNTIME_DIR` if there is one, else among the temporary files.
+/// The user's own directory for demos: in `XDG_RUNTIME_DIR` if that is there, else among the temporary files.
 pub(crate) fn home(runtime: Option<&OsStr>) -> PathBuf {
-    match runtime.filter(|runtime| Path::new(runtime).is_absolute()) {
+    match runtime.filter(|runtime| Path::new(runtime).is_absolute() && Path::new(runtime).is_dir()) {
         Some(runtime) => Path::new(runtime).join("ward-demo"),
         None => std::env::temp_dir().join(format!("ward-demo-{}", nix::unistd::getuid())),
     }
@@ -213,6 +213,18 @@ mod tests {
         assert_eq!(running(home.path()), []);
         let alive = RunDir::create(home.path()).unwrap();
         assert!(!dead.exists() && alive.path.exists());
+    }
+
+    #[test]
+    fn without_a_runtime_directory_the_home_is_among_the_temporary_files() {
+        for missing in [
+            None,
+            Some(OsStr::new("")),
+            Some(OsStr::new("run")),
+            Some(OsStr::new("/no/such/directory")),
+        ] {
+            assert!(home(missing).starts_with(std::env::temp_dir()), "{missing:?}");
+        }
     }
 
     #[test]

@@ -45,22 +45,22 @@ pub enum ServiceError {
     #[error("nobody named {0:?} is in the shop: this command is for ward demo itself")]
     Unknown(String),
     /// Its port.
-    #[error("cannot listen on a loopback port")]
+    #[error("listen on a loopback port")]
     Listen(#[source] io::Error),
     /// Its entry in the registry.
-    #[error("cannot publish its address in {0}")]
+    #[error("publish its address in {0}")]
     Publish(PathBuf, #[source] io::Error),
     /// Its log.
-    #[error("cannot begin logging")]
+    #[error("begin logging")]
     Logs(#[from] LogsError),
     /// The client that calls others.
-    #[error("cannot make an http client")]
+    #[error("make an http client")]
     Client(#[source] reqwest::Error),
     /// Its reporter.
-    #[error("cannot report to ward")]
+    #[error("report to ward")]
     Report(#[from] ward_sdk::StartError),
     /// Its server.
-    #[error("cannot serve")]
+    #[error("serve")]
     Serve(#[source] io::Error),
 }
 

@@ -28,7 +28,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The path of this program, which is that of its members.
-    #[error("cannot find this program's own file")]
+    #[error("find this program's own file")]
     Binary(#[source] io::Error),
     /// It ended.
     #[error("{name} did not start ({how}): {last_words}")]

@@ -40,10 +40,10 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Its directory.
-    #[error("cannot make a directory for the demo in {0}")]
+    #[error("make a directory for the demo in {0}")]
     Directory(PathBuf, #[source] io::Error),
     /// Its aggregator.
-    #[error("cannot start the aggregator")]
+    #[error("start the aggregator")]
     Aggregator(#[source] ward_aggregator::StartError),
     /// Its aggregator ended by itself.
     #[error("the aggregator failed: its panic is in the log above")]
@@ -52,19 +52,19 @@ pub enum Error {
     #[error(transparent)]
     Aborted(#[from] Aborted),
     /// The socket for breaking and mending.
-    #[error("cannot listen on {0}")]
+    #[error("listen on {0}")]
     Control(PathBuf, #[source] io::Error),
     /// Its log.
-    #[error("cannot begin logging")]
+    #[error("begin logging")]
     Logs(#[from] LogsError),
     /// The customers' client.
-    #[error("cannot make an http client")]
+    #[error("make an http client")]
     Client(#[source] reqwest::Error),
     /// A member of the shop.
-    #[error("cannot open the shop")]
+    #[error("open the shop")]
     Open(#[from] OpenError),
     /// The watch.
-    #[error("cannot watch the aggregator")]
+    #[error("watch the aggregator")]
     Watch(#[source] watch::Error),
 }
 
