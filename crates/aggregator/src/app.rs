@@ -5,6 +5,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
 use tokio::{sync::oneshot, task::JoinHandle, time::interval};
 use tower::Layer;
 use ward_chassis::{
@@ -57,7 +58,9 @@ pub enum RunError {
     #[error("start the aggregator")]
     Start(#[from] StartError),
     /// The decision failed, and nothing can be said about health without it.
-    #[error("go on: the engine's thread ended; its panic is in the log, and a restart begins with what reporters say")]
+    #[error(
+        "go on: the engine's thread ended; its panic is in the log, and a restart begins with what reporters say"
+    )]
     Failed,
     /// The stop was cut short.
     #[error(transparent)]
@@ -86,16 +89,24 @@ struct Server {
 }
 
 impl Server {
-    fn new<F: Future<Output = usize> + Send + 'static>(serve: impl FnOnce(oneshot::Receiver<()>) -> F) -> Self {
+    fn new<F: Future<Output = usize> + Send + 'static>(
+        serve: impl FnOnce(oneshot::Receiver<()>) -> F,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
-        Self { stop: Some(stop), task: tokio::spawn(serve(stopped)) }
+        Self {
+            stop: Some(stop),
+            task: tokio::spawn(serve(stopped)),
+        }
     }
 
     async fn stop(&mut self) {
         drop(self.stop.take());
         match (&mut self.task).await {
             Ok(0) => {}
-            Ok(cut) => tracing::warn!(connections = cut, "connections did not finish in time and were cut"),
+            Ok(cut) => tracing::warn!(
+                connections = cut,
+                "connections did not finish in time and were cut"
+            ),
             Err(error) => tracing::error!(%error, "a server had failed before the stop"),
         }
     }
@@ -127,7 +138,8 @@ impl App {
         let mut data_dir = DataDir::lock(&config.data_dir, &clock)?;
         let limits = config.limits.clone().fit_descriptors();
         let bind = |edge, addr| {
-            Listener::bind(addr, limits.clone(), config.insecure).map_err(|source| StartError::Bind { edge, source })
+            Listener::bind(addr, limits.clone(), config.insecure)
+                .map_err(|source| StartError::Bind { edge, source })
         };
         let (grpc, http) = (bind("gRPC", config.grpc)?, bind("HTTP", config.http)?);
         let (grpc_addr, http_addr) = (grpc.addr(), http.addr());
@@ -140,8 +152,12 @@ impl App {
             bounds: hub::Bounds::default(),
         };
         let timings = metrics.timings.clone();
-        let (decider_loop, decider, hub) = decider::start(config.engine, hub_config, config.services, timings, &clock)?;
-        let listeners = Listeners { grpc: grpc.stats(), http: http.stats() };
+        let (decider_loop, decider, hub) =
+            decider::start(config.engine, hub_config, config.services, timings, &clock)?;
+        let listeners = Listeners {
+            grpc: grpc.stats(),
+            http: http.stats(),
+        };
         let edge = Arc::new(Edge {
             clock,
             decider,
@@ -157,7 +173,7 @@ impl App {
             http_addr,
             decider: decider_loop,
             grpc: serve_grpc(grpc, &edge, config.debug),
-            http: serve_http(http, &edge, listeners, config.debug),
+            http: serve_http(http, edge::http::router(edge.clone(), listeners), config.debug),
             stalls: tokio::spawn(end_stalled(edge.clone())),
             edge,
             data_dir,
@@ -185,7 +201,9 @@ impl App {
     /// Ends it: readiness first, then every stream is told and closed, then the rest.
     pub async fn stop(self) -> DrainReport {
         let never = Shutdown::manual();
-        self.stop_unless(&never).await.unwrap_or_else(|aborted| unreachable!("nobody aborts: {aborted}"))
+        self.stop_unless(&never)
+            .await
+            .unwrap_or_else(|aborted| unreachable!("nobody aborts: {aborted}"))
     }
 
     /// The same, cut short when `shutdown` is aborted.
@@ -201,7 +219,10 @@ impl App {
         let told = async {
             edge.readiness.drain();
             let retry_after_ms = u32::try_from(edge::retry_after().as_millis()).unwrap_or(u32::MAX);
-            edge.hub.close(Closing { reason: STOPPING, retry_after_ms });
+            edge.hub.close(Closing {
+                reason: STOPPING,
+                retry_after_ms,
+            });
             edge.closings.close(STOPPING);
         };
         Drain::new(STOP)
@@ -234,8 +255,8 @@ fn serve_grpc(listener: Listener, edge: &Arc<Edge>, debug: bool) -> Server {
     Server::new(|stopped| serve_h2(listener, service, told(stopped)))
 }
 
-fn serve_http(listener: Listener, edge: &Arc<Edge>, listeners: Listeners, debug: bool) -> Server {
-    let service = CatchPanicLayer::new(debug).layer(edge::http::router(edge.clone(), listeners));
+fn serve_http(listener: Listener, router: Router, debug: bool) -> Server {
+    let service = CatchPanicLayer::new(debug).layer(router);
     Server::new(|stopped| serve_h1(listener, service, told(stopped)))
 }
 
@@ -252,7 +273,13 @@ async fn end_stalled(edge: Arc<Edge>) {
         let ended = edge.hub.end_stalled() as u64;
         if ended > 0 {
             edge.metrics.stalled_watchers.inc_by(ended);
-            tracing::warn!(watchers = ended, "watchers read nothing for too long and were ended");
+            tracing::warn!(
+                watchers = ended,
+                "watchers read nothing for too long and were ended"
+            );
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -205,7 +205,11 @@ impl Decider {
 impl Loop {
     /// One that is not there any more.
     pub(crate) fn ended_already() -> Self {
-        Self { stop: None, ended: None, thread: None }
+        Self {
+            stop: None,
+            ended: None,
+            thread: None,
+        }
     }
 
     /// Resolves when the loop has ended, which before [`Self::stop`] means that it failed. Cancel safe.

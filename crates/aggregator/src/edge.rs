@@ -22,6 +22,8 @@ use crate::{decider::Decider, hub::Hub, metrics::Metrics};
 
 pub(crate) use closing::{Closings, retry_after};
 pub(crate) use report::Streams;
+#[cfg(test)]
+pub(crate) use report::report;
 
 /// What every edge has in hand.
 #[derive(Debug)]

@@ -119,6 +119,7 @@ impl Hub {
     }
 
     /// Where the published history stands.
+    #[cfg(test)]
     pub(crate) fn cursor(&self) -> Cursor {
         let ring = self.shared.ring.load();
         Cursor {

@@ -89,7 +89,10 @@ struct Service {
 }
 
 pub(super) fn read(path: &Path, defaults: Config) -> Result<Config, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.into(),
+        source,
+    })?;
     let file: File = toml::from_str(&text).map_err(|error| invalid(path, &text, error))?;
     Ok(file.over(defaults))
 }
@@ -97,7 +100,10 @@ pub(super) fn read(path: &Path, defaults: Config) -> Result<Config, ConfigError>
 impl File {
     fn over(self, defaults: Config) -> Config {
         let own = self.aggregator;
-        let services = self.services.into_iter().map(|(name, service)| (name.0, service.into()));
+        let services = self
+            .services
+            .into_iter()
+            .map(|(name, service)| (name.0, service.into()));
         Config {
             grpc: own.grpc.unwrap_or(defaults.grpc),
             http: own.http.unwrap_or(defaults.http),
@@ -190,12 +196,24 @@ impl<'de> Deserialize<'de> for Needs {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Needs, E> {
                 let service = Name::service(text).map_err(E::custom)?;
-                Ok(Needs(Dependency { service, kind: DependencyKind::default(), any_of: None }))
+                Ok(Needs(Dependency {
+                    service,
+                    kind: DependencyKind::default(),
+                    any_of: None,
+                }))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Needs, A::Error> {
-                let NeedsTable { service, kind, any_of } = NeedsTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Needs(Dependency { service: service.0, kind, any_of }))
+                let NeedsTable {
+                    service,
+                    kind,
+                    any_of,
+                } = NeedsTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Needs(Dependency {
+                    service: service.0,
+                    kind,
+                    any_of,
+                }))
             }
         }
         deserializer.deserialize_any(Reader)
@@ -222,22 +240,36 @@ fn key(before: &str, line: &str) -> String {
     let table = |line: &str| {
         let line = line.trim();
         let inner = line.strip_prefix('[').filter(|inner| !inner.is_empty())?;
-        inner.split(']').next().map(|table| table.trim_start_matches('[').trim().to_owned())
+        inner
+            .split(']')
+            .next()
+            .map(|table| table.trim_start_matches('[').trim().to_owned())
     };
     if let Some(table) = table(line) {
         return table;
     }
     let own = line.split('=').next().unwrap_or_default().trim();
-    let above = before.lines().rev().skip(usize::from(!before.ends_with('\n'))).find_map(table);
+    let above = before
+        .lines()
+        .rev()
+        .skip(usize::from(!before.ends_with('\n')))
+        .find_map(table);
     above.map_or_else(|| own.to_owned(), |table| format!("{table}.{own}"))
 }
 
 /// The known key nearest to an unknown one, out of what serde says about it.
 fn suggestion(message: &str) -> Option<String> {
-    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let mut quoted = message
+        .strip_prefix("unknown field ")?
+        .split('`')
+        .skip(1)
+        .step_by(2);
     let unknown = quoted.next()?;
     let known = quoted.map(|known| (distance(unknown, known), known));
-    known.min().filter(|&(distance, _)| distance <= 3).map(|(_, known)| known.to_owned())
+    known
+        .min()
+        .filter(|&(distance, _)| distance <= 3)
+        .map(|(_, known)| known.to_owned())
 }
 
 /// Levenshtein's distance, in bytes.

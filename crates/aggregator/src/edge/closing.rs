@@ -46,7 +46,10 @@ impl Closings {
                 reason = all.wait_for(Option::is_some) => reason.ok().and_then(|reason| *reason).unwrap_or(AGE),
                 () = leaving(peer) => AGE,
             };
-            Closing { reason, retry_after_ms: retry_after().as_millis() as u32 }
+            Closing {
+                reason,
+                retry_after_ms: retry_after().as_millis() as u32,
+            }
         }
     }
 }

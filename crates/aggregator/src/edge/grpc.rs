@@ -13,11 +13,16 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, future::BoxFuture};
 use prost::Message;
-use tonic::{Request, Response, Status, Streaming, body::Body, server::Grpc, server::NamedService, service::Routes};
+use tonic::{
+    Request, Response, Status, Streaming, body::Body, server::Grpc, server::NamedService, service::Routes,
+};
 use ward_chassis::Peer;
 use ward_proto::{
     DESCRIPTOR_SET,
-    v1::{self, health_service_server::{HealthService, HealthServiceServer}},
+    v1::{
+        self,
+        health_service_server::{HealthService, HealthServiceServer},
+    },
 };
 
 use super::{
@@ -67,14 +72,17 @@ impl HealthService for Service {
         request: Request<Streaming<v1::ReportRequest>>,
     ) -> Result<Response<Self::ReportStream>, Status> {
         let peer = peer(&request);
-        let raw = request.into_inner().map(|request| request.map(|request| Bytes::from(request.encode_to_vec())));
+        let raw = request
+            .into_inner()
+            .map(|request| request.map(|request| Bytes::from(request.encode_to_vec())));
         self.answered("Report", Ok(report::report(&self.edge, raw, peer)))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let peer = peer(&request);
         let watch = watch::watch(&self.edge, request.into_inner(), peer);
-        let generated = watch.map(|stream| -> Self::WatchStream { Box::pin(stream.map(|message| generated(&message?))) });
+        let generated =
+            watch.map(|stream| -> Self::WatchStream { Box::pin(stream.map(|message| generated(&message?))) });
         self.answered("Watch", generated)
     }
 
@@ -82,7 +90,10 @@ impl HealthService for Service {
         &self,
         request: Request<v1::ReportOnceRequest>,
     ) -> Result<Response<v1::ReportOnceResponse>, Status> {
-        self.answered("ReportOnce", report::report_once(&self.edge, request.into_inner()).await)
+        self.answered(
+            "ReportOnce",
+            report::report_once(&self.edge, request.into_inner()).await,
+        )
     }
 
     async fn get_system(
@@ -96,17 +107,26 @@ impl HealthService for Service {
         &self,
         request: Request<v1::ListServicesRequest>,
     ) -> Result<Response<v1::ListServicesResponse>, Status> {
-        self.answered("ListServices", query::services(&self.edge, request.into_inner()).await)
+        self.answered(
+            "ListServices",
+            query::services(&self.edge, request.into_inner()).await,
+        )
     }
 
     async fn get_service(
         &self,
         request: Request<v1::GetServiceRequest>,
     ) -> Result<Response<v1::GetServiceResponse>, Status> {
-        self.answered("GetService", query::service(&self.edge, request.into_inner()).await)
+        self.answered(
+            "GetService",
+            query::service(&self.edge, request.into_inner()).await,
+        )
     }
 
-    async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
+    async fn explain(
+        &self,
+        request: Request<v1::ExplainRequest>,
+    ) -> Result<Response<v1::ExplainResponse>, Status> {
         self.answered("Explain", query::explain(&self.edge, request.into_inner()).await)
     }
 
@@ -114,17 +134,26 @@ impl HealthService for Service {
         &self,
         request: Request<v1::StartMaintenanceRequest>,
     ) -> Result<Response<v1::StartMaintenanceResponse>, Status> {
-        self.answered("StartMaintenance", operate::start_maintenance(&self.edge, request.into_inner()).await)
+        self.answered(
+            "StartMaintenance",
+            operate::start_maintenance(&self.edge, request.into_inner()).await,
+        )
     }
 
     async fn end_maintenance(
         &self,
         request: Request<v1::EndMaintenanceRequest>,
     ) -> Result<Response<v1::EndMaintenanceResponse>, Status> {
-        self.answered("EndMaintenance", operate::end_maintenance(&self.edge, request.into_inner()).await)
+        self.answered(
+            "EndMaintenance",
+            operate::end_maintenance(&self.edge, request.into_inner()).await,
+        )
     }
 
-    async fn forget(&self, request: Request<v1::ForgetRequest>) -> Result<Response<v1::ForgetResponse>, Status> {
+    async fn forget(
+        &self,
+        request: Request<v1::ForgetRequest>,
+    ) -> Result<Response<v1::ForgetResponse>, Status> {
         self.answered("Forget", operate::forget(&self.edge, request.into_inner()).await)
     }
 }

@@ -54,9 +54,15 @@ impl Health {
         let system = edge.decider.read(Engine::system).await?;
         let mut components = BTreeMap::new();
         loop {
-            let after = components.last_key_value().map(|(name, _): (&Name, &Component)| name.clone());
+            let after = components
+                .last_key_value()
+                .map(|(name, _): (&Name, &Component)| name.clone());
             let copy = move |engine: &Engine| {
-                engine.services(after.as_ref()).take(PORTION).map(component).collect::<Vec<_>>()
+                engine
+                    .services(after.as_ref())
+                    .take(PORTION)
+                    .map(component)
+                    .collect::<Vec<_>>()
             };
             let portion = edge.decider.read(copy).await?;
             let last = portion.len() < PORTION;
@@ -68,7 +74,12 @@ impl Health {
     }
 
     fn new(edge: &Edge, system: SystemState, components: BTreeMap<Name, Component>) -> Self {
-        let Condition { status, reason, message, since } = system.condition;
+        let Condition {
+            status,
+            reason,
+            message,
+            since,
+        } = system.condition;
         Self {
             status,
             timestamp: rfc3339(edge.clock.wall()),
@@ -91,7 +102,12 @@ impl Health {
 }
 
 fn component(service: ServiceState) -> (Name, Component) {
-    let Condition { status, reason, message, since } = service.condition;
+    let Condition {
+        status,
+        reason,
+        message,
+        since,
+    } = service.condition;
     let component = Component {
         status,
         reason: reason.as_str(),
@@ -106,9 +122,12 @@ fn component(service: ServiceState) -> (Name, Component) {
 
 /// RFC 3339 in UTC. A clock far outside of any calendar is shown as the nearest moment that has a name.
 pub(super) fn rfc3339(wall: Wall) -> String {
-    let (first, last) = (Timestamp::MIN.as_millisecond(), Timestamp::MAX.as_millisecond());
-    let nearest = wall.0.clamp(first, last);
-    Timestamp::from_millisecond(nearest).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
+    let nearest = if wall.0 < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    Timestamp::from_millisecond(wall.0).unwrap_or(nearest).to_string()
 }
 
 #[cfg(test)]

@@ -55,11 +55,18 @@ async fn readyz(State(app): State<App>) -> Response {
 
 async fn startupz(State(app): State<App>) -> Response {
     let readiness = &app.edge.readiness;
-    probe(readiness.is_started(), json!({ "waiting_for": readiness.waiting_for() }))
+    probe(
+        readiness.is_started(),
+        json!({ "waiting_for": readiness.waiting_for() }),
+    )
 }
 
 fn probe(ok: bool, details: serde_json::Value) -> Response {
-    let (code, status) = if ok { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "failing") };
+    let (code, status) = if ok {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "failing")
+    };
     let body = json!({ "status": status, "details": details });
     (code, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
@@ -67,7 +74,11 @@ fn probe(ok: bool, details: serde_json::Value) -> Response {
 async fn health(State(app): State<App>) -> Response {
     match Health::of(&app.edge).await {
         Ok(health) => {
-            let code = if health.is_serving() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            let code = if health.is_serving() {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
             (code, [(header::CACHE_CONTROL, "no-store")], Json(health)).into_response()
         }
         Err(unavailable) => problem(StatusCode::SERVICE_UNAVAILABLE, unavailable),
@@ -85,7 +96,10 @@ async fn metrics(State(app): State<App>) -> Response {
 
 async fn unknown_path(uri: Uri) -> Response {
     tracing::debug!(path = ?uri.path(), "an unknown path was asked for");
-    problem(StatusCode::NOT_FOUND, "there is /livez, /readyz, /startupz, /health and /metrics")
+    problem(
+        StatusCode::NOT_FOUND,
+        "there is /livez, /readyz, /startupz, /health and /metrics",
+    )
 }
 
 async fn unknown_method() -> Response {
@@ -103,6 +117,16 @@ struct Problem {
 
 fn problem(status: StatusCode, detail: impl Display) -> Response {
     let title = status.canonical_reason().unwrap_or("Error");
-    let body = Problem { r#type: "about:blank", title, status: status.as_u16(), detail: detail.to_string() };
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
+    let body = Problem {
+        r#type: "about:blank",
+        title,
+        status: status.as_u16(),
+        detail: detail.to_string(),
+    };
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        Json(body),
+    )
+        .into_response()
 }

@@ -25,10 +25,20 @@ pub(super) async fn start_maintenance(
     let why = text("why", request.why, WHY_BYTES)?;
     let duration = (request.duration_ms > 0).then(|| Duration::from_millis(request.duration_ms));
     tracing::info!(%service, by, why, ?duration, "maintenance is started");
-    match decide(edge, Event::StartMaintenance { service, by, why, duration }).await? {
-        Reply::Maintenance(maintenance) => {
-            Ok(v1::StartMaintenanceResponse { maintenance: Some((&*maintenance).into()) })
-        }
+    match decide(
+        edge,
+        Event::StartMaintenance {
+            service,
+            by,
+            why,
+            duration,
+        },
+    )
+    .await?
+    {
+        Reply::Maintenance(maintenance) => Ok(v1::StartMaintenanceResponse {
+            maintenance: Some((&*maintenance).into()),
+        }),
         reply => Err(unexpected(&reply)),
     }
 }
@@ -40,7 +50,9 @@ pub(super) async fn end_maintenance(
     let service = service_name("service", &request.service)?;
     let by = operator(request.by)?;
     tracing::info!(%service, by, "maintenance is ended");
-    decide(edge, Event::EndMaintenance { service }).await.map(|_| v1::EndMaintenanceResponse {})
+    decide(edge, Event::EndMaintenance { service })
+        .await
+        .map(|_| v1::EndMaintenanceResponse {})
 }
 
 pub(super) async fn forget(edge: &Edge, request: v1::ForgetRequest) -> Result<v1::ForgetResponse, Status> {
@@ -49,7 +61,10 @@ pub(super) async fn forget(edge: &Edge, request: v1::ForgetRequest) -> Result<v1
     let by = operator(request.by)?;
     match &instance {
         Some(instance) => {
-            let id = InstanceId { service: service.clone(), instance: instance.clone() };
+            let id = InstanceId {
+                service: service.clone(),
+                instance: instance.clone(),
+            };
             tracing::info!(%id, by, "an instance is forgotten");
         }
         None => tracing::info!(%service, by, "a service is forgotten"),
@@ -62,7 +77,9 @@ pub(super) async fn forget(edge: &Edge, request: v1::ForgetRequest) -> Result<v1
 
 async fn decide(edge: &Edge, event: Event) -> Result<Reply, Status> {
     if edge.closings.is_closing() {
-        return Err(Status::unavailable("the aggregator is stopping: ask again in a moment"));
+        return Err(Status::unavailable(
+            "the aggregator is stopping: ask again in a moment",
+        ));
     }
     match edge.decider.apply(event).await? {
         Reply::Refused(refusal) => Err(refusal::status(&refusal)),
@@ -85,7 +102,10 @@ fn instance_name(text: &str) -> Result<Option<Name>, Status> {
 
 fn operator(by: String) -> Result<String, Status> {
     if by.is_empty() {
-        return Err(refusal::invalid(Invalid::new("by", "is empty, expected who does this")));
+        return Err(refusal::invalid(Invalid::new(
+            "by",
+            "is empty, expected who does this",
+        )));
     }
     text("by", by, BY_BYTES)
 }

@@ -16,7 +16,10 @@ const PAGE: usize = 1_000;
 const PAGE_BYTES: usize = 768 << 10;
 
 pub(super) async fn system(edge: &Edge) -> Result<v1::GetSystemResponse, Status> {
-    let (cursor, system) = edge.decider.read(|engine| (cursor(engine), engine.system())).await?;
+    let (cursor, system) = edge
+        .decider
+        .read(|engine| (cursor(engine), engine.system()))
+        .await?;
     let uptime = edge.clock.mono().since(Mono::default());
     Ok(v1::GetSystemResponse {
         cursor: Some(cursor),
@@ -39,23 +42,38 @@ pub(super) async fn services(
     let (cursor, found) = edge
         .decider
         .read(move |engine| {
-            let services = engine.services(after.as_ref()).filter(|service| service.condition.status >= least);
+            let services = engine
+                .services(after.as_ref())
+                .filter(|service| service.condition.status >= least);
             (cursor(engine), services.take(wanted + 1).collect::<Vec<_>>())
         })
         .await?;
     let more = found.len() > wanted;
     let services: Vec<_> = within(found.iter().take(wanted).map(v1::ServiceState::from)).collect();
-    let last = services.last().filter(|_| more || services.len() < found.len().min(wanted));
+    let last = services
+        .last()
+        .filter(|_| more || services.len() < found.len().min(wanted));
     let next_page_token = last.map_or_else(String::new, |service| service.name.clone());
-    Ok(v1::ListServicesResponse { cursor: Some(cursor), services, next_page_token })
+    Ok(v1::ListServicesResponse {
+        cursor: Some(cursor),
+        services,
+        next_page_token,
+    })
 }
 
-pub(super) async fn service(edge: &Edge, request: v1::GetServiceRequest) -> Result<v1::GetServiceResponse, Status> {
+pub(super) async fn service(
+    edge: &Edge,
+    request: v1::GetServiceRequest,
+) -> Result<v1::GetServiceResponse, Status> {
     type Found = (v1::Cursor, ServiceState, Vec<InstanceState>);
     let name = service_name("name", &request.name)?;
     let asked = name.clone();
     let look = move |engine: &Engine| -> Option<Found> {
-        Some((cursor(engine), engine.service(&asked)?, engine.instances(&asked, INSTANCES_TOLD)))
+        Some((
+            cursor(engine),
+            engine.service(&asked)?,
+            engine.instances(&asked, INSTANCES_TOLD),
+        ))
     };
     let (cursor, service, instances) = edge.decider.read(look).await?.ok_or_else(|| no_service(&name))?;
     Ok(v1::GetServiceResponse {
@@ -74,7 +92,10 @@ pub(super) async fn explain(edge: &Edge, request: v1::ExplainRequest) -> Result<
         Some(name) => no_service(name),
         None => Status::internal("the system has no explanation"),
     })?;
-    Ok(v1::ExplainResponse { cursor: Some(cursor), ..(&explanation).into() })
+    Ok(v1::ExplainResponse {
+        cursor: Some(cursor),
+        ..(&explanation).into()
+    })
 }
 
 fn cursor(engine: &Engine) -> v1::Cursor {
@@ -98,7 +119,11 @@ pub(super) fn service_name(field: &str, text: &str) -> Result<Name, Status> {
 }
 
 fn optional_service(field: &str, text: &str) -> Result<Option<Name>, Status> {
-    if text.is_empty() { Ok(None) } else { service_name(field, text).map(Some) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        service_name(field, text).map(Some)
+    }
 }
 
 fn no_service(name: &Name) -> Status {

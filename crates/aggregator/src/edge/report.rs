@@ -46,11 +46,11 @@ impl Streams {
 }
 
 /// The answers to one stream of reports.
-pub(super) type Answers = ReceiverStream<Result<v1::ReportResponse, Status>>;
+pub(crate) type Answers = ReceiverStream<Result<v1::ReportResponse, Status>>;
 
 /// Serves one stream in a task of its own, which ends with the stream, with its connection or with the server. In the
 /// body of the response, where it could live too, it would stand still whenever the peer does not read.
-pub(super) fn report<S>(edge: &Shared, requests: S, peer: Option<Peer>) -> Answers
+pub(crate) fn report<S>(edge: &Shared, requests: S, peer: Option<Peer>) -> Answers
 where
     S: Stream<Item = Result<Bytes, Status>> + Send + Unpin + 'static,
 {
@@ -64,7 +64,9 @@ where
         let ended = AssertUnwindSafe(talk).catch_unwind().await;
         let by_peer = ended.unwrap_or_else(|_| {
             // The panic itself is logged by its hook. A peer that does not take this gets an end without a status.
-            drop(out.try_send(Err(Status::internal("the stream failed on this side: connect again"))));
+            drop(out.try_send(Err(Status::internal(
+                "the stream failed on this side: connect again",
+            ))));
             false
         });
         let over = Event::StreamEnded { stream: id, by_peer };

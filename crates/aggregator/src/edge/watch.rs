@@ -34,7 +34,9 @@ pub(super) fn watch(
     let begun = Some((watcher, closing));
     Ok(stream::unfold(begun, |going_on| async {
         let (watcher, closing) = going_on?;
-        next(watcher, closing).await.map(|(message, going_on)| (Ok(message), going_on))
+        next(watcher, closing)
+            .await
+            .map(|(message, going_on)| (Ok(message), going_on))
     }))
 }
 
@@ -51,19 +53,36 @@ where
 }
 
 fn cursor(wire: &v1::Cursor) -> Cursor {
-    Cursor { epoch: Epoch(wire.epoch), revision: Revision(wire.revision) }
+    Cursor {
+        epoch: Epoch(wire.epoch),
+        revision: Revision(wire.revision),
+    }
 }
 
 fn filter(request: &v1::WatchRequest) -> Result<Filter, Invalid> {
     let name = |(index, name): (usize, &String)| {
         Name::service(name).map_err(|invalid| Invalid::new(format!("names[{index}]"), invalid.to_string()))
     };
-    let names = request.names.iter().enumerate().map(name).collect::<Result<_, _>>()?;
+    let names = request
+        .names
+        .iter()
+        .enumerate()
+        .map(name)
+        .collect::<Result<_, _>>()?;
     let level = match WatchLevel::try_from(request.level) {
         Ok(WatchLevel::System) => Level::System,
         Ok(WatchLevel::Unspecified | WatchLevel::Service) => Level::Service,
         Ok(WatchLevel::Instance) => Level::Instance,
-        Err(_) => return Err(Invalid::new("level", format!("is {}, expected one that is known", request.level))),
+        Err(_) => {
+            return Err(Invalid::new(
+                "level",
+                format!("is {}, expected one that is known", request.level),
+            ));
+        }
     };
-    Ok(Filter { names, level, least: ward_proto::least_severity(request.least_severity)? })
+    Ok(Filter {
+        names,
+        level,
+        least: ward_proto::least_severity(request.least_severity)?,
+    })
 }

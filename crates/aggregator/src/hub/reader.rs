@@ -143,7 +143,7 @@ impl Reader {
 
     fn go_on_with_snapshot(&mut self, mut snapshot: Box<Snapshot>) -> Frame {
         let (entities, last) = snapshot.next_message();
-        let (epoch, to) = (snapshot.epoch, snapshot.to);
+        let Cursor { epoch, revision: to } = snapshot.at;
         if last {
             self.done(epoch, to);
         } else {

@@ -5,16 +5,21 @@
 //! writer goes on; nobody waits on anybody. A queue for each watcher was not taken: a slow one would then cost memory,
 //! or the writer's time, or be told less than it could be.
 
-use std::{collections::BTreeMap, mem::size_of, ops::Range, sync::Arc};
+mod entry;
+mod snapshot;
 
-use bytes::{Bytes, BytesMut};
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::BytesMut;
 use imbl::{OrdMap, Vector};
-use ward_model::{Change, ChangeSet, Entity, EntityKey, Epoch, ObserverState, Revision, Status};
+use ward_model::{ChangeSet, Entity, EntityKey, Epoch, ObserverState, Revision, Status};
 
-use super::{
-    filter::{Filter, Level},
-    frame::encode_entity,
+pub(crate) use self::{entry::Pieces, snapshot::Snapshot};
+use self::{
+    entry::{Entry, Gather, Part},
+    snapshot::Newest,
 };
+use super::{filter::Filter, frame::encode_entity};
 
 /// How much the ring keeps, and how it is told.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +52,6 @@ pub(crate) struct Cursor {
     pub(crate) revision: Revision,
 }
 
-/// The entities of one message, encoded, some in each piece.
-pub(crate) type Pieces = Vec<Bytes>;
-
 /// What to tell next.
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -66,29 +68,6 @@ pub(crate) enum Step {
     },
     /// Everything there is.
     Snapshot(Snapshot),
-}
-
-/// One changed thing within the body of its revision.
-#[derive(Debug)]
-struct Part {
-    key: EntityKey,
-    severity: Status,
-    range: Range<usize>,
-}
-
-/// One revision: everything that changed, encoded once, back to back in the order of keys. So the system comes first
-/// and instances last, and what a level is told of a whole revision is one slice.
-#[derive(Debug)]
-struct Entry {
-    parts: Vec<Part>,
-    body: Bytes,
-}
-
-/// The newest state of one thing, in bytes of its own: a slice of its revision's body would keep all of that alive.
-#[derive(Debug)]
-struct Newest {
-    status: Status,
-    field: Bytes,
 }
 
 /// The last revisions, and the newest state of everything.
@@ -151,7 +130,10 @@ impl Ring {
             self.bytes = 0;
         }
         set.changes.sort_by_cached_key(|change| change.entity.key());
-        let entry = self.encode(&set.changes);
+        let entry = Entry::encode(&set.changes);
+        for (change, field) in set.changes.iter().zip(entry.fields()) {
+            self.renew(&change.entity, field);
+        }
         self.head = set.revision;
         self.bytes += entry.bytes();
         self.entries.push_back(Arc::new(entry));
@@ -163,25 +145,6 @@ impl Ring {
         }
     }
 
-    fn encode(&mut self, changes: &[Change]) -> Entry {
-        let mut body = BytesMut::new();
-        let mut parts = Vec::with_capacity(changes.len());
-        for change in changes {
-            let start = body.len();
-            encode_entity(&change.entity, &mut body);
-            self.renew(&change.entity, &body[start..]);
-            parts.push(Part {
-                key: change.entity.key(),
-                severity: change.severity(),
-                range: start..body.len(),
-            });
-        }
-        Entry {
-            parts,
-            body: body.freeze(),
-        }
-    }
-
     fn renew(&mut self, entity: &Entity, field: &[u8]) {
         if let Entity::System(system) = entity {
             self.observer = system.observer;
@@ -189,10 +152,7 @@ impl Ring {
         if let Entity::Removed(key) = entity {
             self.newest.remove(key);
         } else {
-            let newest = Newest {
-                status: entity.status(),
-                field: Bytes::copy_from_slice(field),
-            };
+            let newest = Newest::new(entity.status(), field);
             self.newest.insert(entity.key(), Arc::new(newest));
         }
     }
@@ -232,150 +192,36 @@ impl Ring {
     }
 
     fn coalesced(&self, lag: u64, filter: &Filter) -> Step {
-        let mut changed = BTreeMap::<&EntityKey, Touched<'_>>::new();
+        // The worst that happened to each thing, and where its newest state lies.
+        let mut changed = BTreeMap::<&EntityKey, (Status, &Entry, &Part)>::new();
         for (_, entry) in self.behind(lag) {
-            for part in entry.parts.iter().filter(|part| filter.wants(&part.key)) {
-                let severity = changed
-                    .get(&part.key)
-                    .map_or(part.severity, |old| old.severity.join(part.severity));
-                changed.insert(
-                    &part.key,
-                    Touched {
-                        severity,
-                        entry,
-                        range: &part.range,
-                    },
-                );
+            for part in entry.wanted(filter) {
+                let before = changed.get(&part.key).map_or(part.severity, |(worst, ..)| *worst);
+                changed.insert(&part.key, (before.join(part.severity), entry, part));
             }
         }
         let mut gather = Gather::new(self.bounds.frame_bytes);
-        for touched in changed
-            .into_values()
-            .filter(|touched| touched.severity >= filter.least)
-        {
-            gather.push(touched.entry.body.slice(touched.range.clone()));
+        for (worst, entry, part) in changed.into_values() {
+            if worst >= filter.least {
+                gather.push(entry.piece(part));
+            }
         }
-        if gather.messages.is_empty() {
+        let messages = gather.into_messages();
+        if messages.is_empty() {
             return Step::Idle(self.head);
         }
         Step::Delta {
             to: self.head,
             coalesced: Some(lag - 1),
-            messages: gather.messages,
+            messages,
         }
     }
 
     fn snapshot(&self, filter: &Arc<Filter>) -> Snapshot {
-        Snapshot {
-            to: self.head,
+        let at = Cursor {
             epoch: self.epoch,
-            newest: self.newest.clone(),
-            filter: filter.clone(),
-            next: EntityKey::System,
-            frame_bytes: self.bounds.frame_bytes,
-        }
-    }
-}
-
-/// A thing that changed within a range: the worst that happened to it, and where its newest state lies.
-struct Touched<'a> {
-    severity: Status,
-    entry: &'a Entry,
-    range: &'a Range<usize>,
-}
-
-impl Entry {
-    /// What it costs to keep; names in keys are shared with the engine.
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + self.body.len() + self.parts.len() * size_of::<Part>()
-    }
-
-    /// What of this revision passes; parts that lie together stay one piece.
-    fn select(&self, filter: &Filter, frame_bytes: usize) -> Vec<Pieces> {
-        let mut gather = Gather::new(frame_bytes);
-        let mut run = 0..0;
-        for part in &self.parts {
-            if Level::of(&part.key) > filter.level {
-                break;
-            }
-            if !filter.passes(&part.key, part.severity) {
-                continue;
-            }
-            if run.end == part.range.start && part.range.end - run.start <= frame_bytes {
-                run.end = part.range.end;
-            } else {
-                gather.push(self.body.slice(run));
-                run = part.range.clone();
-            }
-        }
-        gather.push(self.body.slice(run));
-        gather.messages
-    }
-}
-
-/// Fills messages up to their target size.
-struct Gather {
-    messages: Vec<Pieces>,
-    size: usize,
-    target: usize,
-}
-
-impl Gather {
-    fn new(target: usize) -> Self {
-        Self {
-            messages: Vec::new(),
-            size: 0,
-            target,
-        }
-    }
-
-    fn push(&mut self, piece: Bytes) {
-        if piece.is_empty() {
-            return;
-        }
-        self.size += piece.len();
-        match self.messages.last_mut() {
-            Some(message) if self.size <= self.target => message.push(piece),
-            _ => {
-                self.size = piece.len();
-                self.messages.push(vec![piece]);
-            }
-        }
-    }
-}
-
-/// Everything there was at one revision, told a message at a time. Only the states are kept alive, not the ring.
-#[derive(Debug)]
-pub(crate) struct Snapshot {
-    pub(crate) epoch: Epoch,
-    pub(crate) to: Revision,
-    newest: OrdMap<EntityKey, Arc<Newest>>,
-    filter: Arc<Filter>,
-    next: EntityKey,
-    frame_bytes: usize,
-}
-
-impl Snapshot {
-    /// The next message, and whether it is the last. The last may be empty: that nothing is there has to be told too.
-    pub(crate) fn next_message(&mut self) -> (Pieces, bool) {
-        let (filter, newest) = (&self.filter, &self.newest);
-        let mut pieces = Pieces::new();
-        let mut size = 0;
-        let stretches = filter.stretches(&self.next);
-        for (key, state) in stretches.into_iter().flat_map(|stretch| newest.range(stretch)) {
-            if Level::of(key) > filter.level {
-                break;
-            }
-            if !filter.passes(key, state.status) {
-                continue;
-            }
-            if size > 0 && size + state.field.len() > self.frame_bytes {
-                self.next = key.clone();
-                return (pieces, false);
-            }
-            size += state.field.len();
-            pieces.push(state.field.clone());
-        }
-        (pieces, true)
+            revision: self.head,
+        };
+        Snapshot::new(at, self.newest.clone(), filter.clone(), self.bounds.frame_bytes)
     }
 }

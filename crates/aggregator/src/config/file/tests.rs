@@ -34,23 +34,45 @@ fn what_is_said_is_taken_and_the_rest_stays() {
         "#,
     )
     .unwrap();
-    assert_eq!((config.grpc.port(), config.http.port(), config.debug), (1, 7780, true));
+    assert_eq!(
+        (config.grpc.port(), config.http.port(), config.debug),
+        (1, 7780, true)
+    );
     assert_eq!(config.data_dir, Path::new("/data"));
     let storefront = &config.services[&Name::service("storefront").unwrap()];
     assert_eq!(storefront.criticality, Some(Criticality::Critical));
     assert_eq!(storefront.min_healthy, Some(MinHealthy::Percent(50)));
-    let needs: Vec<_> = storefront.dependencies.as_ref().unwrap().iter().map(|d| (d.service.as_str(), d.kind)).collect();
+    let needs: Vec<_> = storefront
+        .dependencies
+        .as_ref()
+        .unwrap()
+        .iter()
+        .map(|d| (d.service.as_str(), d.kind))
+        .collect();
     let (hard, soft) = (DependencyKind::Hard, DependencyKind::Soft);
     assert_eq!(needs, [("payments", hard), ("ads", soft), ("bank", hard)]);
     let ads = &config.services[&Name::service("ads").unwrap()];
-    assert_eq!((ads.min_healthy, ads.criticality, &ads.dependencies), (Some(MinHealthy::Count(2)), None, &None));
-    assert_eq!(parse("").unwrap(), Config::new("/data"), "an empty file says nothing");
+    assert_eq!(
+        (ads.min_healthy, ads.criticality, &ads.dependencies),
+        (Some(MinHealthy::Count(2)), None, &None)
+    );
+    assert_eq!(
+        parse("").unwrap(),
+        Config::new("/data"),
+        "an empty file says nothing"
+    );
 }
 
 #[test]
 fn an_unknown_key_is_an_error_with_a_suggestion() {
     let text = refused("[aggregator]\n# comment\ngrcp = \"127.0.0.1:1\"\n");
-    for part in ["ward.toml\"", "line 3, column 1", "key aggregator.grcp", "did you mean grpc?", "grcp = \"127.0.0.1:1\""] {
+    for part in [
+        "ward.toml\"",
+        "line 3, column 1",
+        "key aggregator.grcp",
+        "did you mean grpc?",
+        "grcp = \"127.0.0.1:1\"",
+    ] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
 }
@@ -58,13 +80,34 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
 #[test]
 fn errors_say_where_and_what_was_expected() {
     for (file, parts) in [
-        ("[aggregator]\nhttp = \"here\"", ["line 2", "aggregator.http", "socket address"]),
-        ("[aggregator]\ninsecure = 1", ["line 2", "aggregator.insecure", "boolean"]),
-        ("[services.a]\nmin_healthy = 0", ["line 2", "services.a.min_healthy", "at least 1"]),
-        ("[services.a]\nmin_healthy = \"150%\"", ["line 2", "services.a.min_healthy", "percentage"]),
-        ("[services.a]\ncriticality = \"high\"", ["line 2", "services.a.criticality", "critical"]),
-        ("[services.a]\ndependencies = [\"b\", \"B\"]", ["line 2", "services.a.dependencies", "'B'"]),
-        ("[services.a]\ndependencies = [{ service = \"b\", kinds = \"soft\" }]", ["line 2", "did you mean kind?", "kinds"]),
+        (
+            "[aggregator]\nhttp = \"here\"",
+            ["line 2", "aggregator.http", "socket address"],
+        ),
+        (
+            "[aggregator]\ninsecure = 1",
+            ["line 2", "aggregator.insecure", "boolean"],
+        ),
+        (
+            "[services.a]\nmin_healthy = 0",
+            ["line 2", "services.a.min_healthy", "at least 1"],
+        ),
+        (
+            "[services.a]\nmin_healthy = \"150%\"",
+            ["line 2", "services.a.min_healthy", "percentage"],
+        ),
+        (
+            "[services.a]\ncriticality = \"high\"",
+            ["line 2", "services.a.criticality", "critical"],
+        ),
+        (
+            "[services.a]\ndependencies = [\"b\", \"B\"]",
+            ["line 2", "services.a.dependencies", "'B'"],
+        ),
+        (
+            "[services.a]\ndependencies = [{ service = \"b\", kinds = \"soft\" }]",
+            ["line 2", "did you mean kind?", "kinds"],
+        ),
         ("[services.system]\n", ["line 1", "services.system", "reserved"]),
         ("[services.a", ["line 1", "services.a", "expected"]),
         ("services = 3", ["line 1", "services", "expected"]),

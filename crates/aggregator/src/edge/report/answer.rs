@@ -83,7 +83,9 @@ impl Answer {
     pub(super) fn take(&mut self, now: Mono) -> v1::ReportResponse {
         self.acknowledged = self.handled;
         self.acknowledged_at = now;
-        let more = self.registrations.split_off(self.registrations.len().min(REGISTRATIONS));
+        let more = self
+            .registrations
+            .split_off(self.registrations.len().min(REGISTRATIONS));
         v1::ReportResponse {
             acknowledged: self.acknowledged,
             registrations: mem::replace(&mut self.registrations, more),
@@ -95,14 +97,29 @@ impl Answer {
 }
 
 /// A part that was not taken, of whom, and why.
-pub(super) fn rejection(id: Option<&InstanceId>, handle: u32, code: RejectionCode, message: String) -> v1::Rejection {
-    let (service, instance) = id.map_or_else(Default::default, |id| (id.service.to_string(), id.instance.to_string()));
-    v1::Rejection { service, instance, handle, code: code.into(), message }
+pub(super) fn rejection(
+    id: Option<&InstanceId>,
+    handle: u32,
+    code: RejectionCode,
+    message: String,
+) -> v1::Rejection {
+    let (service, instance) = id.map_or_else(Default::default, |id| {
+        (id.service.to_string(), id.instance.to_string())
+    });
+    v1::Rejection {
+        service,
+        instance,
+        handle,
+        code: code.into(),
+        message,
+    }
 }
 
 /// What is said when results or values were left out.
 pub(super) fn past_bounds(left_out: u32) -> String {
-    format!("{left_out} results or values were left out: an instance has at most {CHECKS} checks and {SIGNALS} signals")
+    format!(
+        "{left_out} results or values were left out: an instance has at most {CHECKS} checks and {SIGNALS} signals"
+    )
 }
 
 /// The instance may beat under this handle.
@@ -147,7 +164,10 @@ mod tests {
         (0..1_000).for_each(|_| answer.reject(v1::Rejection::default()));
         (0..REGISTRATIONS + 1).for_each(|_| answer.register(v1::Registration::default()));
         let first = answer.take(at(0));
-        assert_eq!((first.rejections.len(), first.registrations.len()), (REJECTIONS, REGISTRATIONS));
+        assert_eq!(
+            (first.rejections.len(), first.registrations.len()),
+            (REJECTIONS, REGISTRATIONS)
+        );
         assert!(answer.is_due(at(0)), "one registration is left");
         assert_eq!(answer.take(at(0)).registrations.len(), 1);
         assert!(!answer.is_due(at(0)));

@@ -29,17 +29,30 @@ pub(in super::super) async fn report_once(
 }
 
 async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::ReportOnceResponse, Status> {
-    edge.metrics.count_report(if request.goodbye { "goodbye_once" } else { "once" });
-    let hello = request.hello.ok_or_else(|| refusal::invalid(Invalid::new("hello", "is missing, expected one")))?;
-    let Converted { value: hello, left_out } = Converted::<Hello>::try_from(hello).map_err(refusal::invalid)?;
+    edge.metrics
+        .count_report(if request.goodbye { "goodbye_once" } else { "once" });
+    let hello = request
+        .hello
+        .ok_or_else(|| refusal::invalid(Invalid::new("hello", "is missing, expected one")))?;
+    let Converted {
+        value: hello,
+        left_out,
+    } = Converted::<Hello>::try_from(hello).map_err(refusal::invalid)?;
     let id = hello.id.clone();
     let left_out = left_out.into_iter();
-    let mut rejections: Vec<_> =
-        left_out.map(|part| rejection(Some(&id), 0, RejectionCode::Invalid, part.to_string())).collect();
+    let mut rejections: Vec<_> = left_out
+        .map(|part| rejection(Some(&id), 0, RejectionCode::Invalid, part.to_string()))
+        .collect();
     let event = if request.goodbye {
-        Event::GoodbyeOnce { id: hello.id, incarnation: hello.incarnation }
+        Event::GoodbyeOnce {
+            id: hello.id,
+            incarnation: hello.incarnation,
+        }
     } else {
-        Event::Hello { stream: None, hello: Box::new(hello) }
+        Event::Hello {
+            stream: None,
+            hello: Box::new(hello),
+        }
     };
     match edge.decider.apply(event).await? {
         Reply::Registered(registered) => {
@@ -48,9 +61,15 @@ async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::Repo
                 rejections.push(rejection(Some(&id), 0, RejectionCode::Exhausted, message));
             }
             let registration = Some(registration(&id, 0, &registered));
-            Ok(v1::ReportOnceResponse { registration, rejections })
+            Ok(v1::ReportOnceResponse {
+                registration,
+                rejections,
+            })
         }
         Reply::Refused(refusal) => Err(refusal::status(&refusal)),
-        _ => Ok(v1::ReportOnceResponse { registration: None, rejections }),
+        _ => Ok(v1::ReportOnceResponse {
+            registration: None,
+            rejections,
+        }),
     }
 }

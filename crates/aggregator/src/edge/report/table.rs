@@ -55,7 +55,10 @@ impl Table {
     pub(super) fn give(&mut self, id: InstanceId, slot: Slot, suspect_after: Duration) -> u32 {
         let handle = u32::try_from(self.leases.len()).expect("handles are bounded far below");
         let suspect_after_nanos = u64::try_from(suspect_after.as_nanos()).unwrap_or(u64::MAX);
-        self.leases.push(Some(Lease { slot, suspect_after_nanos }));
+        self.leases.push(Some(Lease {
+            slot,
+            suspect_after_nanos,
+        }));
         self.ids.push(id.clone());
         if let Some(old) = self.handles.insert(id, handle) {
             self.leases[old as usize] = None;

@@ -31,7 +31,9 @@ pub(super) fn read(mut message: Bytes, mut beat: impl FnMut(u32)) -> Result<v1::
 fn read_packed(message: &mut Bytes, beat: &mut impl FnMut(u32)) -> Result<(), DecodeError> {
     let length = decode_varint(message)?;
     let remaining = message.remaining() as u64;
-    let Some(end) = remaining.checked_sub(length) else { return Err(truncated()) };
+    let Some(end) = remaining.checked_sub(length) else {
+        return Err(truncated());
+    };
     while message.remaining() as u64 > end {
         beat(decode_varint(message)? as u32);
     }

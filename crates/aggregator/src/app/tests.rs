@@ -1,0 +1,92 @@
+//! What needs a look inside: failures that no input can cause.
+
+use axum::routing::get;
+use futures_util::stream;
+use tokio::time::timeout;
+use tonic::Code;
+use ward_chassis::Limits;
+use ward_proto::v1::{self, health_service_client::HealthServiceClient};
+
+use super::*;
+
+const SOON: Duration = Duration::from_secs(10);
+
+async fn started(home: &tempfile::TempDir) -> App {
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    App::start(Config {
+        grpc: any,
+        http: any,
+        ..Config::new(home.path())
+    })
+    .await
+    .unwrap()
+}
+
+async fn get_system(app: &App) -> Result<v1::GetSystemResponse, tonic::Status> {
+    let address = format!("http://{}", app.grpc_addr());
+    let mut client = HealthServiceClient::connect(address).await.unwrap();
+    client
+        .get_system(v1::GetSystemRequest {})
+        .await
+        .map(tonic::Response::into_inner)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_decision_ends_the_aggregator_and_says_so_meanwhile() {
+    let home = tempfile::tempdir().unwrap();
+    let mut app = started(&home).await;
+    assert!(get_system(&app).await.is_ok());
+    let failing: Result<(), _> = app.edge.decider.read(|_| panic!("a decision that fails")).await;
+    assert!(failing.is_err());
+    timeout(SOON, app.failed()).await.expect("noticed");
+    assert_eq!(get_system(&app).await.unwrap_err().code(), Code::Unavailable);
+    let health = reqwest::get(format!("http://{}/health", app.http_addr()))
+        .await
+        .unwrap();
+    assert_eq!(health.status(), 503);
+    let metrics = reqwest::get(format!("http://{}/metrics", app.http_addr()))
+        .await
+        .unwrap();
+    assert!(
+        metrics.text().await.unwrap().ends_with("# EOF\n"),
+        "the rest can still be seen"
+    );
+    assert!(app.stop().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_handler_is_a_500_and_the_process_lives_on() {
+    async fn broken() -> &'static str {
+        panic!("the secret detail")
+    }
+    let router = Router::new()
+        .route("/broken", get(broken))
+        .route("/whole", get(async || "well"));
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default(), false).unwrap();
+    let address = listener.addr();
+    let mut server = serve_http(listener, router, false);
+    let answer = reqwest::get(format!("http://{address}/broken")).await.unwrap();
+    assert_eq!(answer.status(), 500);
+    assert!(
+        !answer.text().await.unwrap().contains("secret"),
+        "details are hidden"
+    );
+    let answer = reqwest::get(format!("http://{address}/whole")).await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "well");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_report_stream_is_told_and_the_stream_is_over_for_the_engine() {
+    use futures_util::StreamExt;
+    let home = tempfile::tempdir().unwrap();
+    let app = started(&home).await;
+    let broken = stream::poll_fn(|_| panic!("a stream that fails"));
+    let mut answers = edge::report(&app.edge, broken, None);
+    let last = timeout(SOON, answers.next()).await.unwrap();
+    assert_eq!(last.unwrap().unwrap_err().code(), Code::Internal);
+    assert!(timeout(SOON, answers.next()).await.unwrap().is_none());
+    assert_eq!(app.edge.metrics.report_streams.get(), 0);
+    assert!(get_system(&app).await.is_ok());
+    assert!(app.stop().await.is_clean());
+}

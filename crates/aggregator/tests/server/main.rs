@@ -1,0 +1,11 @@
+//! The aggregator as others see it: a real one on ports of its own, real clients, real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod harness;
+mod http;
+mod life;
+mod query;
+mod report;
+mod watch;

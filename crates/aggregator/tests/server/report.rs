@@ -1,0 +1,217 @@
+//! Reports and what becomes of them.
+
+use v1::Status::{Degraded, Healthy, Unhealthy, Unknown};
+use ward_proto::v1;
+
+use crate::harness::{SOON, hello, start, until, update};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_becomes_a_verdict_that_watchers_see() {
+    let ward = start().await;
+    let mut watch = ward.watch(v1::WatchRequest::default()).await;
+    assert_eq!(watch.delta().await.kind(), v1::DeltaKind::Snapshot);
+    let mut reporter = ward.reporter().await;
+    let handle = reporter.hello(hello("bank", Healthy)).await;
+    watch.until("bank", Healthy).await;
+    reporter.update(update(handle, 2, Unhealthy)).await;
+    let delta = watch.until("bank", Unhealthy).await;
+    assert!(delta.last && delta.to > delta.from);
+    let system = ward
+        .client()
+        .await
+        .get_system(v1::GetSystemRequest {})
+        .await
+        .unwrap()
+        .into_inner()
+        .system
+        .unwrap();
+    assert_eq!(system.condition.unwrap().status(), Unhealthy);
+    assert_eq!(system.causes, ["bank"]);
+    let found = ward.service("bank").await;
+    assert_eq!(
+        found.instances[0].checks[0].condition.as_ref().unwrap().message,
+        "says so"
+    );
+    reporter.update(update(handle, 3, Degraded)).await;
+    watch.until("bank", Degraded).await;
+    assert!(ward.metric(r#"ward_reports_total{kind="update"}"#).await >= 2.0);
+    assert!(ward.metric("ward_report_to_watch_seconds_count").await >= 3.0);
+    assert!(ward.app.stop().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beats_keep_alive_and_are_acknowledged_now_and_then() {
+    let ward = start().await;
+    let mut reporter = ward.reporter().await;
+    let handle = reporter
+        .hello(v1::Hello {
+            interval_ms: 100,
+            ..hello("bank", Healthy)
+        })
+        .await;
+    // Twice the lease: without beats it would be lost by then.
+    let lease = tokio::time::Duration::from_secs(7);
+    let end = tokio::time::sleep(lease);
+    tokio::pin!(end);
+    let (mut sent, mut answers, mut acknowledged) = (1u64, 0u64, 1u64);
+    let mut beat = tokio::time::interval(std::time::Duration::from_millis(20));
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            _ = beat.tick() => {
+                reporter.send(v1::ReportRequest { beats: vec![handle; 3], ..Default::default() }).await;
+                sent += 1;
+            }
+            answer = reporter.answers.message() => {
+                let answer = answer.unwrap().unwrap();
+                assert!(answer.acknowledged > acknowledged && answer.rejections.is_empty());
+                (acknowledged, answers) = (answer.acknowledged, answers + 1);
+            }
+        }
+    }
+    assert!(answers < sent / 10, "{answers} answers to {sent} requests");
+    while acknowledged < sent {
+        acknowledged = reporter.next().await.acknowledged;
+    }
+    assert_eq!(ward.status_of("bank").await, Healthy);
+    assert_eq!(ward.metric("ward_beats_total").await, 3.0 * (sent - 1) as f64);
+    assert_eq!(ward.metric("ward_convictions_total").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_a_loss_and_a_goodbye_is_not() {
+    let ward = start().await;
+    let mut reporter = ward.reporter().await;
+    reporter.hello(hello("silent", Healthy)).await;
+    let polite = reporter.hello(hello("polite", Healthy)).await;
+    let goodbye = v1::Goodbye {
+        handle: polite,
+        reason: "over".into(),
+    };
+    reporter
+        .send(v1::ReportRequest {
+            goodbyes: vec![goodbye],
+            ..Default::default()
+        })
+        .await;
+    until("the polite one has left", async || {
+        (ward.status_of("polite").await == Unknown).then_some(())
+    })
+    .await;
+    drop(reporter);
+    let lost = until("the silent one is lost", async || {
+        let found = ward.service("silent").await;
+        (found.service?.condition?.status() == Unhealthy).then_some(found.instances)
+    });
+    assert_eq!(lost.await[0].freshness(), v1::Freshness::Lost);
+    assert_eq!(ward.metric(r#"ward_instances{freshness="lost"}"#).await, 1.0);
+    assert_eq!(ward.metric("ward_report_streams").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_is_answered_with_a_wish_for_everything() {
+    let ward = start().await;
+    let mut reporter = ward.reporter().await;
+    let handle = reporter.hello(hello("bank", Healthy)).await;
+    reporter.update(update(handle, 5, Unhealthy)).await;
+    assert_eq!(reporter.next().await.full_state_wanted, [handle]);
+    assert_eq!(
+        ward.status_of("bank").await,
+        Healthy,
+        "what came behind a gap is not taken"
+    );
+    reporter
+        .update(v1::Update {
+            full: true,
+            ..update(handle, 9, Unhealthy)
+        })
+        .await;
+    until("the full state counts", async || {
+        (ward.status_of("bank").await == Unhealthy).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_hello_of_the_same_life_gets_a_new_handle_and_the_old_one_is_void() {
+    let ward = start().await;
+    let mut reporter = ward.reporter().await;
+    let old = reporter.hello(hello("bank", Healthy)).await;
+    let new = reporter
+        .hello(v1::Hello {
+            sequence: 2,
+            ..hello("bank", Degraded)
+        })
+        .await;
+    assert_ne!(old, new);
+    let refused = reporter
+        .refused(v1::ReportRequest {
+            beats: vec![old, new],
+            ..Default::default()
+        })
+        .await;
+    assert_eq!(
+        (refused.code(), refused.handle),
+        (v1::RejectionCode::UnknownHandle, old)
+    );
+    assert_eq!(ward.service("bank").await.instances.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_holds_no_stream_can_report_and_leave() {
+    let ward = start().await;
+    let mut client = ward.client().await;
+    let request = v1::ReportOnceRequest {
+        hello: Some(hello("cron", Healthy)),
+        goodbye: false,
+    };
+    let answer = client.report_once(request.clone()).await.unwrap().into_inner();
+    assert!(answer.registration.unwrap().suspect_after_ms >= 3_000);
+    assert_eq!(ward.status_of("cron").await, Healthy);
+    client
+        .report_once(v1::ReportOnceRequest {
+            goodbye: true,
+            ..request
+        })
+        .await
+        .unwrap();
+    assert_eq!(ward.status_of("cron").await, Unknown);
+    let nobody = client
+        .report_once(v1::ReportOnceRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(nobody.code(), tonic::Code::InvalidArgument);
+    assert!(nobody.message().contains("hello"), "{nobody}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_stream_carries_many() {
+    let ward = start().await;
+    let mut reporter = ward.reporter().await;
+    let hellos: Vec<_> = (0..100)
+        .map(|index| v1::Hello {
+            instance: format!("i{index}"),
+            ..hello("fleet", Healthy)
+        })
+        .collect();
+    reporter
+        .send(v1::ReportRequest {
+            hellos,
+            ..Default::default()
+        })
+        .await;
+    let answer = reporter.next().await;
+    assert_eq!(answer.registrations.len(), 100);
+    assert!(
+        answer
+            .registrations
+            .iter()
+            .map(|registration| registration.handle)
+            .eq(0..100)
+    );
+    assert_eq!(ward.metric(r#"ward_instances{freshness="fresh"}"#).await, 100.0);
+    let alive = tokio::time::timeout(SOON, reporter.hello(hello("other", Healthy)))
+        .await
+        .unwrap();
+    assert_eq!(alive, 100);
+}
