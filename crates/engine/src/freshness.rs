@@ -59,7 +59,8 @@ impl Engine {
     /// Something was heard of an instance: it is fresh, whatever it was before.
     pub(crate) fn heard(&mut self, ix: InstanceIx, now: Now) {
         self.set_sight(ix, false);
-        self.world.instances[ix].recalled = None;
+        let instance = &mut self.world.instances[ix];
+        (instance.recalled, instance.broken) = (None, false);
         self.set_freshness(ix, Freshness::Fresh);
         self.judge_instance(ix, now);
     }
@@ -209,6 +210,7 @@ impl Engine {
                 let confirm = instance.lease.lost_after - instance.lease.suspect_after;
                 let due = (now.mono + Lease::BROKEN_STREAM_GRACE).min(deadline + confirm);
                 if self.leases.slab.park(instance.slot, deadline) {
+                    self.world.instances[ix].broken = true;
                     self.suspect(ix, due, now);
                 }
             }

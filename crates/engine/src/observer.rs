@@ -100,7 +100,14 @@ impl Observer {
         }
         let missed = if late { gap } else { Duration::ZERO } + tick.suspended;
         if missed > Duration::ZERO {
-            self.doubt(if missed > LONG_GAP { SCORE_LONG_GAP } else { SCORE_LATE }, now);
+            self.doubt(
+                if missed > LONG_GAP {
+                    SCORE_LONG_GAP
+                } else {
+                    SCORE_LATE
+                },
+                now,
+            );
             self.draining = Some(now + LONG_GAP);
         }
         if missed > LONG_GAP {

@@ -3,8 +3,8 @@
 //! Messages are made when somebody is told, not when something happens; nothing here decides.
 
 use ward_model::{
-    CheckState, Condition, Dependency, InstanceCounts, InstanceState, Mono, Name, Reason, ServiceState,
-    SignalState, Status,
+    CheckState, Condition, Dependency, Freshness, InstanceCounts, InstanceState, Mono, Name, Reason,
+    ServiceState, SignalState, Status,
 };
 
 use crate::{
@@ -75,20 +75,28 @@ pub(crate) fn instance_condition(instance: &Instance) -> Condition {
 }
 
 fn instance_message(instance: &Instance, culprit: Culprit<'_>) -> String {
-    let seconds = instance.lease.lost_after.as_secs_f64();
     match culprit {
         Culprit::Check(check) => named(&check.name, &check_condition(check).message),
         Culprit::Signal(signal) => signal_condition(signal).message,
-        Culprit::Instance if instance.is_gone() && instance.exit.is_empty() => {
-            format!("not heard within its lease of {seconds:.1} s")
-        }
-        Culprit::Instance if instance.is_gone() => instance.exit.clone(),
+        Culprit::Instance if instance.freshness == Freshness::Exited => instance.exit.clone(),
+        Culprit::Instance if instance.is_gone() => lost_message(instance),
         Culprit::Instance if instance.unseen => "the observer hears nobody, and does not judge".into(),
         Culprit::Instance if instance.recalled.is_some() => "not heard since the aggregator's start".into(),
         Culprit::Instance if instance.tainted.is_some() => {
             "the one before ended uncleanly, and this one has not been healthy yet".into()
         }
         Culprit::Instance => String::new(),
+    }
+}
+
+fn lost_message(instance: &Instance) -> String {
+    if instance.broken {
+        "its stream broke and it did not come back".into()
+    } else {
+        format!(
+            "not heard within its lease of {:.1} s",
+            instance.lease.lost_after.as_secs_f64()
+        )
     }
 }
 

@@ -241,6 +241,10 @@ fn a_broken_stream_has_two_seconds_to_come_back() {
     fleet.cut(&id("a", "2"));
     fleet.run(Duration::from_millis(2_010), |_| true);
     assert_eq!(fleet.status("a"), Degraded);
+    assert_eq!(
+        instance(&fleet, "a").condition.message,
+        "its stream broke and it did not come back"
+    );
 }
 
 #[test]

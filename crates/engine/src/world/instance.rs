@@ -51,6 +51,8 @@ pub(crate) struct Instance {
     pub(crate) freshness: Freshness,
     /// While suspect: when it will be convicted.
     pub(crate) due: Mono,
+    /// It fell silent because its stream broke.
+    pub(crate) broken: bool,
     pub(crate) sequence: u64,
     superseded: VecDeque<Incarnation>,
     pub(crate) started: Wall,
@@ -117,6 +119,7 @@ impl Instance {
             slot,
             freshness: Freshness::Fresh,
             due: Mono::default(),
+            broken: false,
             sequence: 0,
             superseded: VecDeque::new(),
             started: wall,
