@@ -254,6 +254,9 @@ impl Client {
                 "told as one without need"
             );
         }
+        for entity in &delta.entities {
+            self.assert_severe(entity, kind, (delta.epoch, delta.to), reference);
+        }
         self.gathered.extend(delta.entities);
         if delta.last {
             self.apply(kind);
@@ -282,6 +285,21 @@ impl Client {
                 None => self.state.remove(&key),
             };
         }
+    }
+
+    /// Nothing is told that the filter leaves out. For several revisions as one only the model's own answer would do.
+    fn assert_severe(&self, entity: &v1::Entity, kind: DeltaKind, at: (u64, u64), reference: &Reference) {
+        let (key, status) = model_key(entity);
+        let now = status.unwrap_or_default();
+        let severity = match kind {
+            DeltaKind::Snapshot => now,
+            DeltaKind::Revision => {
+                let before = reference.states[&(at.0, at.1 - 1)].get(&key);
+                now.join(before.map_or(Status::Healthy, |(status, _)| *status))
+            }
+            _ => Status::Unhealthy,
+        };
+        assert!(severity >= self.filter.least, "{key:?} is not that bad");
     }
 
     fn compare(&self, reference: &Reference) {

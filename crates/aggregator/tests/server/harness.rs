@@ -2,7 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel};
 use ward_aggregator::{App, Config};
@@ -44,15 +50,7 @@ impl Aggregator {
 
     /// A stream of reports on a connection of its own.
     pub(crate) async fn reporter(&self) -> Reporter {
-        let (requests, out) = mpsc::channel(16);
-        let answers = self
-            .client()
-            .await
-            .report(ReceiverStream::new(out))
-            .await
-            .unwrap()
-            .into_inner();
-        Reporter { requests, answers }
+        Reporter::at(self.app.grpc_addr()).await
     }
 
     pub(crate) async fn watch(&self, request: v1::WatchRequest) -> Watch {
@@ -99,6 +97,18 @@ impl Aggregator {
     }
 }
 
+/// A way to `to` that breaks when the task is aborted.
+pub(crate) async fn breakable(to: SocketAddr) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let carrying = tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = TcpStream::connect(to).await.unwrap();
+        drop(copy_bidirectional(&mut near, &mut far).await);
+    });
+    (address, carrying)
+}
+
 /// Waits for a level: asks again until `look` finds it.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
@@ -120,6 +130,19 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
+    pub(crate) async fn at(address: SocketAddr) -> Self {
+        let (requests, out) = mpsc::channel(16);
+        let mut client = HealthServiceClient::connect(format!("http://{address}"))
+            .await
+            .unwrap();
+        let answers = client
+            .report(ReceiverStream::new(out))
+            .await
+            .unwrap()
+            .into_inner();
+        Self { requests, answers }
+    }
+
     pub(crate) async fn send(&self, request: v1::ReportRequest) {
         self.requests.send(request).await.unwrap();
     }

@@ -3,7 +3,7 @@
 use v1::Status::{Degraded, Healthy, Unhealthy, Unknown};
 use ward_proto::v1;
 
-use crate::harness::{SOON, hello, start, until, update};
+use crate::harness::{Aggregator, Reporter, SOON, breakable, hello, start, until, update};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_becomes_a_verdict_that_watchers_see() {
@@ -214,4 +214,61 @@ async fn one_stream_carries_many() {
         .await
         .unwrap();
     assert_eq!(alive, 100);
+}
+
+/// Of one whose lease is far longer than any test.
+fn patient(service: &str) -> v1::Hello {
+    v1::Hello {
+        interval_ms: 3_600_000,
+        ..hello(service, Healthy)
+    }
+}
+
+async fn lost(ward: &Aggregator, service: &str) {
+    until("it is lost", async || {
+        let instances = ward.service(service).await.instances;
+        (instances[0].freshness() == v1::Freshness::Lost).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_its_peer_ends_is_not_waited_for() {
+    let ward = start().await;
+    let (way, carrying) = breakable(ward.app.grpc_addr()).await;
+    let mut broken = Reporter::at(way).await;
+    broken.hello(patient("broken")).await;
+    let mut ended = ward.reporter().await;
+    ended.hello(patient("ended")).await;
+    let Reporter {
+        requests,
+        answers: _still_open,
+    } = ended;
+    drop(requests);
+    carrying.abort();
+    lost(&ward, "broken").await;
+    lost(&ward, "ended").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_this_side_ends_leaves_the_lease_to_decide() {
+    let ward = start().await;
+    let mut reporter = ward.reporter().await;
+    reporter.hello(patient("bank")).await;
+    // Too large a request ends the stream from this side.
+    reporter
+        .send(v1::ReportRequest {
+            beats: vec![u32::MAX; 20_000],
+            ..Default::default()
+        })
+        .await;
+    assert!(reporter.answers.message().await.is_err());
+    until("the engine knows", async || {
+        (ward.metric("ward_report_streams").await == 0.0).then_some(())
+    })
+    .await;
+    assert_eq!(
+        ward.service("bank").await.instances[0].freshness(),
+        v1::Freshness::Fresh
+    );
 }

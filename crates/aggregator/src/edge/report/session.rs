@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::{
     sync::mpsc,
     time::{Sleep, sleep},
@@ -29,6 +29,9 @@ use super::{
 use crate::{decider::Unavailable, hub::Closing};
 
 type Out = mpsc::Sender<Result<v1::ReportResponse, Status>>;
+
+/// Most requests still taken in when a stream is told to go: what one flow-control window holds of beats, roughly.
+const REQUESTS_LEFT: usize = 1_024;
 
 /// One stream: what has come in on it, and what there is to say.
 pub(super) struct Session {
@@ -109,7 +112,7 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                closing = &mut closing => return End::Closing(closing),
+                closing = &mut closing => return self.leave(requests, closing).await,
                 request = requests.next() => match request {
                     Some(Ok(request)) => {
                         if let Err(end) = self.take_in(request).await {
@@ -133,6 +136,27 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Takes in what came before the word to go. A connection that is no more says that word too, and then there is an
+    /// end behind the last request: the peer's.
+    async fn leave<S>(&mut self, mut requests: S, closing: Closing) -> End
+    where
+        S: Stream<Item = Result<Bytes, Status>> + Unpin,
+    {
+        for _ in 0..REQUESTS_LEFT {
+            match requests.next().now_or_never() {
+                Some(Some(Ok(request))) => {
+                    if let Err(end) = self.take_in(request).await {
+                        return end;
+                    }
+                }
+                Some(Some(Err(status))) => return self.broken(status),
+                Some(None) => return End::ByPeer,
+                None => break,
+            }
+        }
+        End::Closing(closing)
     }
 
     /// One request: its beats where it lies, then the rest, part by part.
