@@ -93,6 +93,8 @@ impl Engine {
         let slot = instance.slot;
         self.set_freshness(ix, Freshness::Suspect);
         self.leases.watch_for_return(slot);
+        // While the observer is blind one more candidate is one more that it cannot see.
+        self.set_sight(ix, self.observer.state.blind);
         self.judge_instance(ix, now);
     }
 
