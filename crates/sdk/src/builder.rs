@@ -4,7 +4,7 @@
 //! mistake is an error of the deployment and not a refusal later. A configuration file was not taken: what a service
 //! declares belongs next to its code.
 
-use std::{env, fs, io, process, sync::Arc, time::Duration};
+use std::{collections::HashSet, env, fs, io, process, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 use ward_chassis::Clock;
@@ -199,6 +199,7 @@ impl Builder {
         let endpoint = server::endpoint(server.as_deref().unwrap_or(DEFAULT_SERVER))?;
         let introduction = self.introduction();
         let declared = declared(introduction.clone())?;
+        distinct(&self.heartbeats)?;
         let signals = declared
             .signals
             .iter()
@@ -268,6 +269,19 @@ impl Builder {
         runtime.spawn(liveness::turn(Arc::downgrade(&liveness), RUNTIME));
         liveness.watch()?;
         Ok(liveness)
+    }
+}
+
+/// Of two heartbeats of one name only one could be found to be beaten, and the other would have the process restarted
+/// for ever.
+fn distinct(heartbeats: &[(String, Duration)]) -> Result<(), Invalid> {
+    let mut seen = HashSet::from([RUNTIME]);
+    match heartbeats.iter().position(|(name, _)| !seen.insert(name)) {
+        Some(index) => Err(Invalid::new(
+            format!("heartbeats[{index}].name"),
+            "is there twice, expected once",
+        )),
+        None => Ok(()),
     }
 }
 
@@ -361,6 +375,15 @@ mod tests {
         assert_eq!(
             refused(builder().signal(Signal::new("x").degraded(1.0, 2.0))),
             "hello.signals[0].degraded.clear"
+        );
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            refused(builder().heartbeat("loop", second).heartbeat("loop", second)),
+            "heartbeats[1].name"
+        );
+        assert_eq!(
+            refused(builder().heartbeat(RUNTIME, second)),
+            "heartbeats[0].name"
         );
         assert!(matches!(
             builder().server("nowhere").start(),

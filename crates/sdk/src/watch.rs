@@ -229,7 +229,7 @@ impl Watcher {
                 return event;
             }
             let step = match self.link.message(self.differ.resume()).await {
-                Ok(message) => self.take(message),
+                Ok(message) => self.take(message).inspect(|()| self.link.proven()),
                 Err(error) => Err(error),
             };
             if let Err(error) = step {

@@ -42,8 +42,8 @@ pub(super) struct Link {
     what: Builder,
     endpoint: Endpoint,
     phase: Phase,
-    // Failures since the last message.
-    failures: u32,
+    // Failures since the last message of use.
+    pub(super) failures: u32,
 }
 
 impl Link {
@@ -80,13 +80,18 @@ impl Link {
                         () = quiet.as_mut() => return Err(Error::Silent(self.what.silence)),
                     };
                     *quiet = Box::pin(sleep(self.what.silence));
-                    self.failures = 0;
                     if let Some(message) = wire::message(wire.ok_or(Error::Ended)?)? {
                         return Ok(message);
                     }
                 }
             }
         }
+    }
+
+    /// A message was of use. One that is not must not make the next attempt come any sooner: it will most likely be sent
+    /// again.
+    pub(super) fn proven(&mut self) {
+        self.failures = 0;
     }
 
     /// Drops the stream; the next message comes from a new one, after a pause.

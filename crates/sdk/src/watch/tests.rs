@@ -285,3 +285,28 @@ async fn nobody_there_is_told_once_until_somebody_is() {
         })
     );
 }
+
+#[tokio::test]
+async fn messages_of_no_use_do_not_make_it_come_back_the_sooner() {
+    let (listener, address) = stage().await;
+    let nonsense = || delta(7, 3, v1::DeltaKind::Unspecified, Status::Healthy);
+    let scenes = (0..3).map(|_| (vec![nonsense()], true)).collect();
+    let mut requests = play(listener, scenes);
+    let mut watcher = Watcher::builder(address).start().unwrap();
+    assert!(matches!(
+        next(&mut watcher).await,
+        Event::Lost {
+            error: Error::Invalid(_)
+        }
+    ));
+    let asked = async {
+        for _ in 0..4 {
+            requests.recv().await.unwrap();
+        }
+    };
+    tokio::select! {
+        event = next(&mut watcher) => panic!("told once, and then {event:?}"),
+        () = asked => {}
+    }
+    assert!(watcher.link.failures >= 3, "one for each stream that was of no use");
+}
