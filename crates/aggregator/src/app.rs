@@ -21,7 +21,7 @@ use crate::{
     Config,
     decider::{self, Loop},
     edge::{self, Edge},
-    hub::{self, Closing, STALL_SWEEP},
+    hub::{self, STALL_SWEEP},
     metrics::{Listeners, Metrics},
 };
 
@@ -218,11 +218,6 @@ impl App {
         let (grpc, http) = (&mut self.grpc, &mut self.http);
         let told = async {
             edge.readiness.drain();
-            let retry_after_ms = u32::try_from(edge::retry_after().as_millis()).unwrap_or(u32::MAX);
-            edge.hub.close(Closing {
-                reason: STOPPING,
-                retry_after_ms,
-            });
             edge.closings.close(STOPPING);
         };
         Drain::new(STOP)

@@ -20,7 +20,7 @@ use ward_chassis::{Clock, Limits, Readiness};
 
 use crate::{decider::Decider, hub::Hub, metrics::Metrics};
 
-pub(crate) use closing::{Closings, retry_after};
+pub(crate) use closing::Closings;
 pub(crate) use report::Streams;
 #[cfg(test)]
 pub(crate) use report::report;

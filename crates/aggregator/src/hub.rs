@@ -53,13 +53,6 @@ impl Default for Config {
     }
 }
 
-/// What watchers wait on. A level, not an edge: one who looks late misses nothing.
-#[derive(Clone, Debug)]
-struct Signal {
-    head: Revision,
-    closing: Option<Closing>,
-}
-
 /// The readers' side. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Hub {
@@ -69,7 +62,8 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 struct Shared {
     ring: ArcSwap<Ring>,
-    signal: watch::Sender<Signal>,
+    /// What watchers wait on. A level, not an edge: one who looks late misses nothing.
+    newest: watch::Sender<Revision>,
     config: Config,
     coalesced: AtomicU64,
     stalls: Mutex<watcher::Stalls>,
@@ -87,7 +81,7 @@ pub(crate) fn hub(epoch: Epoch, head: Revision, state: &[Entity], config: Config
     let ring = Ring::new(epoch, head, state, config.bounds);
     let shared = Arc::new(Shared {
         ring: ArcSwap::from_pointee(ring.clone()),
-        signal: watch::Sender::new(Signal { head, closing: None }),
+        newest: watch::Sender::new(head),
         config,
         coalesced: AtomicU64::new(0),
         stalls: Mutex::default(),
@@ -106,9 +100,7 @@ impl Publisher {
     pub(crate) fn publish(&mut self, set: ChangeSet) {
         self.ring.push(set);
         self.shared.ring.store(Arc::new(self.ring.clone()));
-        self.shared
-            .signal
-            .send_modify(|signal| signal.head = self.ring.head());
+        self.shared.newest.send_replace(self.ring.head());
     }
 }
 
@@ -128,16 +120,9 @@ impl Hub {
         }
     }
 
-    /// Tells every watcher why it ends, and ends it.
-    pub(crate) fn close(&self, closing: Closing) {
-        self.shared
-            .signal
-            .send_modify(|signal| signal.closing = Some(closing));
-    }
-
     /// How many watch now.
     pub(crate) fn watchers(&self) -> usize {
-        self.shared.signal.receiver_count()
+        self.shared.newest.receiver_count()
     }
 
     /// How many revisions were not told apart, over all watchers.

@@ -1,3 +1,5 @@
+//! The loop with a real engine in it.
+
 use std::{collections::BTreeMap, time::Duration};
 
 use prometheus_client::{metrics::histogram::Histogram, registry::Registry};

@@ -3,8 +3,6 @@
 //! A stream that just ends looks like a crash, and everybody comes back at the same moment. So each is told why, and
 //! when to return, spread over a moment of its own.
 
-use std::time::Duration;
-
 use tokio::sync::watch;
 use ward_chassis::Peer;
 
@@ -48,15 +46,10 @@ impl Closings {
             };
             Closing {
                 reason,
-                retry_after_ms: retry_after().as_millis() as u32,
+                retry_after_ms: rand::random_range(RETRY_MS),
             }
         }
     }
-}
-
-/// When one who is told to leave may come back.
-pub(crate) fn retry_after() -> Duration {
-    Duration::from_millis(rand::random_range(RETRY_MS).into())
 }
 
 async fn leaving(peer: Option<Peer>) {

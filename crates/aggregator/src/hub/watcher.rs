@@ -11,8 +11,9 @@ use tokio::{
     sync::watch,
     time::{Interval, MissedTickBehavior, interval},
 };
+use ward_model::Revision;
 
-use super::{Closing, Cursor, Filter, Hub, Outgoing, Signal, reader::Reader, ring::Ring};
+use super::{Closing, Cursor, Filter, Hub, Outgoing, reader::Reader, ring::Ring};
 
 /// The part of a watcher that is also looked at from outside.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct Watcher {
     hub: Hub,
     /// Never contended but by the sweep for stalled watchers.
     place: Arc<Mutex<Place>>,
-    signal: watch::Receiver<Signal>,
+    newest: watch::Receiver<Revision>,
     bookmarks: Interval,
     bookmark_due: bool,
     over: bool,
@@ -57,12 +58,12 @@ impl Watcher {
         let mut bookmarks = interval(hub.shared.config.bookmark_every);
         bookmarks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         bookmarks.reset();
-        let signal = hub.shared.signal.subscribe();
+        let newest = hub.shared.newest.subscribe();
         // One who resumes where nothing has happened since is told that at once.
         Self {
             hub,
             place,
-            signal,
+            newest,
             bookmarks,
             bookmark_due: resume.is_some(),
             over: false,
@@ -80,19 +81,19 @@ impl Watcher {
             }
             tokio::select! {
                 biased;
-                changed = self.signal.changed() => changed.expect("the hub holds the sender, and this holds the hub"),
+                changed = self.newest.changed() => changed.expect("the hub holds the sender, and this holds the hub"),
                 _ = self.bookmarks.tick() => self.bookmark_due = true,
             }
         }
     }
 
     fn ready(&mut self) -> Option<Outgoing> {
-        // The signal first, the ring behind it: what is published in between is seen twice rather than never.
-        let closing = self.signal.borrow_and_update().closing.clone();
+        // Marked as seen first, the ring behind it: what is published in between is seen twice rather than never.
+        self.newest.mark_unchanged();
         let mut place = self.place.lock();
-        if let Some(closing) = closing.or_else(|| place.ended.then_some(STALLED)) {
+        if place.ended {
             self.over = true;
-            return Some(Outgoing::Closing(closing));
+            return Some(Outgoing::Closing(STALLED));
         }
         let ring = self.hub.shared.ring.load();
         if let Some(frame) = place.reader.next(&ring) {

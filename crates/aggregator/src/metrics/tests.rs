@@ -1,3 +1,5 @@
+//! The text that Prometheus reads.
+
 use std::collections::BTreeSet;
 
 use ward_model::{Epoch, Name, Revision, Status};

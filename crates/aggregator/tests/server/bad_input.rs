@@ -45,104 +45,37 @@ fn signal(value: f64) -> v1::SignalValue {
     }
 }
 
+/// A field, and how to spoil it.
+type Spoil = (&'static str, fn(&mut v1::Hello));
+
+const SPOILS: [Spoil; 12] = [
+    ("hello.service", |hello| hello.service = "Bank".into()),
+    ("hello.service", |hello| hello.service = "\u{1b}[31mbank".into()),
+    ("hello.service", |hello| hello.service = "system".into()),
+    ("hello.service", |hello| hello.service = "x".repeat(10_000)),
+    ("hello.instance", |hello| hello.instance.clear()),
+    ("hello.incarnation", |hello| hello.incarnation.clear()),
+    ("hello.version", |hello| hello.version = "x".repeat(10_000)),
+    ("hello.interval_ms", |hello| hello.interval_ms = 1),
+    ("hello.labels", |hello| {
+        hello.labels = [("k".into(), "x".repeat(10_000))].into()
+    }),
+    ("hello.criticality", |hello| hello.criticality = 77),
+    ("hello.results[0].status", |hello| hello.results[0].status = 9),
+    ("hello.startup_deadline_ms", |hello| {
+        hello.startup_deadline_ms = u32::MAX
+    }),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_hello_is_refused_with_the_field_and_harms_no_other_part() {
     let ward = start().await;
     let mut bystander = bystander(&ward).await;
     let mut reporter = ward.reporter().await;
     let good = hello("bank", Healthy);
-    let long = "x".repeat(10_000);
-    let bad = [
-        (
-            "hello.service",
-            v1::Hello {
-                service: "Bank".into(),
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.service",
-            v1::Hello {
-                service: "\u{1b}[31mbank".into(),
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.service",
-            v1::Hello {
-                service: "system".into(),
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.service",
-            v1::Hello {
-                service: long.clone(),
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.instance",
-            v1::Hello {
-                instance: String::new(),
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.incarnation",
-            v1::Hello {
-                incarnation: String::new(),
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.version",
-            v1::Hello {
-                version: long.clone(),
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.interval_ms",
-            v1::Hello {
-                interval_ms: 1,
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.labels",
-            v1::Hello {
-                labels: [("k".to_owned(), long)].into(),
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.criticality",
-            v1::Hello {
-                criticality: 77,
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.results[0].status",
-            v1::Hello {
-                results: vec![v1::CheckResult {
-                    status: 9,
-                    ..good.results[0].clone()
-                }],
-                ..good.clone()
-            },
-        ),
-        (
-            "hello.startup_deadline_ms",
-            v1::Hello {
-                startup_deadline_ms: u32::MAX,
-                ..good.clone()
-            },
-        ),
-    ];
-    let count = bad.len();
-    for (field, hello) in bad {
+    for (field, spoil) in SPOILS {
+        let mut hello = good.clone();
+        spoil(&mut hello);
         let refused = reporter.hello_refused(hello).await;
         assert_eq!(refused.code(), RejectionCode::Invalid);
         assert!(refused.message.starts_with(field), "{field}: {}", refused.message);
@@ -170,7 +103,7 @@ async fn a_bad_hello_is_refused_with_the_field_and_harms_no_other_part() {
     assert_eq!((answer.rejections.len(), answer.registrations.len()), (1, 1));
     assert_eq!(
         ward.metric(r#"ward_rejections_total{code="invalid"}"#).await,
-        count as f64 + 1.0
+        SPOILS.len() as f64 + 1.0
     );
     unharmed(&ward, &mut bystander).await;
 }

@@ -60,10 +60,18 @@ async fn health_is_the_system_and_its_code_follows() {
             ..hello("blind", Healthy)
         })
         .await;
+    // Were it for the system alone, which something merely ill makes degraded, the answer would be 200.
+    let important = v1::Criticality::Important.into();
+    reporter
+        .hello(v1::Hello {
+            criticality: important,
+            ..hello("ill", Degraded)
+        })
+        .await;
     let (code, page) = health(&ward).await;
     assert_eq!(
-        (code, &page["critical_unknown"]),
-        (503, &serde_json::json!(["blind"])),
+        (code, &page["status"], &page["critical_unknown"]),
+        (503, &Value::from("degraded"), &serde_json::json!(["blind"])),
         "{page}"
     );
 }

@@ -1,3 +1,5 @@
+//! The file read, and what is said when it cannot be.
+
 use std::error::Error;
 
 use super::*;
