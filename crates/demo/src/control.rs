@@ -7,6 +7,7 @@
 use std::{
     ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write},
+    net::SocketAddr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::Duration,
@@ -135,11 +136,11 @@ pub enum ControlError {
     Refused(#[from] Refusal),
 }
 
-/// Breaks a member of a running demo.
+/// Breaks a member of a running demo. Returns the address of that demo's aggregator, where what follows shows.
 ///
-/// `server` names the demo by the address of its aggregator; without it, the one started last is meant. Blocks for up
-/// to five seconds, should the demo not answer.
-pub fn break_service(name: &str, how: How, server: Option<&str>) -> Result<(), ControlError> {
+/// `server` names the demo by that address; without it, the one started last is meant. Blocks for up to five seconds,
+/// should the demo not answer.
+pub fn break_service(name: &str, how: How, server: Option<&str>) -> Result<SocketAddr, ControlError> {
     ask(
         &Request::Break {
             name: name.into(),
@@ -149,17 +150,18 @@ pub fn break_service(name: &str, how: How, server: Option<&str>) -> Result<(), C
     )
 }
 
-/// Makes a member of a running demo whole again. `server` as for [`break_service`].
-pub fn mend_service(name: &str, server: Option<&str>) -> Result<(), ControlError> {
+/// Makes a member of a running demo whole again. `server` and what is returned as for [`break_service`].
+pub fn mend_service(name: &str, server: Option<&str>) -> Result<SocketAddr, ControlError> {
     ask(&Request::Mend { name: name.into() }, server)
 }
 
-fn ask(request: &Request, server: Option<&str>) -> Result<(), ControlError> {
+fn ask(request: &Request, server: Option<&str>) -> Result<SocketAddr, ControlError> {
     let home = run_dir::home(std::env::var_os("XDG_RUNTIME_DIR").as_deref().map(OsStr::new));
     let demo = choose(run_dir::running(&home), server)?;
     let answer =
         exchange(&demo.control, request).map_err(|error| ControlError::Unreachable(demo.control, error))?;
-    Ok(answer?)
+    answer?;
+    Ok(demo.grpc)
 }
 
 fn choose(running: Vec<Running>, server: Option<&str>) -> Result<Running, ControlError> {

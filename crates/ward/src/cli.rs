@@ -16,6 +16,9 @@ use ward_sdk::watch::Level;
 
 use crate::{Exit, Failure, client::Server, output::Out};
 
+/// The aggregator that is asked where none is named.
+pub(crate) const DEFAULT_SERVER: &str = "127.0.0.1:7700";
+
 /// Keeps systems of services up and tells the truth about them.
 #[derive(Debug, Parser)]
 #[command(
@@ -245,7 +248,7 @@ pub(crate) struct ClientArgs {
         long,
         value_name = "ADDR",
         env = "WARD_SERVER",
-        default_value = "127.0.0.1:7700"
+        default_value = DEFAULT_SERVER
     )]
     pub(crate) server: Server,
     /// For people or for programs

@@ -3,7 +3,7 @@
 //! One deadline for a whole command, not one for each call: people wait for the command. Only what no call can be made
 //! without stands here; what is asked stands with the command.
 
-use std::{fmt, future::Future, str::FromStr, time::Duration};
+use std::{error::Error, fmt, future::Future, str::FromStr, time::Duration};
 
 use tokio::time::timeout;
 use tonic::{
@@ -41,7 +41,7 @@ impl fmt::Display for InvalidServer {
     }
 }
 
-impl std::error::Error for InvalidServer {}
+impl Error for InvalidServer {}
 
 impl FromStr for Server {
     type Err = InvalidServer;
@@ -108,6 +108,10 @@ pub(crate) struct Client {
 impl Client {
     /// What a call that failed means to the one who typed the command.
     pub(crate) fn failed(&self, status: &Status) -> Failure {
+        // An answer has no source: this is the transport's doing, whatever code it gave that.
+        if status.source().is_some() {
+            return self.server.unreachable(root(status));
+        }
         match status.code() {
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => self
                 .server

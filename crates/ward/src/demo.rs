@@ -7,7 +7,7 @@ use ward_demo::{ControlError, Options, Refusal, ServiceOptions};
 
 use crate::{
     Exit, Failure,
-    cli::{DemoAction, DemoArgs, DemoServiceArgs},
+    cli::{DEFAULT_SERVER, DemoAction, DemoArgs, DemoServiceArgs},
     output::Out,
 };
 
@@ -35,9 +35,14 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
             (name, asked.await)
         }
     };
-    done.context("ask the demo")?.map_err(|error| failure(&error))?;
+    let grpc = done.context("ask the demo")?.map_err(|error| failure(&error))?;
+    // Where the client commands look by themselves goes without saying.
+    let server = match grpc.to_string() == DEFAULT_SERVER {
+        true => String::new(),
+        false => format!(" --server {grpc}"),
+    };
     out.note(&format!(
-        "done: watch what follows with `ward watch`, and why with `ward explain {name}`"
+        "done: watch what follows with `ward watch{server}`, and why with `ward explain {name}{server}`"
     ));
     Ok(Exit::Good)
 }

@@ -14,11 +14,15 @@ mod output;
 mod status;
 mod watch;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use cli::{Cli, Command};
 use failure::{Exit, Failure};
 use output::Out;
+
+/// How long what still runs when a command is done may take to end. A thread that writes to a pipe nobody reads never
+/// does, and must not hold the process up.
+const LEAVING: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let mut out = Out::new();
@@ -31,15 +35,17 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::runtime)?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match command {
             Command::Demo(args) => demo::run(args, out).await,
             Command::DemoService(args) => demo::service(args).await,
             Command::Aggregator(args) => aggregator::run(args, out).await,
             Command::Status(args) => status::run(args, out).await,
-            Command::Watch(args) => watch::run(args, out).await,
+            Command::Watch(args) => watch::run(args).await,
             Command::Explain(args) => explain::run(args, out).await,
             Command::Completions { shell } => cli::completions(shell, out),
         }
-    })
+    });
+    runtime.shutdown_timeout(LEAVING);
+    done
 }

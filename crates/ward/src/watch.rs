@@ -1,6 +1,8 @@
 //! `ward watch`: tells changes as they happen, until Ctrl-C or until nobody reads.
 //!
-//! Following the aggregator across its restarts is the sdk's work; here each change becomes a line.
+//! Following the aggregator across its restarts is the sdk's work; here each change becomes a line. Lines are written
+//! on a thread that may wait: a pipe whose reader stopped reading blocks the write, and signals are to end the command
+//! all the same.
 
 mod line;
 mod record;
@@ -8,9 +10,16 @@ mod record;
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    time::Duration,
 };
 
-use tokio::io::{Interest, unix::AsyncFd};
+use anyhow::Context;
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    runtime::Handle,
+    task::spawn_blocking,
+    time::sleep,
+};
 use ward_chassis::{Clock, Shutdown, shutdown};
 use ward_model::{EntityKey, Name};
 use ward_sdk::watch::{Error, Event, Update, Watcher};
@@ -22,30 +31,46 @@ use crate::{
     output::{Escaped, Out, Reader, Times},
 };
 
-pub(crate) async fn run(args: WatchArgs, out: &mut Out) -> Result<Exit, Failure> {
+/// How long a write may go on behind a signal to end.
+const LAST_LINE: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(args: WatchArgs) -> Result<Exit, Failure> {
     let shutdown = shutdown::signal().map_err(Failure::runtime)?;
     let builder = Watcher::builder(args.client.server.to_string())
         .names(args.names.clone())
         .level(args.level.into())
         .least_severity(args.least_severity);
     let watcher = builder.start().map_err(|error| Failure::Other(error.into()))?;
-    let mut told = Told {
+    let told = Told {
         args,
         clock: Clock::start(),
-        out,
+        out: Out::new(),
         any: false,
     };
-    follow(watcher, &mut told, &shutdown).await
+    let stuck = {
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.triggered().await;
+            sleep(LAST_LINE).await;
+        }
+    };
+    let runtime = Handle::current();
+    let following = spawn_blocking(move || runtime.block_on(follow(watcher, told, &shutdown)));
+    tokio::select! {
+        done = following => done.context("follow the aggregator")?,
+        () = stuck => Ok(Exit::Good),
+    }
 }
 
-async fn follow(mut watcher: Watcher, told: &mut Told<'_>, shutdown: &Shutdown) -> Result<Exit, Failure> {
+async fn follow(mut watcher: Watcher, mut told: Told, shutdown: &Shutdown) -> Result<Exit, Failure> {
     let gone = reader_gone();
     tokio::pin!(gone);
     loop {
         let event = tokio::select! {
-            event = watcher.next() => event,
+            biased;
             () = shutdown.triggered() => return Ok(Exit::Good),
             () = &mut gone => return Ok(Exit::Good),
+            event = watcher.next() => event,
         };
         if told.hear(event)? == Reader::Gone {
             return Ok(Exit::Good);
@@ -58,15 +83,15 @@ async fn follow(mut watcher: Watcher, told: &mut Told<'_>, shutdown: &Shutdown) 
 
 /// What is told, and how.
 #[derive(Debug)]
-struct Told<'a> {
+struct Told {
     args: WatchArgs,
     clock: Clock,
-    out: &'a mut Out,
+    out: Out,
     /// The first state has been told.
     any: bool,
 }
 
-impl Told<'_> {
+impl Told {
     fn hear(&mut self, event: Event) -> Result<Reader, Failure> {
         match event {
             Event::Update(update) => self.update(&update),
@@ -157,11 +182,15 @@ impl Told<'_> {
     }
 }
 
-/// An error with all its reasons on one line.
+/// An error and its innermost reason on one line.
 fn chain(error: &Error) -> String {
     match error {
         Error::Connect(error) => root(error),
-        error => error.to_string(),
+        Error::Call(status) if std::error::Error::source(&**status).is_some() => root(&**status),
+        error => match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {}", root(source)),
+            None => error.to_string(),
+        },
     }
 }
 

@@ -7,7 +7,7 @@ mod evil;
 #[path = "command/house.rs"]
 mod house;
 
-use std::{net::TcpListener, time::Duration};
+use std::{io::Write, net::TcpListener, time::Duration};
 
 use serde_json::Value;
 use ward_proto::v1;
@@ -100,6 +100,24 @@ fn nobody_there_ends_with_4_and_says_what_to_do() {
         "{}",
         done.stderr
     );
+}
+
+#[test]
+fn what_speaks_no_grpc_is_told_in_the_words_of_the_protocol() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in other.incoming() {
+            drop(stream.and_then(|mut stream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")));
+        }
+    });
+    for command in ["status", "watch", "explain"] {
+        let done = ward(&[command, "--server", &address]);
+        assert_eq!((done.code, done.stdout.as_str()), (4, ""), "{}", done.stderr);
+        for wordless in ["transport error", "operation was canceled"] {
+            assert!(!done.stderr.contains(wordless), "{command}: {}", done.stderr);
+        }
+    }
 }
 
 #[test]
@@ -427,6 +445,22 @@ async fn watch_ends_well_when_nobody_reads() {
     let (line, ended) = Watch::read_one_and_leave(&ward);
     assert!(line.contains("system"), "{line}");
     assert_eq!(ended, (0, String::new()));
+}
+
+#[tokio::test]
+async fn watch_ends_at_a_signal_though_its_reader_stopped_reading() {
+    let ward = Aggregator::start();
+    // The first state alone is more than a pipe of 64 KiB and the reader's 8 KiB hold.
+    let message = "x".repeat(500);
+    for number in 0..80 {
+        let mut hello = house::hello(("bank", v1::Status::Healthy, "", &[]));
+        hello.service = format!("service-{number}");
+        hello.results[0].message.clone_from(&message);
+        ward.say(hello).await;
+    }
+    let watch = Watch::read_one_and_stay(&ward, &["-o", "json", "--level", "instance"]);
+    watch.interrupt();
+    assert_eq!(watch.ended().0, 0);
 }
 
 #[tokio::test]

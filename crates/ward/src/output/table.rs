@@ -1,6 +1,6 @@
 //! Tables for people: columns two spaces apart, no lines. Where a program reads, a row is a line however long it is.
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, TableStyle};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, TableStyle};
 
 use super::Escaped;
 
@@ -24,6 +24,10 @@ impl Table {
         table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
+        }
+        // A name broken over two lines cannot be copied, nor found.
+        if let Some(names) = table.column_mut(0) {
+            names.set_constraint(ColumnConstraint::ContentWidth);
         }
         Self(table)
     }
@@ -77,5 +81,19 @@ mod tests {
             table(Some(30))
         );
         assert!(table(Some(30)).lines().count() > 3);
+    }
+
+    #[test]
+    fn a_name_stands_on_one_line_however_narrow_the_terminal() {
+        let mut table = Table::new(Some(40), ["SERVICE", "STATUS", "SINCE", "CAUSE"]);
+        let cells = [
+            "recommendations",
+            "unhealthy",
+            "17:42:58 (41s)",
+            "Lost: not heard",
+        ];
+        table.row(cells.map(|text| (text.to_owned(), None)));
+        let text = anstream::adapter::strip_str(&table.text()).to_string();
+        assert!(text.contains("recommendations"), "{text}");
     }
 }

@@ -264,6 +264,7 @@ pub(crate) struct Watch {
     notes: Receiver<String>,
     heard: Vec<String>,
     noted: Vec<String>,
+    unread: Option<BufReader<ChildStdout>>,
 }
 
 impl Watch {
@@ -279,6 +280,15 @@ impl Watch {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         (line, watch.ended())
+    }
+
+    /// Reads one line and then no more, without closing the pipe.
+    pub(crate) fn read_one_and_stay(aggregator: &Aggregator, args: &[&str]) -> Self {
+        let (mut watch, stdout) = Self::spawn(aggregator, args);
+        let mut unread = BufReader::new(stdout);
+        unread.read_line(&mut String::new()).unwrap();
+        watch.unread = Some(unread);
+        watch
     }
 
     fn spawn(aggregator: &Aggregator, args: &[&str]) -> (Self, ChildStdout) {
@@ -300,6 +310,7 @@ impl Watch {
                 notes: lines(stderr),
                 heard: Vec::new(),
                 noted: Vec::new(),
+                unread: None,
             },
             stdout,
         )

@@ -81,7 +81,7 @@ impl Shop {
         })
     }
 
-    /// `ward demo <arguments>` in another terminal; an error is what that said.
+    /// `ward demo <arguments>` in another terminal, which says where what follows shows; an error is what that said.
     pub(crate) async fn ask(&self, arguments: &[&str]) -> Result<()> {
         let mut command = ward(self.runtime.path());
         let output = command
@@ -90,10 +90,11 @@ impl Shop {
             .args(["--server", &self.grpc])
             .output()
             .await?;
-        match output.status.success() {
-            true => Ok(()),
-            false => bail!("{}", String::from_utf8_lossy(&output.stderr)),
-        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{said}");
+        let hint = format!("`ward watch --server {}`", self.grpc);
+        ensure!(said.contains(&hint), "no {hint} in {said}");
+        Ok(())
     }
 
     /// Breaks a member, sees what is expected and nobody else blamed, mends it, sees health.
