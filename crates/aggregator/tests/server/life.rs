@@ -7,7 +7,7 @@ use ward_aggregator::{App, Config, RunError, StartError, run};
 use ward_chassis::Shutdown;
 use ward_proto::v1::{self, Status::Healthy, watch_response::Event};
 
-use crate::harness::{SOON, config, hello, start, until};
+use crate::harness::{SOON, config, hello, start, start_with, until};
 
 /// An error with what is below it, as it is shown.
 fn shown(error: &dyn Error) -> String {
@@ -141,6 +141,38 @@ async fn a_stop_tells_every_stream_and_closes_it() {
             "{address} is free"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_falls_first_and_is_told_while_others_still_finish() {
+    let ward = start_with(|mut config| {
+        config.limits.stop_timeout = Duration::from_secs(2);
+        config
+    })
+    .await;
+    // One who says nothing keeps the gRPC listener finishing until it is cut.
+    let _mute = tokio::net::TcpStream::connect(ward.app.grpc_addr())
+        .await
+        .unwrap();
+    until("it is let in", async || {
+        (ward.metric(r#"ward_connections{listener="grpc"}"#).await == 1.0).then_some(())
+    })
+    .await;
+    let readyz = ward.url("/readyz");
+    let stopping = tokio::spawn(ward.app.stop());
+    let page = until("it is not ready", async || {
+        let answer = reqwest::get(&readyz)
+            .await
+            .expect("HTTP is served until the last");
+        match answer.status().as_u16() {
+            503 => Some(answer.json::<serde_json::Value>().await.unwrap()),
+            _ => None,
+        }
+    })
+    .await;
+    assert_eq!(page["details"]["draining"], true, "{page}");
+    let report = timeout(SOON, stopping).await.unwrap().unwrap();
+    assert!(report.is_clean(), "bounded: {report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
