@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ward_model::{CausalChain, CausalLink, Condition, Evidence, Explanation, Mono, Reason, Status, bounds};
+use ward_model::{
+    CausalChain, CausalLink, Condition, Evidence, Explanation, Mono, Name, Reason, Status, bounds,
+};
 
 use crate::{
     propagate::{bad_edges, own_with},
-    rollup::Counts,
     view,
     world::{Check, Instance, InstanceIx, Service, ServiceIx, World},
 };
@@ -19,24 +20,23 @@ const EVIDENCE: usize = 16;
 /// Most bad instances looked at for evidence.
 const INSTANCES_LOOKED_AT: usize = 64;
 
-/// The root causes of a service, nearest first, at most [`bounds::CAUSES`]; none for a healthy one.
-pub(crate) fn roots(world: &World, ix: ServiceIx, now: Mono) -> Vec<ServiceIx> {
-    let mut found = Vec::new();
-    search(world, ix, now, |root, _| {
-        found.push(root);
-        found.len() < bounds::CAUSES
-    });
-    if found.is_empty() && world.services[ix].effective.0.is_bad() {
-        found.push(ix);
+/// The root causes of a service as others are told them: itself where nothing else is found.
+pub(crate) fn named(world: &World, ix: ServiceIx) -> Vec<Name> {
+    let service = &world.services[ix];
+    if service.causes.is_empty() && service.effective.0.is_bad() {
+        return vec![service.name.clone()];
     }
-    found
+    service
+        .causes
+        .iter()
+        .map(|&(_, root)| world.services[root].name.clone())
+        .collect()
 }
 
 /// Breadth-first over bad edges; tells each root, with who leads to whom, until told to stop.
 fn search(
     world: &World,
     from: ServiceIx,
-    now: Mono,
     mut root: impl FnMut(ServiceIx, &BTreeMap<ServiceIx, (ServiceIx, usize)>) -> bool,
 ) {
     if !world.services[from].effective.0.is_bad() {
@@ -45,7 +45,7 @@ fn search(
     let mut parents = BTreeMap::new();
     let mut open = VecDeque::from([from]);
     while let Some(ix) = open.pop_front() {
-        if is_root(world, ix, now) && !root(ix, &parents) {
+        if world.services[ix].root && !root(ix, &parents) {
             return;
         }
         for edge in bad_edges(world, ix) {
@@ -58,10 +58,9 @@ fn search(
     }
 }
 
-fn is_root(world: &World, ix: ServiceIx, now: Mono) -> bool {
-    let service = &world.services[ix];
-    let observes_bad = || service.observes.keys().any(|&subject| is_bad(world, subject));
-    service.own.0.is_bad() && (!observes_bad() || own_without_observations(world, service, now).is_bad())
+/// Whether a service is bad by itself, with the counts kept for that.
+pub(crate) fn is_root(service: &Service, now: Mono) -> bool {
+    service.own.0.is_bad() && own_with(service, &service.without, now).0.is_bad()
 }
 
 fn is_bad(world: &World, ix: ServiceIx) -> bool {
@@ -76,16 +75,8 @@ fn is_about_bad(world: &World, check: &Check) -> bool {
         .is_some_and(|&(_, subject)| is_bad(world, subject))
 }
 
-fn own_without_observations(world: &World, service: &Service, now: Mono) -> Status {
-    let mut counts = Counts::default();
-    for &ix in service.instances.values() {
-        counts[without_observations(world, &world.instances[ix]) as usize] += 1;
-    }
-    own_with(service, &counts, now).0
-}
-
 /// An instance's status without what it says about bad subjects. Its flapping counts only where nothing is left out.
-fn without_observations(world: &World, instance: &Instance) -> Status {
+pub(crate) fn without_observations(world: &World, instance: &Instance) -> Status {
     if instance.checks.iter().any(|check| is_about_bad(world, check)) {
         instance.judge(|check| is_about_bad(world, check)).status
     } else {
@@ -96,7 +87,7 @@ fn without_observations(world: &World, instance: &Instance) -> Status {
 /// Why a service is as it is.
 pub(crate) fn explain(world: &World, ix: ServiceIx, now: Mono) -> Explanation {
     let mut chains = Vec::new();
-    search(world, ix, now, |root, parents| {
+    search(world, ix, |root, parents| {
         chains.push(chain(world, ix, root, parents, now));
         chains.len() < bounds::CAUSES
     });
@@ -150,10 +141,7 @@ fn evidence(world: &World, ix: ServiceIx, now: Mono) -> Vec<Evidence> {
     if matches!(own.reason, Reason::Quorum | Reason::NoInstances) {
         found.push(bare(service, own));
     }
-    for instance in worst_instances(world, service)
-        .into_iter()
-        .take(INSTANCES_LOOKED_AT)
-    {
+    for instance in worst_instances(world, service, INSTANCES_LOOKED_AT) {
         of_instance(world, &world.instances[instance], &mut found);
     }
     for (&observer, _) in service.observers.iter().take(EVIDENCE) {
@@ -232,15 +220,23 @@ fn by_observer(world: &World, observer: ServiceIx, subject: ServiceIx, found: &m
     }
 }
 
-/// The bad instances of a service, the worst first, then in the order of their names.
-pub(crate) fn worst_instances(world: &World, service: &Service) -> Vec<InstanceIx> {
-    let mut bad: Vec<_> = service.bad.iter().copied().collect();
-    bad.sort_by(|&a, &b| {
-        let (a, b) = (&world.instances[a], &world.instances[b]);
-        b.leaf
-            .status()
-            .cmp(&a.leaf.status())
-            .then_with(|| a.id.instance.cmp(&b.id.instance))
-    });
-    bad
+/// The bad instances of a service, the worst first, at most `limit`, those of one status in the order of their names.
+pub(crate) fn worst_instances(world: &World, service: &Service, limit: usize) -> Vec<InstanceIx> {
+    let mut found = Vec::new();
+    for status in Status::ALL.into_iter().rev().filter(|status| status.is_bad()) {
+        let of_status = service
+            .bad
+            .iter()
+            .copied()
+            .filter(|&ix| world.instances[ix].leaf.status() == status);
+        let from = found.len();
+        found.extend(of_status.take(limit - from));
+        found[from..].sort_by(|&a, &b| {
+            world.instances[a]
+                .id
+                .instance
+                .cmp(&world.instances[b].id.instance)
+        });
+    }
+    found
 }

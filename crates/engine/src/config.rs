@@ -46,8 +46,10 @@ impl Lease {
 
     /// For an instance that says it will be heard every `interval`.
     pub fn for_interval(interval: Duration) -> Self {
-        let suspect_after = (interval * 3).max(interval + Duration::from_secs(2));
-        let lost_after = suspect_after + interval.max(Duration::from_secs(1));
+        let suspect_after = interval
+            .saturating_mul(3)
+            .max(interval.saturating_add(Duration::from_secs(2)));
+        let lost_after = suspect_after.saturating_add(interval.max(Duration::from_secs(1)));
         Self {
             suspect_after,
             lost_after,

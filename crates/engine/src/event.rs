@@ -187,7 +187,7 @@ pub enum Refusal {
     #[error("the instance behind this handle was forgotten or taken over: say hello again")]
     Forgotten,
     /// The sequence does not grow.
-    #[error("sequence {got} was seen before, the last one taken is {last}: go on with {}", .last + 1)]
+    #[error("sequence {got} was seen before, the last one taken is {last}: go on with {}", .last.saturating_add(1))]
     Replayed {
         /// The one sent.
         got: u64,

@@ -37,19 +37,28 @@ impl Engine {
             instance.due = instance.due + missed;
             instance.startup_due = instance.startup_due + missed;
         }
+        self.suspects = std::mem::take(&mut self.suspects)
+            .into_iter()
+            .map(|(due, ix)| (due + missed, ix))
+            .collect();
+        for (_, service) in &mut self.world.services {
+            service.seats_due = service.seats_due + missed;
+        }
     }
 
     /// Those whose slot was beaten since they fell silent are fresh again.
     fn welcome_returned(&mut self, now: Now) {
         let (mut returned, world, slab) = (Vec::new(), &self.world, self.leases.slab.clone());
         self.leases.stale(|slot, ix| {
+            // Nearly all are still silent, and this is asked every tick: the slot says so alone.
+            if slab.is_parked(slot) {
+                return true;
+            }
             let instance = &world.instances[ix];
-            let stale =
-                matches!(instance.freshness, Freshness::Suspect | Freshness::Lost) && instance.slot == slot;
-            if stale && !slab.is_parked(slot) {
+            if matches!(instance.freshness, Freshness::Suspect | Freshness::Lost) && instance.slot == slot {
                 returned.push(ix);
             }
-            stale && slab.is_parked(slot)
+            false
         });
         for ix in returned {
             self.heard(ix, now);
@@ -60,7 +69,7 @@ impl Engine {
     pub(crate) fn heard(&mut self, ix: InstanceIx, now: Now) {
         self.set_sight(ix, false);
         let instance = &mut self.world.instances[ix];
-        (instance.recalled, instance.broken) = (None, false);
+        (instance.recalled, instance.broken, instance.renewed) = (None, false, false);
         self.set_freshness(ix, Freshness::Fresh);
         self.judge_instance(ix, now);
     }
@@ -88,18 +97,28 @@ impl Engine {
 
     /// Silence, but no judgement yet.
     fn suspect(&mut self, ix: InstanceIx, due: Mono, now: Now) {
-        let instance = &mut self.world.instances[ix];
-        instance.due = due;
-        let slot = instance.slot;
+        let slot = self.world.instances[ix].slot;
         self.set_freshness(ix, Freshness::Suspect);
+        self.set_due(ix, due);
         self.leases.watch_for_return(slot);
         // While the observer is blind one more candidate is one more that it cannot see.
         self.set_sight(ix, self.observer.state.blind);
         self.judge_instance(ix, now);
     }
 
+    /// When a suspect will be convicted.
+    pub(crate) fn set_due(&mut self, ix: InstanceIx, due: Mono) {
+        let before = std::mem::replace(&mut self.world.instances[ix].due, due);
+        self.suspects.remove(&(before, ix));
+        self.suspects.insert((due, ix));
+    }
+
     fn judge_due(&mut self, entropy: u64, now: Now) {
-        let mut due = self.due(now.mono);
+        let mut due: Vec<_> = self
+            .suspects
+            .range(..=(now.mono, InstanceIx::MAX))
+            .map(|&(_, ix)| ix)
+            .collect();
         let [fresh, candidates, ..] = self.freshness.map(|count| count as usize);
         match self.observer.look(candidates, fresh, !due.is_empty(), now.mono) {
             Sight::WentBlind => self.lose_sight(now),
@@ -115,19 +134,6 @@ impl Engine {
         for ix in convicted {
             self.convict(ix, now);
         }
-    }
-
-    /// Suspects whose time is over.
-    fn due(&mut self, now: Mono) -> Vec<InstanceIx> {
-        let (mut due, world) = (Vec::new(), &self.world);
-        self.leases.stale(|_, ix| {
-            let instance = &world.instances[ix];
-            if instance.is_suspect() && instance.due <= now {
-                due.push(ix);
-            }
-            true
-        });
-        due
     }
 
     /// Those that doubt has spared long enough, and of the others as many as are allowed, at random: nobody is lost
@@ -158,11 +164,9 @@ impl Engine {
     }
 
     fn convict(&mut self, ix: InstanceIx, now: Now) {
-        self.world.instances[ix].lost_at = now.mono;
+        self.world.instances[ix].forget_at = now.mono + self.config.forget_after;
         self.set_freshness(ix, Freshness::Lost);
         self.convictions += 1;
-        self.wakes
-            .push(now.mono + self.config.forget_after, Wake::Instance(ix));
         self.judge_instance(ix, now);
     }
 
@@ -173,30 +177,20 @@ impl Engine {
         }
     }
 
-    /// Sight is back: every deadline starts anew.
+    /// Sight is back: every deadline starts anew, once. Who has not been heard stays unseen: that one came back says
+    /// nothing about the others.
     fn start_anew(&mut self, now: Now) {
         for ix in self.suspects() {
             let instance = &mut self.world.instances[ix];
-            if instance.recalled.is_some() {
-                instance.due = now.mono + instance.lease.lost_after;
-                self.set_sight(ix, false);
-                self.judge_instance(ix, now);
-                continue;
+            if !std::mem::replace(&mut instance.renewed, true) {
+                let due = now.mono + instance.lease.lost_after;
+                self.set_due(ix, due);
             }
-            self.leases
-                .slab
-                .touch(instance.slot, now.mono + instance.lease.suspect_after);
-            self.heard(ix, now);
         }
     }
 
-    fn suspects(&mut self) -> Vec<InstanceIx> {
-        let (mut suspects, world) = (Vec::new(), &self.world);
-        self.leases.stale(|_, ix| {
-            suspects.extend(world.instances[ix].is_suspect().then_some(ix));
-            true
-        });
-        suspects
+    fn suspects(&self) -> Vec<InstanceIx> {
+        self.suspects.iter().map(|&(_, ix)| ix).collect()
     }
 
     pub(crate) fn stream_ended(
@@ -222,36 +216,35 @@ impl Engine {
 
     fn wake(&mut self, wake: Wake, now: Now) {
         match wake {
-            Wake::Instance(ix) if self.world.instances.contains(ix) => {
+            Wake::Instance(ix) => {
                 self.world.instances[ix].next_wake = None;
                 if !self.forget_if_spare(ix, now.mono) {
                     self.judge_instance(ix, now);
                 }
             }
-            Wake::Service(ix) if self.world.services.contains(ix) => {
-                self.world.services[ix].seats_asked = false;
+            Wake::Service(ix) => {
+                self.world.services[ix].next_wake = None;
                 self.end_due_maintenance(ix, now.mono);
                 self.world.touch_service(ix);
             }
             Wake::System => self.observer.state.settling = now.mono < self.started + self.config.settle,
-            Wake::Instance(_) | Wake::Service(_) => {}
         }
     }
 
-    /// Drops an instance lost long ago if enough others remain without it. True if it is no more.
+    /// Drops an instance gone long ago if enough others remain without it. True if it is no more.
     fn forget_if_spare(&mut self, ix: InstanceIx, now: Mono) -> bool {
-        let instance = &self.world.instances[ix];
-        if instance.freshness != Freshness::Lost || now < instance.lost_at + self.config.forget_after {
+        let instance = &mut self.world.instances[ix];
+        if !instance.is_gone() || now < instance.forget_at {
             return false;
         }
+        instance.forget_at = now + FORGET_AGAIN;
         let service = &self.world.services[instance.service];
         let [healthy, _, degraded, _] = service.counts;
-        if (healthy + degraded) as usize >= service.wanted() {
+        let spare = (healthy + degraded) as usize >= service.wanted_without_one();
+        if spare {
             self.remove_instance(ix);
-            return true;
         }
-        self.wakes.push(now + FORGET_AGAIN, Wake::Instance(ix));
-        false
+        spare
     }
 
     /// An agent's word, final and immediate.
@@ -266,8 +259,9 @@ impl Engine {
         if self.world.instances[ix].incarnation != *incarnation {
             return Err(Refusal::Superseded(id.clone()));
         }
-        self.world.instances[ix].exit = message;
-        self.world.instances[ix].recalled = None;
+        let instance = &mut self.world.instances[ix];
+        (instance.exit, instance.recalled) = (message, None);
+        instance.forget_at = now.mono + self.config.forget_after;
         self.set_freshness(ix, Freshness::Exited);
         self.judge_instance(ix, now);
         Ok(Reply::Done)
@@ -282,6 +276,9 @@ impl Engine {
         }
         self.freshness[before as usize] -= 1;
         self.freshness[freshness as usize] += 1;
+        if before == Freshness::Suspect {
+            self.suspects.remove(&(instance.due, ix));
+        }
         self.world.recount_freshness(ix, before);
     }
 

@@ -24,7 +24,11 @@ impl Engine {
         let speaks = instance.is_gone() || instance.tainted.is_some() || (heard && !pending);
         let counts = std::mem::replace(&mut instance.speaks, speaks) && speaks;
         let before = instance.leaf.status();
-        let changed = instance.leaf.set(status, counts, instance.interval, at);
+        let mut changed = instance.leaf.set(status, counts, instance.interval, at);
+        if !heard && !instance.is_gone() {
+            // What cannot be seen is unknown, however it was of late.
+            changed = instance.leaf.show(status, at.1) || changed;
+        }
         if changed {
             self.world.recount_status(ix, before);
         } else if words_changed {
@@ -32,17 +36,14 @@ impl Engine {
             self.world.touch_instance(ix);
         }
         self.world.count_evidence(ix);
+        self.world.recount_without(ix);
         self.ask_for_wake(ix, now.mono);
     }
 
     fn ask_for_wake(&mut self, ix: InstanceIx, now: Mono) {
         let instance = &mut self.world.instances[ix];
-        if let Some(look) = instance.next_look(now)
-            && instance.next_wake.is_none_or(|asked| look < asked)
-        {
-            instance.next_wake = Some(look);
-            self.wakes.push(look, Wake::Instance(ix));
-        }
+        let look = instance.next_look(now);
+        self.wakes.ask(&mut instance.next_wake, look, Wake::Instance(ix));
     }
 }
 

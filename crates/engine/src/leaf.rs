@@ -83,6 +83,15 @@ impl Leaf {
         self.look(now)
     }
 
+    /// Shows this status whatever the past says, until the next look. True if that is another than was shown before.
+    pub(crate) fn show(&mut self, status: Status, now: Wall) -> bool {
+        let changed = status != self.shown;
+        if changed {
+            (self.shown, self.since) = (status, now);
+        }
+        changed
+    }
+
     /// Lets time pass. True if what the roll-up sees changed.
     pub(crate) fn look(&mut self, now: (Mono, Wall)) -> bool {
         let shown = match &mut self.flap {

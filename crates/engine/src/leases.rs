@@ -27,6 +27,9 @@ pub(crate) struct Leases {
     streams: HashMap<StreamId, Vec<Slot>>,
     /// Slots of instances that are suspect or gone: where a beat is a return.
     stale: Vec<Slot>,
+    /// Slots that a stream kept when its instance was taken over: should it take the instance back, they serve again,
+    /// so that two streams fighting over an instance do not eat up the slab.
+    kept: HashMap<(StreamId, InstanceIx), Slot>,
 }
 
 impl Leases {
@@ -37,6 +40,7 @@ impl Leases {
             free: Vec::new(),
             streams: HashMap::new(),
             stale: Vec::new(),
+            kept: HashMap::new(),
         }
     }
 
@@ -78,9 +82,18 @@ impl Leases {
         deadline: Mono,
     ) -> Option<Slot> {
         let owner = self.entries[slot.0 as usize].owner;
-        if owner.is_some() && owner != stream {
-            let new = self.allocate(stream, deadline)?;
+        if let Some(other) = owner.filter(|_| owner != stream) {
+            let kept = stream.and_then(|stream| self.kept.remove(&(stream, instance)));
+            let new = match kept {
+                Some(kept) => {
+                    self.slab.set_orphaned(kept, false);
+                    self.slab.touch(kept, deadline);
+                    kept
+                }
+                None => self.allocate(stream, deadline)?,
+            };
             self.orphan(slot);
+            self.kept.insert((other, instance), slot);
             self.assign(new, instance);
             return Some(new);
         }
@@ -122,6 +135,7 @@ impl Leases {
     pub(crate) fn end(&mut self, stream: StreamId) -> Vec<InstanceIx> {
         let slots = self.streams.remove(&stream).unwrap_or_default();
         let mut kept = Vec::new();
+        self.kept.retain(|&(owner, _), _| owner != stream);
         for slot in slots {
             let entry = &mut self.entries[slot.0 as usize];
             entry.owner = None;

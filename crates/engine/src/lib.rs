@@ -7,6 +7,7 @@
 //! An [`Event`] goes through [`Engine::apply`]: a handler (`registry`, `freshness`, `operate`) changes the `world`,
 //! which notes what it touched; `settle` rolls that up and makes one revision of it.
 
+mod blame;
 mod causes;
 mod config;
 mod debounce;
@@ -64,13 +65,15 @@ pub struct Engine {
     convictions: u64,
     disagreements: u64,
     freshness: [u64; 4],
+    /// Who falls silent, by when they will be convicted.
+    suspects: std::collections::BTreeSet<(Mono, world::InstanceIx)>,
 }
 
 impl Engine {
     /// An empty system, seen from `now` on.
     pub fn new(config: Config, epoch: Epoch, slab: Arc<Slab>, now: Now) -> Self {
         let mut wakes = wake::Wakes::default();
-        wakes.push(now.mono + config.settle, wake::Wake::System);
+        wakes.ask(&mut None, Some(now.mono + config.settle), wake::Wake::System);
         Self {
             observer: observer::Observer::new(&config, now.mono),
             config,
@@ -89,6 +92,7 @@ impl Engine {
             convictions: 0,
             disagreements: 0,
             freshness: [0; 4],
+            suspects: std::collections::BTreeSet::new(),
         }
     }
 

@@ -14,6 +14,12 @@ use crate::{Config, Tick};
 const LATE_TICKS: u32 = 4;
 /// A gap over this also suspends conviction for one interval, and waiting for idle ingress ends after it.
 const LONG_GAP: Duration = Duration::from_secs(1);
+/// A whole gap is made up for if it is not over this, or if the last one so long is this far back. What is missed in
+/// between comes out of a credit of [`CREDIT_MAX`], refilled by a [`CREDIT_SHARE`]th of the time that passes: who is
+/// late all the time would otherwise move deadlines as fast as time, and find nobody lost ever again.
+const LONG_GAPS_APART: Duration = Duration::from_secs(10);
+const CREDIT_MAX: Duration = Duration::from_secs(1);
+const CREDIT_SHARE: u32 = 8;
 /// At most this share of the live may be convicted within [`CONVICTION_WINDOW`], in percent; one is always allowed.
 const CONVICTION_PERCENT: usize = 15;
 const CONVICTION_WINDOW: Duration = Duration::from_secs(1);
@@ -40,6 +46,8 @@ pub(crate) struct Observer {
     ingress: u64,
     /// After a late tick: nothing is judged until ingress was idle for a tick, or until then.
     draining: Option<Mono>,
+    /// How much more missed time may be made up for; refilled as time passes.
+    credit: Duration,
     /// When the last long gap ended.
     resumed: Option<Mono>,
     /// Convictions within the window.
@@ -74,6 +82,7 @@ impl Observer {
             last: None,
             ingress: 0,
             draining: None,
+            credit: CREDIT_MAX,
             resumed: None,
             recent: VecDeque::new(),
             eased: now,
@@ -89,6 +98,7 @@ impl Observer {
     pub(crate) fn wake(&mut self, tick: Tick, now: Mono) -> Woken {
         let gap = self.last.map_or(Duration::ZERO, |last| now.since(last));
         let idle = tick.ingress == self.ingress;
+        self.credit = (self.credit + gap / CREDIT_SHARE).min(CREDIT_MAX);
         (self.last, self.ingress) = (Some(now), tick.ingress);
         let late = gap > self.tick * LATE_TICKS;
         self.late_ticks += u64::from(late);
@@ -98,22 +108,22 @@ impl Observer {
                 may_judge: true,
             };
         }
-        let missed = if late { gap } else { Duration::ZERO } + tick.suspended;
-        if missed > Duration::ZERO {
-            self.doubt(
-                if missed > LONG_GAP {
-                    SCORE_LONG_GAP
-                } else {
-                    SCORE_LATE
-                },
-                now,
-            );
-            self.draining = Some(now + LONG_GAP);
+        let gap = if late { gap } else { Duration::ZERO };
+        let slept = tick.suspended > self.tick * LATE_TICKS;
+        if late || slept {
+            let long = slept || gap > LONG_GAP;
+            self.doubt(if long { SCORE_LONG_GAP } else { SCORE_LATE }, now);
+            if long && self.is_first_long(now) {
+                self.draining = None;
+            }
+            self.draining.get_or_insert(now + LONG_GAP);
         }
-        if missed > LONG_GAP {
+        let missed = self.make_up_for(gap, now);
+        if slept || gap > LONG_GAP {
             self.resumed = Some(now);
         }
-        if missed.is_zero() && (idle || self.draining.is_some_and(|until| now >= until)) {
+        let waited = self.draining.is_some_and(|until| now >= until);
+        if waited || (!late && !slept && idle) {
             self.draining = None;
         }
         self.ease(now);
@@ -121,6 +131,22 @@ impl Observer {
             missed,
             may_judge: self.draining.is_none(),
         }
+    }
+
+    /// By how much deadlines move for a gap. The monotonic clock stands still while the machine sleeps, so that for
+    /// sleep there is nothing to make up for.
+    fn make_up_for(&mut self, gap: Duration, now: Mono) -> Duration {
+        if gap > LONG_GAP && self.is_first_long(now) {
+            return gap;
+        }
+        let missed = gap.min(self.credit);
+        self.credit -= missed;
+        missed
+    }
+
+    /// No long gap ended within the last [`LONG_GAPS_APART`].
+    fn is_first_long(&self, now: Mono) -> bool {
+        self.resumed.is_none_or(|last| now.since(last) >= LONG_GAPS_APART)
     }
 
     /// Judges the view when somebody is due for conviction, and looks whether an earlier doubt is over.
@@ -267,10 +293,35 @@ mod tests {
         assert_eq!(
             woken,
             Woken {
-                missed: Duration::from_secs(60),
+                missed: Duration::ZERO,
                 may_judge: false
             }
         );
+        assert!(observer.suspends(Duration::from_secs(1), Mono(20 * MS)));
+    }
+
+    #[test]
+    fn two_clocks_read_one_after_the_other_are_no_sleep() {
+        let mut observer = observer();
+        observer.wake(tick(0), Mono(0));
+        let jitter = Tick {
+            suspended: Duration::from_micros(37),
+            ..tick(5)
+        };
+        assert!(observer.wake(jitter, Mono(10 * MS)).may_judge);
+    }
+
+    #[test]
+    fn one_who_is_always_late_moves_deadlines_slower_than_time() {
+        let mut observer = observer();
+        let (mut missed, mut judged) = (Duration::ZERO, 0);
+        for n in 0..1_200 {
+            let woken = observer.wake(tick(n), Mono(n * 50 * MS));
+            missed += woken.missed;
+            judged += u32::from(woken.may_judge);
+        }
+        assert!(missed < Duration::from_secs(60 / 8 + 2), "{missed:?} of a minute");
+        assert!(judged > 30, "{judged} times of 1,200");
     }
 
     #[test]

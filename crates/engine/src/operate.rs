@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ward_model::{Freshness, InstanceId, Maintenance, Mono, Name, Now, Wall};
 
-use crate::{Declaration, Engine, Refusal, Reply, wake::Wake, world::ServiceIx};
+use crate::{Declaration, Engine, Refusal, Reply, world::ServiceIx};
 
 impl Engine {
     pub(crate) fn start_maintenance(
@@ -36,9 +36,6 @@ impl Engine {
         let service = &mut self.world.services[ix];
         service.maintenance = Some(maintenance.clone());
         service.maintenance_due = duration.map(|duration| now.mono + duration);
-        if let Some(due) = service.maintenance_due {
-            self.wakes.push(due, Wake::Service(ix));
-        }
         self.world.touch_service(ix);
         Ok(Reply::Maintenance(Box::new(maintenance)))
     }

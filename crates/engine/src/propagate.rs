@@ -130,7 +130,7 @@ fn refresh_own(world: &mut World, dirty: &[ServiceIx], now: Mono, wall: Wall) ->
         let service = &mut world.services[ix];
         let (status, _) = own(service, now);
         let fell = status < service.own.0 && service.effective.0 == service.own.0;
-        if std::mem::take(&mut service.rewired) || fell {
+        if service.rewired || fell {
             lowered.push(ix);
         }
         if status != service.own.0 {

@@ -9,6 +9,7 @@ use ward_model::{Freshness, Hello, Incarnation, InstanceId, Name, Now, Status, U
 use crate::{
     Declaration, Engine, Lease, Refusal, Registered, Reply, Slot, StreamId,
     leaf::Leaf,
+    wake::Wake,
     world::{Instance, InstanceIx, ServiceIx},
 };
 
@@ -129,6 +130,7 @@ impl Engine {
             .take_over(self.world.instances[ix].slot, ix, stream, deadline);
         let instance = &mut self.world.instances[ix];
         instance.slot = slot.ok_or(Refusal::TooManyInstances(bounds::INSTANCES))?;
+        let same = (instance.interval, &instance.incarnation) == (hello.interval, &hello.incarnation);
         (instance.interval, instance.lease) = (hello.interval, lease);
         if instance.incarnation == hello.incarnation {
             // The life before the aggregator's start goes on, so it had not ended.
@@ -147,7 +149,9 @@ impl Engine {
                 .for_each(|signal| signal.leaf = Leaf::new(Status::Healthy, now.wall));
             self.world.restart(ix, now.wall);
         }
-        self.world.touch_instance(ix);
+        if !same {
+            self.world.touch_instance(ix);
+        }
         Ok(ix)
     }
 
@@ -199,7 +203,9 @@ impl Engine {
         self.leases.release(slot);
         let instance = self.drop_instance(ix);
         let service = &mut self.world.services[instance.service];
-        service.remember_departed(instance.id.instance, instance.incarnation);
+        for life in instance.lives() {
+            service.remember_departed(instance.id.instance.clone(), life.clone());
+        }
     }
 
     /// Takes an instance away whose stream may still beat.
@@ -209,8 +215,11 @@ impl Engine {
     }
 
     fn drop_instance(&mut self, ix: InstanceIx) -> Instance {
+        self.wakes
+            .ask(&mut self.world.instances[ix].next_wake, None, Wake::Instance(ix));
         let instance = self.world.remove_instance(ix);
         self.freshness[instance.freshness as usize] -= 1;
+        self.suspects.remove(&(instance.due, ix));
         if let Some(before) = instance.published {
             self.gone
                 .push((ward_model::EntityKey::Instance(instance.id.clone()), Some(before)));
@@ -257,7 +266,6 @@ impl Engine {
             status_now,
         );
         instance.recalled = Some(status);
-        instance.due = due;
         instance.tainted = Self::unclean_end(ended).filter(|_| ended != Freshness::Suspect);
         let ix = self.world.add_instance(instance);
         self.freshness[Freshness::Fresh as usize] += 1;
@@ -265,6 +273,7 @@ impl Engine {
         self.leases.slab.park(slot, due);
         self.leases.watch_for_return(slot);
         self.set_freshness(ix, Freshness::Suspect);
+        self.set_due(ix, due);
         self.judge_instance(ix, now);
         Ok(Reply::Done)
     }
@@ -303,10 +312,11 @@ impl Engine {
             dependencies: Some(hello.dependencies.clone()),
         };
         let others = service.instances.len() > 1;
-        let in_force = service.file.as_ref().or(others.then_some(&before));
-        let differs = in_force
-            .map(|in_force| state::differences(in_force, &service.hello))
-            .unwrap_or_default();
+        let differs = match &service.file {
+            Some(file) => state::differences(file, &service.hello, "instead of"),
+            None if others => state::differences(&before, &service.hello, "where others declared"),
+            None => Vec::new(),
+        };
         if differs.is_empty() {
             service.disagreements.remove(&hello.id.instance);
         } else {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, SystemState};
 
 use crate::{
-    Engine, causes, propagate, view,
+    Engine, blame, propagate, view,
+    wake::Wake,
     world::{InstanceIx, ServiceIx},
 };
 
@@ -20,9 +21,12 @@ impl Engine {
         }
         let dirty = std::mem::take(&mut self.world.dirty_services);
         let instances = std::mem::take(&mut self.world.dirty_instances);
-        self.ask_for_seats(&dirty, now.mono);
+        self.ask_for_wakes(&dirty, now.mono);
         let moved = propagate::propagate(&mut self.world, &dirty, now.mono, now.wall);
-        let touched = self.find_causes(&dirty, &moved, now.mono);
+        let rewired = self.rewired(&dirty);
+        let blaming = blame::refresh(&mut self.world, &dirty, &moved, &rewired, now.mono);
+        let mut touched: BTreeSet<ServiceIx> = dirty.iter().chain(&moved).chain(&blaming).copied().collect();
+        touched.extend(self.victims(&moved));
         for &ix in &touched {
             self.system.count(&mut self.world, ix);
         }
@@ -76,43 +80,34 @@ impl Engine {
         })
     }
 
-    /// Services that miss instances are looked at again when that is judged.
-    fn ask_for_seats(&mut self, dirty: &[ServiceIx], now: Mono) {
+    fn ask_for_wakes(&mut self, dirty: &[ServiceIx], now: Mono) {
         for &ix in dirty {
             let service = &mut self.world.services[ix];
             service.dirty = false;
-            let short = service.counted() > 0 && service.counted() < service.wanted();
-            if short && service.seats_due > now && !std::mem::replace(&mut service.seats_asked, true) {
-                let due = service.seats_due;
-                self.wakes.push(due, crate::wake::Wake::Service(ix));
-            }
+            let look = service.next_look(now);
+            self.wakes.ask(&mut service.next_wake, look, Wake::Service(ix));
         }
     }
 
-    /// Finds the causes of all services that may have others now. Returns every service whose state may have changed.
-    fn find_causes(&mut self, dirty: &[ServiceIx], moved: &[ServiceIx], now: Mono) -> BTreeSet<ServiceIx> {
-        let mut touched: BTreeSet<ServiceIx> = dirty.iter().chain(moved).copied().collect();
-        let moved: BTreeSet<ServiceIx> = moved.iter().copied().collect();
-        let mut open: Vec<ServiceIx> = touched.iter().copied().collect();
-        let mut queued = touched.clone();
-        while let Some(ix) = open.pop() {
-            queued.remove(&ix);
-            let causes = causes::roots(&self.world, ix, now);
-            let service = &mut self.world.services[ix];
-            let changed = causes != service.causes;
-            service.causes = causes;
-            if changed || moved.contains(&ix) {
-                let dependents: Vec<_> = service.dependents.keys().copied().collect();
-                for dependent in dependents {
-                    let bad = self.world.services[dependent].effective.0.is_bad();
-                    if bad && (changed || !touched.contains(&dependent)) && queued.insert(dependent) {
-                        touched.insert(dependent);
-                        open.push(dependent);
-                    }
-                }
-            }
-        }
-        touched
+    /// Bad services that depend on one whose verdict changed: what they say of it changes even if they do not.
+    fn victims(&self, moved: &[ServiceIx]) -> Vec<ServiceIx> {
+        let services = &self.world.services;
+        let dependents = moved
+            .iter()
+            .flat_map(|&ix| services[ix].dependents.keys().copied());
+        dependents
+            .filter(|&ix| services[ix].effective.0.is_bad())
+            .collect()
+    }
+
+    /// Those among `dirty` that have other edges than at the last roll-up.
+    fn rewired(&mut self, dirty: &[ServiceIx]) -> Vec<ServiceIx> {
+        let services = &mut self.world.services;
+        dirty
+            .iter()
+            .copied()
+            .filter(|&ix| std::mem::take(&mut services[ix].rewired))
+            .collect()
     }
 
     /// Drops services that only stood for something others needed and no longer do.
@@ -135,6 +130,8 @@ impl Engine {
     pub(crate) fn drop_service(&mut self, ix: ServiceIx, open: &mut Vec<ServiceIx>) -> Option<Gone> {
         open.extend(self.world.services[ix].edges.iter().map(|edge| edge.target));
         self.world.replace_edges(ix, Vec::new());
+        self.wakes
+            .ask(&mut self.world.services[ix].next_wake, None, Wake::Service(ix));
         self.world.dirty_services.retain(|&dirty| dirty != ix);
         self.system.forget(&mut self.world, ix);
         self.system.settle(self.wall);

@@ -55,7 +55,7 @@ impl Default for Slab {
 impl Slab {
     /// A beat: the slot is good until `deadline`.
     ///
-    /// Wait-free. A slot that was never handed out is ignored.
+    /// Wait-free. A slot in a part of the slab that was never reserved is ignored.
     #[inline]
     pub fn touch(&self, slot: Slot, deadline: Mono) {
         if let Some(entry) = self.entry(slot) {
@@ -124,7 +124,8 @@ impl Slab {
         self.touch(slot, Mono(IDLE));
     }
 
-    /// Calls `expired` with each of the first `slots` slots, and its deadline, that is before or at `now`.
+    /// Calls `expired` with each slot, and its deadline, that is before or at `now`, among the first `slots` and those
+    /// that share a chunk with them, which are idle.
     pub(crate) fn sweep(&self, slots: u32, now: Mono, mut expired: impl FnMut(Slot, Mono)) {
         let chunks = self
             .chunks
@@ -141,9 +142,8 @@ impl Slab {
         }
     }
 
-    /// Moves every deadline by `gap`: time that passed while this process could not listen counts for nobody.
-    ///
-    /// A beat stored meanwhile may be moved as well; that delays one conviction by `gap` once.
+    /// Moves every deadline by `gap`: time that passed while this process could not listen counts for nobody. A beat
+    /// stored meanwhile stands as it is.
     pub(crate) fn shift(&self, gap: Duration) {
         let gap = u64::try_from(gap.as_nanos()).unwrap_or(u64::MAX);
         for entry in self
@@ -153,8 +153,10 @@ impl Slab {
             .flat_map(|chunk| &chunk.deadlines)
         {
             let deadline = entry.load(Relaxed);
-            if deadline < PARKED {
-                entry.store(deadline.saturating_add(gap), Relaxed);
+            let moved = deadline.saturating_add(gap).min(PARKED - 1);
+            if deadline < PARKED && entry.compare_exchange(deadline, moved, Relaxed, Relaxed).is_err() {
+                // A beat came meanwhile, which needs no moving.
+                continue;
             }
         }
     }

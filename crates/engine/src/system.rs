@@ -12,10 +12,15 @@ use crate::{
 /// How many bad services are asked for their causes; the worst come first.
 const ASKED_FOR_CAUSES: usize = 64;
 
+/// How many critical services that are Unknown are named; one is enough to matter.
+const UNKNOWN_TOLD: usize = 16;
+
 /// Services by criticality, maintenance and verdict.
 #[derive(Debug)]
 pub(crate) struct System {
     tally: [[[u32; 4]; 2]; 3],
+    /// Critical services that are Unknown.
+    critical_unknown: BTreeSet<ServiceIx>,
     /// Services that make the system bad, the worst first.
     culprits: BTreeSet<(Reverse<Status>, ServiceIx)>,
     pub(crate) status: Status,
@@ -26,6 +31,7 @@ impl System {
     pub(crate) fn new(wall: Wall) -> Self {
         Self {
             tally: Default::default(),
+            critical_unknown: BTreeSet::new(),
             culprits: BTreeSet::new(),
             status: Status::Unknown,
             since: wall,
@@ -49,6 +55,9 @@ impl System {
             if contribution.is_bad() {
                 self.culprits.insert((Reverse(contribution), ix));
             }
+            if (criticality, status) == (Criticality::Critical, Status::Unknown) {
+                self.critical_unknown.insert(ix);
+            }
         }
     }
 
@@ -60,18 +69,17 @@ impl System {
 
     fn discount(&mut self, ix: ServiceIx, (criticality, maintained, status): (Criticality, bool, Status)) {
         self.tally[criticality as usize][usize::from(maintained)][status as usize] -= 1;
+        self.critical_unknown.remove(&ix);
         self.culprits
             .remove(&(Reverse(through_criticality(criticality, maintained, status)), ix));
     }
 
-    /// Computes the verdict again; true if it changed.
-    pub(crate) fn settle(&mut self, wall: Wall) -> bool {
+    /// Computes the verdict again.
+    pub(crate) fn settle(&mut self, wall: Wall) {
         let status = self.join().join(self.best());
-        let changed = status != self.status;
-        if changed {
+        if status != self.status {
             (self.status, self.since) = (status, wall);
         }
-        changed
     }
 
     fn join(&self) -> Status {
@@ -82,11 +90,12 @@ impl System {
     }
 
     /// The best verdict among those that matter: if all of them are dead, so is the system. Unknown if none matters.
+    /// Here too maintenance can do no worse than degrade: a system of one service is not dead while that is worked on.
     fn best(&self) -> Status {
         let matters = |cell: &(Criticality, bool, Status)| cell.0 != Criticality::Optional;
         self.cells()
             .filter(matters)
-            .map(|cell| cell.2)
+            .map(|(_, maintained, status)| through_criticality(Criticality::Critical, maintained, status))
             .min()
             .unwrap_or(Status::Unknown)
     }
@@ -127,19 +136,10 @@ impl System {
         }
     }
 
-    /// Critical services that are Unknown.
+    /// Critical services that are Unknown, at most [`UNKNOWN_TOLD`].
     pub(crate) fn critical_unknown(&self, world: &World) -> Vec<Name> {
-        let unknown = |maintained: usize| {
-            self.tally[Criticality::Critical as usize][maintained][Status::Unknown as usize]
-        };
-        if unknown(0) + unknown(1) == 0 {
-            return Vec::new();
-        }
-        let services = world.names.values().map(|&ix| &world.services[ix]);
-        let unknown = services.filter(|service| {
-            service.criticality() == Criticality::Critical && service.effective.0 == Status::Unknown
-        });
-        unknown.map(|service| service.name.clone()).collect()
+        let told = self.critical_unknown.iter().take(UNKNOWN_TOLD);
+        told.map(|&ix| world.services[ix].name.clone()).collect()
     }
 
     /// Root causes of the services that make it bad, the worst first.
@@ -148,7 +148,7 @@ impl System {
         let of_services = self
             .worst()
             .take(ASKED_FOR_CAUSES)
-            .flat_map(|ix| world.services[ix].causes.iter().copied());
+            .flat_map(|ix| causes_of(world, ix));
         for cause in of_services {
             if !causes.contains(&cause) && causes.len() < bounds::CAUSES {
                 causes.push(cause);
@@ -188,5 +188,15 @@ impl System {
             message,
             since: self.since,
         }
+    }
+}
+
+/// A bad service's causes; itself where nothing else is found.
+fn causes_of(world: &World, ix: ServiceIx) -> Vec<ServiceIx> {
+    let causes = &world.services[ix].causes;
+    if causes.is_empty() {
+        vec![ix]
+    } else {
+        causes.iter().map(|&(_, root)| root).collect()
     }
 }

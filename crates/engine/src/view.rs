@@ -8,14 +8,19 @@ use ward_model::{
 };
 
 use crate::{
+    causes,
     propagate::{self, Source, bad_edges},
     rollup::through_dependency,
     world::{Check, Culprit, Instance, InstanceIx, ServiceIx, Signal, World},
 };
 
+/// Most disagreements told; the metric counts all.
+const DISAGREEMENTS_TOLD: usize = 8;
+
 pub(crate) fn check_condition(check: &Check) -> Condition {
     let reason = check.reason();
     let message = match reason {
+        Reason::Flapping => flapping_message(check.leaf.raw(), &check.message),
         Reason::Starting => "no first result yet".into(),
         Reason::StartupTimeout => "no first result by the startup deadline".into(),
         _ => check.message.clone(),
@@ -58,13 +63,11 @@ pub(crate) fn signal_condition(signal: &Signal) -> Condition {
 pub(crate) fn instance_condition(instance: &Instance) -> Condition {
     let status = instance.leaf.status();
     let judged = instance.judge(|_| false);
-    let (reason, message) = if instance.leaf.is_flapping() {
-        (
-            Reason::Flapping,
-            format!("changes too often; {} at present", judged.status),
-        )
+    let message = instance_message(instance, judged.culprit);
+    let (reason, message) = if instance.leaf.is_flapping() && (instance.is_heard() || instance.is_gone()) {
+        (Reason::Flapping, flapping_message(judged.status, &message))
     } else {
-        (judged.reason, instance_message(instance, judged.culprit))
+        (judged.reason, message)
     };
     Condition {
         status,
@@ -72,6 +75,12 @@ pub(crate) fn instance_condition(instance: &Instance) -> Condition {
         message,
         since: instance.leaf.since(),
     }
+}
+
+/// What is behind the flapping must not be hidden by it.
+fn flapping_message(now: Status, message: &str) -> String {
+    let colon = if message.is_empty() { "" } else { ": " };
+    format!("changes too often, held at its worst of late; now {now}{colon}{message}")
 }
 
 fn instance_message(instance: &Instance, culprit: Culprit<'_>) -> String {
@@ -273,7 +282,7 @@ pub(crate) fn service(world: &World, ix: ServiceIx, now: Mono) -> ServiceState {
         name: service.name.clone(),
         own: own(world, ix, now),
         condition: effective(world, ix, now),
-        causes: service.causes.iter().map(|&ix| name_of(ix)).collect(),
+        causes: causes::named(world, ix),
         criticality: service.criticality(),
         dependencies: dependencies.collect(),
         instances: InstanceCounts {
@@ -288,7 +297,12 @@ pub(crate) fn service(world: &World, ix: ServiceIx, now: Mono) -> ServiceState {
         min_healthy: u32::try_from(service.wanted()).unwrap_or(u32::MAX),
         maintenance: service.maintenance.clone(),
         reported: service.reported,
-        disagreements: service.disagreements.values().cloned().collect(),
+        disagreements: service
+            .disagreements
+            .values()
+            .take(DISAGREEMENTS_TOLD)
+            .cloned()
+            .collect(),
         up_since: service.live.first().map(|&(started, _)| started),
     }
 }
@@ -301,7 +315,7 @@ pub(crate) fn instances(world: &World, ix: ServiceIx, limit: usize) -> Vec<Insta
         .values()
         .copied()
         .filter(|ix| !service.bad.contains(ix));
-    let order: Vec<InstanceIx> = crate::causes::worst_instances(world, service)
+    let order: Vec<InstanceIx> = causes::worst_instances(world, service, limit)
         .into_iter()
         .chain(well)
         .collect();

@@ -1,10 +1,10 @@
 //! Moments at which something must be looked at though nothing happens: startup deadlines, ends of flapping and of
 //! maintenance, forgetting.
 //!
-//! A wake only says "look again": what it finds decides, so that one too many, or one for a place that has another
-//! holder by now, does no harm.
+//! A wake only says "look again": what it finds decides. Each holder has one at most, the earliest it needs, and asks
+//! anew when that has come; so there are never more wakes than things.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::collections::BTreeSet;
 
 use ward_model::Mono;
 
@@ -18,21 +18,36 @@ pub(crate) enum Wake {
     System,
 }
 
-/// The wakes to come. Bounded by what asks: an instance and a service ask again only when the one before has come.
+/// The wakes to come.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes(BinaryHeap<Reverse<(Mono, Wake)>>);
+pub(crate) struct Wakes(BTreeSet<(Mono, Wake)>);
 
 impl Wakes {
-    pub(crate) fn push(&mut self, at: Mono, wake: Wake) {
-        self.0.push(Reverse((at, wake)));
+    /// Makes `at` the one moment at which `wake` comes; `asked` is what its holder asked for so far.
+    pub(crate) fn ask(&mut self, asked: &mut Option<Mono>, at: Option<Mono>, wake: Wake) {
+        if *asked == at {
+            return;
+        }
+        if let Some(before) = std::mem::replace(asked, at) {
+            self.0.remove(&(before, wake));
+        }
+        if let Some(at) = at {
+            self.0.insert((at, wake));
+        }
     }
 
-    /// The next one that has come.
+    /// The next one that has come. Its holder is to forget what it asked for.
     pub(crate) fn pop(&mut self, now: Mono) -> Option<Wake> {
-        let Reverse((at, _)) = self.0.peek()?;
-        if *at > now {
+        let &(at, wake) = self.0.first()?;
+        if at > now {
             return None;
         }
-        self.0.pop().map(|Reverse((_, wake))| wake)
+        self.0.pop_first();
+        Some(wake)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 }

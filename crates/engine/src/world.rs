@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use slab::Slab as Arena;
 use ward_model::{Freshness, Mono, Name, Status, Wall};
 
+use crate::causes;
+
 pub(crate) use instance::{Check, Culprit, Instance, Signal};
 pub(crate) use service::{Edge, Service};
 
@@ -82,6 +84,7 @@ impl World {
         under.reported = true;
         under.count(ix, None, Some(status));
         under.live.insert((started, ix));
+        under.without[status as usize] += 1;
         self.touch_service(service);
         self.touch_instance(ix);
         ix
@@ -89,12 +92,13 @@ impl World {
 
     /// Takes an instance and its observations away. The caller rebuilds the edges of its service.
     pub(crate) fn remove_instance(&mut self, ix: InstanceIx) -> Instance {
-        self.drop_observations(ix, |_| true);
+        self.drop_observations(ix);
         let instance = self.instances.remove(ix);
         let under = &mut self.services[instance.service];
         under.instances.remove(&instance.id.instance);
         under.disagreements.remove(&instance.id.instance);
         under.count(ix, Some(instance.leaf.status()), None);
+        under.without[instance.without as usize] -= 1;
         under.live.remove(&(instance.started, ix));
         under.suspects -= u32::from(instance.is_suspect());
         under.lost -= u32::from(instance.is_gone());
@@ -109,6 +113,16 @@ impl World {
         self.services[service].count(ix, Some(before), Some(status));
         self.touch_service(service);
         self.touch_instance(ix);
+    }
+
+    /// Brings what an instance counts as without its checks about bad subjects up to date.
+    pub(crate) fn recount_without(&mut self, ix: InstanceIx) {
+        let status = causes::without_observations(self, &self.instances[ix]);
+        let instance = &mut self.instances[ix];
+        let before = std::mem::replace(&mut instance.without, status);
+        let counts = &mut self.services[instance.service].without;
+        counts[before as usize] -= 1;
+        counts[status as usize] += 1;
     }
 
     /// An instance's freshness is another than `before`.

@@ -1,8 +1,8 @@
 //! What a report says about one instance, taken into the world: its checks, its signals, their values.
 
 use ward_model::{
-    CheckDeclaration, CheckKind, CheckResult, Hello, Name, Now, SignalDeclaration, SignalValue, Status,
-    Update, bounds,
+    CheckDeclaration, CheckKind, CheckResult, Hello, MinHealthy, Mono, Name, Now, SignalDeclaration,
+    SignalValue, Status, Update, Wall, bounds,
 };
 
 use crate::{
@@ -16,10 +16,12 @@ impl Engine {
     /// The declarations and the full state of a hello. Returns how many results and values had no place.
     pub(super) fn take_hello_state(&mut self, ix: InstanceIx, hello: Hello, now: Now) -> u32 {
         let instance = &mut self.world.instances[ix];
-        instance.version = hello.version;
-        instance.labels = hello.labels;
         instance.sequence = hello.sequence;
-        self.declare_checks(ix, hello.checks, now);
+        if instance.version != hello.version || instance.labels != hello.labels {
+            (instance.version, instance.labels) = (hello.version, hello.labels);
+            self.world.touch_instance(ix);
+        }
+        self.declare_checks(ix, hello.checks, now.mono + hello.startup_deadline, now);
         self.declare_signals(ix, hello.signals, now);
         let update = Update {
             sequence: hello.sequence,
@@ -64,11 +66,12 @@ impl Engine {
             }
             None if instance.checks.len() < bounds::CHECKS => {
                 let leaf = Leaf::new(result.status, now.wall);
+                let bare = undeclared(result.name, now.wall);
                 instance.checks.push(Check {
                     message: result.message,
                     leaf,
                     pending: false,
-                    ..undeclared(result.name)
+                    ..bare
                 });
                 self.world.touch_service(self.world.instances[ix].service);
                 self.world.touch_instance(ix);
@@ -90,15 +93,10 @@ impl Engine {
         else {
             let room = instance.signals.len() < bounds::SIGNALS;
             if room {
-                let leaf = Leaf::new(Status::Healthy, now.wall);
-                let signal = Signal {
-                    name: value.name,
+                instance.signals.push(Signal {
                     value: value.value,
-                    degraded: None,
-                    unhealthy: None,
-                    leaf,
-                };
-                instance.signals.push(signal);
+                    ..valueless(value.name, now.wall)
+                });
                 self.world.touch_instance(ix);
             }
             return room;
@@ -112,86 +110,119 @@ impl Engine {
         true
     }
 
-    /// Makes an instance's checks those declared; one that was there before keeps its word and its past.
-    fn declare_checks(&mut self, ix: InstanceIx, declared: Vec<CheckDeclaration>, now: Now) {
+    /// Makes an instance's checks those declared; one that was there before keeps its word and its past. Those that
+    /// were never declared stay.
+    fn declare_checks(&mut self, ix: InstanceIx, declared: Vec<CheckDeclaration>, deadline: Mono, now: Now) {
         let service = self.world.instances[ix].service;
-        self.world.drop_observations(ix, |_| true);
+        if is_declared(&self.world.instances[ix].checks, &declared) {
+            return;
+        }
+        self.world.drop_observations(ix);
         let mut before = std::mem::take(&mut self.world.instances[ix].checks);
         for declaration in declared.into_iter().take(bounds::CHECKS) {
             let subject = self.world.subject(service, declaration.subject, now);
             let known = before.iter().position(|check| check.name == declaration.name);
             let check = match known {
-                Some(place) => Check {
-                    kind: declaration.kind,
-                    subject,
-                    ..before.swap_remove(place)
-                },
-                None => Check {
-                    kind: declaration.kind,
-                    subject,
-                    leaf: Leaf::new(Status::Unknown, now.wall),
-                    ..undeclared(declaration.name)
-                },
+                Some(place) => before.swap_remove(place),
+                None => {
+                    self.world.instances[ix].startup_due = deadline;
+                    undeclared(declaration.name, now.wall)
+                }
+            };
+            let check = Check {
+                kind: declaration.kind,
+                subject,
+                declared: true,
+                ..check
             };
             self.world.add_observation(service, &check);
             self.world.instances[ix].checks.push(check);
         }
+        let room = bounds::CHECKS - self.world.instances[ix].checks.len();
+        let others = before.into_iter().filter(|check| !check.declared).take(room);
+        self.world.instances[ix].checks.extend(others);
         self.world.touch_instance(ix);
         self.world.touch_service(service);
     }
 
+    /// The same for signals. A new level holds for the value that is there.
     fn declare_signals(&mut self, ix: InstanceIx, declared: Vec<SignalDeclaration>, now: Now) {
-        let mut before = std::mem::take(&mut self.world.instances[ix].signals);
-        let signals = declared.into_iter().take(bounds::SIGNALS).map(|declaration| {
-            let SignalDeclaration {
-                name,
+        let instance = &mut self.world.instances[ix];
+        let at = (now.mono, now.wall);
+        let mut before = std::mem::take(&mut instance.signals);
+        for SignalDeclaration {
+            name,
+            degraded,
+            unhealthy,
+        } in declared.into_iter().take(bounds::SIGNALS)
+        {
+            let known = before.iter().position(|signal| signal.name == name);
+            let signal = known.map_or_else(|| valueless(name, now.wall), |place| before.swap_remove(place));
+            let mut signal = Signal {
                 degraded,
                 unhealthy,
-            } = declaration;
-            match before.iter().position(|signal| signal.name == name) {
-                Some(place) => Signal {
-                    degraded,
-                    unhealthy,
-                    ..before.swap_remove(place)
-                },
-                None => Signal {
-                    name,
-                    value: 0.0,
-                    degraded,
-                    unhealthy,
-                    leaf: Leaf::new(Status::Healthy, now.wall),
-                },
-            }
-        });
-        self.world.instances[ix].signals = signals.collect();
+                ..signal
+            };
+            let status = cross(signal.leaf.raw(), signal.value, degraded, unhealthy);
+            signal.leaf.set(status, false, instance.interval, at);
+            instance.signals.push(signal);
+        }
+        let room = bounds::SIGNALS - instance.signals.len();
+        let bare = |signal: &Signal| signal.degraded.is_none() && signal.unhealthy.is_none();
+        instance
+            .signals
+            .extend(before.into_iter().filter(bare).take(room));
     }
 }
 
+/// The checks are those declared already, and no others.
+fn is_declared(checks: &[Check], declared: &[CheckDeclaration]) -> bool {
+    let same = |(check, declaration): (&Check, &CheckDeclaration)| {
+        let subject = check.subject.as_ref().map(|(name, _)| name);
+        (&check.name, check.kind, subject)
+            == (&declaration.name, declaration.kind, declaration.subject.as_ref())
+    };
+    let before = || checks.iter().filter(|check| check.declared);
+    before().count() == declared.len() && before().zip(declared).all(same)
+}
+
 /// A check as it is before anything is known of it: required, about its own service.
-fn undeclared(name: Name) -> Check {
+fn undeclared(name: Name, wall: Wall) -> Check {
     Check {
         name,
         kind: CheckKind::Required,
         subject: None,
-        leaf: Leaf::new(Status::Unknown, ward_model::Wall::default()),
+        leaf: Leaf::new(Status::Unknown, wall),
         message: String::new(),
         pending: true,
+        declared: false,
         counted: None,
     }
 }
 
+/// A signal as it is before it has a value: idle, and no reason to doubt anything.
+fn valueless(name: Name, wall: Wall) -> Signal {
+    Signal {
+        name,
+        value: 0.0,
+        degraded: None,
+        unhealthy: None,
+        leaf: Leaf::new(Status::Healthy, wall),
+    }
+}
+
 /// In what a hello differs from what is in force, in words.
-pub(super) fn differences(in_force: &Declaration, declared: &Declaration) -> Vec<String> {
+pub(super) fn differences(in_force: &Declaration, declared: &Declaration, instead: &str) -> Vec<String> {
     let mut found = Vec::new();
     if let (Some(is), Some(says)) = (in_force.criticality, declared.criticality)
         && is != says
     {
-        found.push(format!("criticality {says:?} instead of {is:?}").to_lowercase());
+        found.push(format!("criticality {says:?} {instead} {is:?}").to_lowercase());
     }
     if let (Some(is), Some(says)) = (in_force.min_healthy, declared.min_healthy)
         && is != says
     {
-        found.push(format!("min_healthy {says:?} instead of {is:?}").to_lowercase());
+        found.push(format!("min_healthy {} {instead} {}", amount(says), amount(is)));
     }
     if let (Some(is), Some(says)) = (&in_force.dependencies, &declared.dependencies)
         && is != says
@@ -204,10 +235,17 @@ pub(super) fn differences(in_force: &Declaration, declared: &Declaration) -> Vec
             names.join(" ")
         };
         found.push(format!(
-            "dependencies [{}] instead of [{}]",
+            "dependencies [{}] {instead} [{}]",
             names(says),
             names(is)
         ));
     }
     found
+}
+
+fn amount(wanted: MinHealthy) -> String {
+    match wanted {
+        MinHealthy::Count(count) => count.to_string(),
+        MinHealthy::Percent(percent) => format!("{percent}%"),
+    }
 }

@@ -132,7 +132,7 @@ fn what_nobody_reports_is_unknown_and_what_is_observed_is_as_seen() {
         (Unhealthy, Reason::Observed)
     );
     assert!(!database.reported);
-    assert_eq!(fleet.causes("catalog"), ["search", "catalog-db"]);
+    assert_eq!(fleet.causes("catalog"), ["catalog-db", "search"]);
 }
 
 #[test]
@@ -523,4 +523,118 @@ fn a_slot_that_lost_its_instance_says_so() {
         fleet.apply(Event::Update { slot, update }),
         Reply::Refused(Refusal::Forgotten)
     );
+}
+
+#[test]
+fn what_says_the_same_again_is_nobodys_news() {
+    let mut fleet = fleet();
+    let once = hello("cron", "1")
+        .check("ran", Required, None)
+        .result("ran", Healthy)
+        .result("extra", Healthy);
+    fleet.apply(Event::Hello {
+        stream: None,
+        hello: Box::new(once.clone()),
+    });
+    let told = fleet.told.len();
+    for _ in 0..10 {
+        fleet.apply(Event::Hello {
+            stream: None,
+            hello: Box::new(once.clone()),
+        });
+    }
+    assert_eq!(fleet.told.len(), told);
+}
+
+#[test]
+fn nothing_is_left_behind_by_those_who_come_and_go() {
+    let mut fleet = fleet();
+    for life in 0..2_000 {
+        let mut hello = hello("a", "1")
+            .life(&format!("life{life}"))
+            .check("up", Required, None);
+        hello.startup_deadline = seconds(24 * 3_600);
+        fleet.join(hello);
+        let (registered, ..) = fleet.members[&id("a", "1")];
+        fleet.apply(Event::Goodbye {
+            slot: registered.slot,
+        });
+        let (service, by, why) = (name("a"), "ops".to_owned(), "test".to_owned());
+        fleet.apply(Event::StartMaintenance {
+            service,
+            by,
+            why,
+            duration: Some(seconds(60)),
+        });
+    }
+    assert!(
+        fleet.engine.wakes.len() <= 3,
+        "{} wakes",
+        fleet.engine.wakes.len()
+    );
+}
+
+#[test]
+fn two_streams_that_fight_over_an_instance_use_two_slots() {
+    let mut fleet = fleet();
+    let mut slots = std::collections::BTreeSet::new();
+    for turn in 0..1_000 {
+        let stream = Some(crate::StreamId(turn % 2));
+        let reply = fleet.apply(Event::Hello {
+            stream,
+            hello: Box::new(hello("a", "1")),
+        });
+        let Reply::Registered(registered) = reply else {
+            panic!("{reply:?}")
+        };
+        slots.insert(registered.slot);
+    }
+    assert_eq!(slots.len(), 2);
+}
+
+#[test]
+fn the_last_sequence_there_is_can_be_refused() {
+    let mut fleet = fleet();
+    let mut last = hello("a", "1");
+    last.sequence = u64::MAX;
+    fleet.join(last);
+    let slot = fleet.members[&id("a", "1")].0.slot;
+    let reply = fleet.apply(Event::Update {
+        slot,
+        update: ward_model::Update::default(),
+    });
+    let Reply::Refused(refusal) = reply else {
+        panic!("{reply:?}")
+    };
+    assert!(refusal.to_string().contains("was seen before"), "{refusal}");
+}
+
+#[test]
+fn a_new_level_holds_for_the_value_that_is_there() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1").signal("load", 0.1, 0.9));
+    fleet.measure(&id("a", "1"), "load", 0.2);
+    assert_eq!(fleet.status("a"), Degraded);
+    fleet.cut(&id("a", "1"));
+    let mut again = hello("a", "1").signal("load", 0.5, 0.9);
+    again.sequence = 3;
+    fleet.join(again);
+    assert_eq!(fleet.status("a"), Healthy);
+}
+
+#[test]
+fn one_broken_root_under_many_is_found_in_one_pass() {
+    let mut fleet = fleet();
+    let services: Vec<String> = (0..400).map(|number| format!("s{number:03}")).collect();
+    for number in (0..400usize).rev() {
+        let below = (number + 1..400).take(16);
+        let hello = below.fold(hello(&services[number], "1"), |hello, other| {
+            hello.needs(&services[other], Hard)
+        });
+        fleet.join(hello);
+    }
+    fleet.say(&id("s399", "1"), "disk", Unhealthy);
+    assert_eq!(fleet.causes("s000"), ["s399"]);
+    fleet.say(&id("s399", "1"), "disk", Healthy);
+    assert_eq!(fleet.status("s000"), Healthy);
 }

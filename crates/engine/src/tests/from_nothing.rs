@@ -13,6 +13,8 @@ pub(super) struct Verdicts {
     pub(super) own: BTreeMap<Name, Status>,
     pub(super) effective: BTreeMap<Name, Status>,
     pub(super) system: Status,
+    /// Root causes of each bad service: all of them, however far.
+    pub(super) causes: BTreeMap<Name, BTreeSet<Name>>,
 }
 
 /// What a fleet says, without anything the engine derived from it.
@@ -39,11 +41,113 @@ pub(super) fn verdicts(engine: &Engine, now: Mono) -> Verdicts {
         effective = next;
     }
     let system = system(&services, &effective);
+    let causes = services
+        .iter()
+        .filter(|(name, _)| effective[name] != H)
+        .map(|(name, _)| (name.clone(), causes(engine, name, &effective, now)))
+        .collect();
     Verdicts {
         own,
         effective,
         system,
+        causes,
     }
+}
+
+/// Every bad service reachable over bad dependencies whose own status stays bad without its observations of bad
+/// subjects; the service itself if there is none.
+fn causes(engine: &Engine, name: &Name, effective: &BTreeMap<Name, Status>, now: Mono) -> BTreeSet<Name> {
+    let (mut seen, mut open, mut found) = (BTreeSet::new(), vec![name.clone()], BTreeSet::new());
+    while let Some(name) = open.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let service = &engine.world.services[engine.world.names[&name]];
+        if own_without(engine, &name, service, effective, now) != H {
+            found.insert(name.clone());
+        }
+        open.extend(bad_dependencies(engine, service, effective));
+    }
+    if found.is_empty() {
+        BTreeSet::from([name.clone()])
+    } else {
+        found
+    }
+}
+
+fn own_without(
+    engine: &Engine,
+    name: &Name,
+    service: &Service,
+    effective: &BTreeMap<Name, Status>,
+    now: Mono,
+) -> Status {
+    if own(engine, name, service, now) == H {
+        return H;
+    }
+    let of_instance = |ix: &usize| {
+        let instance = &engine.world.instances[*ix];
+        let about_bad = |check: &crate::world::Check| {
+            check
+                .subject
+                .as_ref()
+                .is_some_and(|(subject, _)| effective[subject] != H)
+        };
+        if instance.checks.iter().any(about_bad) {
+            instance.judge(about_bad).status
+        } else {
+            instance.leaf.status()
+        }
+    };
+    own_of(
+        engine,
+        name,
+        service,
+        service.instances.values().map(of_instance).collect(),
+        now,
+    )
+}
+
+fn bad_dependencies(engine: &Engine, service: &Service, effective: &BTreeMap<Name, Status>) -> Vec<Name> {
+    let through = |kind, name: &Name| match (kind, effective[name]) {
+        (DependencyKind::Hard, status) => status,
+        (DependencyKind::Soft, X) => D,
+        (DependencyKind::Soft, _) => H,
+    };
+    let declared: Vec<_> = service
+        .declared_dependencies()
+        .iter()
+        .filter(|dependency| dependency.service != service.name)
+        .collect();
+    let mut bad = Vec::new();
+    for dependency in &declared {
+        let group = declared.iter().filter(|other| other.any_of == dependency.any_of);
+        let counts = match &dependency.any_of {
+            None => through(dependency.kind, &dependency.service),
+            Some(_) => group
+                .map(|other| through(other.kind, &other.service))
+                .min()
+                .unwrap_or(H),
+        };
+        if counts != H {
+            bad.push(dependency.service.clone());
+        }
+    }
+    let checks = service
+        .instances
+        .values()
+        .flat_map(|&ix| &engine.world.instances[ix].checks);
+    for (subject, kind) in checks.filter_map(|check| Some((&check.subject.as_ref()?.0, check.kind))) {
+        let kind = if kind == CheckKind::Required {
+            DependencyKind::Hard
+        } else {
+            DependencyKind::Soft
+        };
+        if through(kind, subject) != H {
+            bad.push(subject.clone());
+        }
+    }
+    bad
 }
 
 fn leaves(engine: &Engine, service: &Service) -> Vec<Status> {
@@ -86,9 +190,12 @@ fn observations(engine: &Engine, subject: &Name) -> (Vec<Status>, BTreeSet<Name>
 }
 
 fn own(engine: &Engine, name: &Name, service: &Service, now: Mono) -> Status {
+    own_of(engine, name, service, leaves(engine, service), now)
+}
+
+fn own_of(engine: &Engine, name: &Name, service: &Service, leaves: Vec<Status>, now: Mono) -> Status {
     let (said, by) = observations(engine, name);
     let evidence = (!said.is_empty()).then(|| rolled(said, 1, U));
-    let leaves = leaves(engine, service);
     if leaves.is_empty() {
         return evidence.unwrap_or(U);
     }
@@ -154,6 +261,11 @@ fn system(services: &BTreeMap<Name, &Service>, effective: &BTreeMap<Name, Status
             contribution
         });
         if service.criticality() != Criticality::Optional {
+            let seen = if service.maintenance.is_some() {
+                seen.min(D)
+            } else {
+                seen
+            };
             best = Some(best.map_or(seen, |best| best.min(seen)));
         }
     }

@@ -69,7 +69,17 @@ fn all_gone_is_blindness_and_on_return_every_deadline_starts_anew() {
     );
     assert!(fleet.engine.system().observer.blind);
     fleet.run(Duration::from_millis(3_900), |id| number(id) == 0);
-    assert_eq!((convicted(&fleet), fleet.status("a")), (0, Status::Healthy));
+    assert_eq!(convicted(&fleet), 0, "every deadline starts anew");
+    let states = fleet.engine.instances(&name("a"), 100);
+    let healthy: Vec<_> = states
+        .iter()
+        .filter(|state| state.condition.status == Status::Healthy)
+        .collect();
+    assert_eq!(
+        healthy.len(),
+        1,
+        "that one is heard says nothing about the others"
+    );
     fleet.run(Duration::from_secs(3), |id| number(id) == 0);
     assert!(
         convicted(&fleet) > 0,
@@ -115,4 +125,36 @@ fn settling_ends_and_is_told() {
     fleet.run(Duration::from_secs(16), |_| true);
     assert!(!fleet.engine.system().observer.settling);
     assert!(fleet.engine.revision() > told);
+}
+
+#[test]
+fn who_is_silent_is_found_though_every_tick_is_late() {
+    let mut fleet = fleet(100, true);
+    let end = fleet.now + Duration::from_secs(40);
+    while fleet.now < end {
+        fleet.now = fleet.now + Duration::from_millis(50);
+        let members: Vec<_> = fleet
+            .members
+            .keys()
+            .filter(|id| number(id) != 7)
+            .cloned()
+            .collect();
+        members.iter().for_each(|id| fleet.beat(id));
+        fleet.tick();
+    }
+    assert_eq!(convicted(&fleet), 1, "the one that is silent, and nobody else");
+}
+
+#[test]
+fn a_sleep_of_the_machine_costs_no_detection_afterwards() {
+    let mut fleet = fleet(100, true);
+    fleet.run(Duration::from_secs(5), |_| true);
+    fleet.now = fleet.now + Duration::from_millis(10);
+    let tick = Tick {
+        suspended: Duration::from_secs(3600),
+        ..Tick::default()
+    };
+    fleet.engine.apply(Event::Tick(tick), at(fleet.now));
+    fleet.run(Duration::from_secs(20), |id| number(id) != 7);
+    assert_eq!(convicted(&fleet), 1);
 }

@@ -78,12 +78,12 @@ impl World {
         self.touch_service(subject);
     }
 
-    /// Takes back the observations of those checks of an instance for which `which` says so.
-    pub(crate) fn drop_observations(&mut self, ix: InstanceIx, which: impl Fn(&Check) -> bool) {
+    /// Takes back the observations of an instance's checks.
+    pub(crate) fn drop_observations(&mut self, ix: InstanceIx) {
         let of = self.instances[ix].service;
         for number in 0..self.instances[ix].checks.len() {
             let check = &mut self.instances[ix].checks[number];
-            let Some((_, subject)) = check.subject.clone().filter(|_| which(check)) else {
+            let Some((_, subject)) = check.subject.clone() else {
                 continue;
             };
             let advisory = usize::from(check.kind == CheckKind::Advisory);

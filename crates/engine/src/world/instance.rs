@@ -24,6 +24,8 @@ pub(crate) struct Check {
     pub(crate) message: String,
     /// No word yet.
     pub(crate) pending: bool,
+    /// Announced in a hello, not only reported.
+    pub(crate) declared: bool,
     /// What it last counted as among the evidence about its subject, and whether its instance was heard then.
     pub(crate) counted: Option<(Status, bool)>,
 }
@@ -65,7 +67,12 @@ pub(crate) struct Instance {
     pub(crate) unseen: bool,
     /// What an agent said of its end.
     pub(crate) exit: String,
-    pub(crate) lost_at: Mono,
+    /// While gone: when it may be forgotten.
+    pub(crate) forget_at: Mono,
+    /// Its deadline began anew when sight came back, and nothing was heard of it since.
+    pub(crate) renewed: bool,
+    /// What it counts as where its checks about bad subjects are left out.
+    pub(crate) without: Status,
     pub(crate) checks: Vec<Check>,
     pub(crate) signals: Vec<Signal>,
     pub(crate) leaf: Leaf,
@@ -128,7 +135,9 @@ impl Instance {
             recalled: None,
             unseen: false,
             exit: String::new(),
-            lost_at: Mono::default(),
+            forget_at: Mono::default(),
+            renewed: false,
+            without: status,
             checks: Vec::new(),
             signals: Vec::new(),
             leaf: Leaf::new(status, wall),
@@ -159,6 +168,11 @@ impl Instance {
         }
         self.superseded
             .push_back(std::mem::replace(&mut self.incarnation, by));
+    }
+
+    /// Its lives that are known, the present one last.
+    pub(crate) fn lives(&self) -> impl Iterator<Item = &Incarnation> {
+        self.superseded.iter().chain([&self.incarnation])
     }
 
     pub(crate) fn has_superseded(&self, incarnation: &Incarnation) -> bool {
@@ -228,12 +242,14 @@ impl Instance {
     pub(crate) fn next_look(&self, now: Mono) -> Option<Mono> {
         let pending = self.checks.iter().any(|check| check.pending) && self.startup_due > now;
         let startup = pending.then_some(self.startup_due);
+        let forget = self.is_gone().then_some(self.forget_at);
         let checks = self.checks.iter().filter_map(|check| check.leaf.next_look());
         let signals = self.signals.iter().filter_map(|signal| signal.leaf.next_look());
         checks
             .chain(signals)
             .chain(self.leaf.next_look())
             .chain(startup)
+            .chain(forget)
             .min()
     }
 }

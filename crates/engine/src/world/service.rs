@@ -11,7 +11,7 @@ use super::{InstanceIx, ServiceIx};
 use crate::{Declaration, rollup::Counts};
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
-const DEPARTED: usize = 8;
+const DEPARTED: usize = 64;
 
 /// What a service needs, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub(crate) struct Service {
     pub(crate) reported: bool,
     /// Missing seats are judged from here on.
     pub(crate) seats_due: Mono,
-    /// A wake for that moment is asked for.
-    pub(crate) seats_asked: bool,
+    /// The wake that is asked for.
+    pub(crate) next_wake: Option<Mono>,
     pub(crate) file: Option<Declaration>,
     pub(crate) hello: Declaration,
     pub(crate) disagreements: BTreeMap<Name, String>,
@@ -51,8 +51,12 @@ pub(crate) struct Service {
     pub(crate) evidence: Counts,
     /// Which services those checks belong to, and how many there are.
     pub(crate) observers: BTreeMap<ServiceIx, u32>,
-    /// Root causes of a bad verdict, nearest first.
-    pub(crate) causes: Vec<ServiceIx>,
+    /// Its instances counted with their checks about bad subjects left out.
+    pub(crate) without: Counts,
+    /// It is bad by itself, not only by what it sees of others.
+    pub(crate) root: bool,
+    /// Root causes of a bad verdict with how far away they are, nearest first.
+    pub(crate) causes: Vec<(u32, ServiceIx)>,
     pub(crate) own: (Status, Wall),
     pub(crate) effective: (Status, Wall),
     /// What it counted as in the system's tally; `None` before it was counted.
@@ -79,7 +83,7 @@ impl Service {
             lost: 0,
             reported: false,
             seats_due: now + bounds::STARTUP_DEADLINE_DEFAULT,
-            seats_asked: false,
+            next_wake: None,
             file: None,
             hello: Declaration::default(),
             disagreements: BTreeMap::new(),
@@ -89,6 +93,8 @@ impl Service {
             dependents: BTreeMap::new(),
             evidence: Counts::default(),
             observers: BTreeMap::new(),
+            without: Counts::default(),
+            root: false,
             causes: Vec::new(),
             own: (Status::Unknown, wall),
             effective: (Status::Unknown, wall),
@@ -114,6 +120,18 @@ impl Service {
                 self.bad.insert(ix);
             }
         }
+    }
+
+    /// The next moment at which it must be looked at though nothing happens.
+    pub(crate) fn next_look(&self, now: Mono) -> Option<Mono> {
+        let short = self.counted() > 0 && self.counted() < self.wanted();
+        let seats = Some(self.seats_due).filter(|&due| short && due > now);
+        seats.into_iter().chain(self.maintenance_due).min()
+    }
+
+    /// How many of them must be well once one that is gone for good is left out.
+    pub(crate) fn wanted_without_one(&self) -> usize {
+        self.min_healthy().resolve(self.counted().saturating_sub(1))
     }
 
     /// How many instances count.
