@@ -27,6 +27,9 @@ pub enum InvalidName {
     /// A character out of the set.
     #[error("has {0:?} at byte {1}, expected only a-z, 0-9, '.', '-', '_'")]
     Character(char, usize),
+    /// A `_` in the name of a service or instance.
+    #[error("has '_' at byte {0}, expected only a-z, 0-9, '.', '-' in the name of a service or instance")]
+    Underscore(usize),
     /// One of the names that `grpc.health.v1` keeps for the aggregator itself.
     #[error("is reserved for the aggregator itself, choose another")]
     Reserved,
@@ -57,7 +60,7 @@ impl Name {
     /// Checks `text` as the name of an instance, which has no `_`.
     pub fn instance(text: &str) -> Result<Self, InvalidName> {
         match text.find('_') {
-            Some(at) => Err(InvalidName::Character('_', at)),
+            Some(at) => Err(InvalidName::Underscore(at)),
             None => Self::new(text),
         }
     }
@@ -160,7 +163,7 @@ mod tests {
     fn names_are_checked() {
         assert!(Name::new("error_ratio").is_ok());
         assert!(Name::instance("payments-2.eu").is_ok());
-        assert_eq!(Name::service("a_b"), Err(InvalidName::Character('_', 1)));
+        assert_eq!(Name::service("a_b"), Err(InvalidName::Underscore(1)));
         assert_eq!(Name::new(""), Err(InvalidName::Empty));
         assert_eq!(Name::new(&"a".repeat(64)), Err(InvalidName::TooLong(64)));
         assert_eq!(Name::new("Bank"), Err(InvalidName::Character('B', 0)));

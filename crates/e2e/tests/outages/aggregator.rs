@@ -112,7 +112,6 @@ pub(crate) async fn system(client: &mut Client) -> SystemState {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "role: played by a process that a test starts"]
-#[expect(clippy::print_stdout, reason = "the test reads where it listens")]
 async fn be_the_aggregator() {
     let addrs = env::var(ADDRS).unwrap();
     let (grpc, http) = addrs.split_once(' ').unwrap();

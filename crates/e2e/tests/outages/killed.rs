@@ -1,6 +1,11 @@
 //! kill -9 and restart: reporters come back by themselves, watchers are not told of anything that did not happen, and
 //! what happened meanwhile is told soon.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test of what happens within two seconds reads the clock"
+)]
+
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};

@@ -17,7 +17,6 @@ const STOPPED: Duration = Duration::from_secs(12);
 const WATCHED: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stdout, reason = "the figures are for people")]
 async fn a_stopped_aggregator_convicts_nobody_and_one_without_guards_nearly_everybody() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [guarded, naive] = [

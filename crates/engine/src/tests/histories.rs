@@ -102,11 +102,37 @@ fn step() -> impl Strategy<Value = Step> {
         1 => member.clone().prop_map(|member| Step::Leave { member }),
         2 => member.clone().prop_map(|member| Step::Cut { member }),
         1 => member.prop_map(|member| Step::Exit { member }),
-        3 => (1..400u64, any::<u8>()).prop_map(|(seconds, silent)| Step::Pass { seconds: seconds.min(8) + 292 * (seconds / 390), silent }),
+        3 => (1..400u64, any::<u8>()).prop_map(|(seconds, silent)| Step::Pass { seconds: if seconds > 390 { 300 } else { seconds.min(8) }, silent }),
         2 => (service.clone(), any::<bool>()).prop_map(|(service, on)| Step::Maintain { service, on }),
         1 => service.clone().prop_map(|service| Step::Forget { service }),
         1 => (service, prop::option::of(criticality())).prop_map(|(service, criticality)| Step::Declare { service, criticality }),
     ]
+}
+
+fn dependency((target, hard, group): Need) -> Dependency {
+    let kind = if hard {
+        DependencyKind::Hard
+    } else {
+        DependencyKind::Soft
+    };
+    Dependency {
+        service: name(SERVICES[target]),
+        kind,
+        any_of: group.map(|group| name(GROUPS[group])),
+    }
+}
+
+fn declaration(((required, subject), check): (Observing, &str)) -> CheckDeclaration {
+    let kind = if required {
+        CheckKind::Required
+    } else {
+        CheckKind::Advisory
+    };
+    CheckDeclaration {
+        name: name(check),
+        kind,
+        subject: subject.map(|subject| name(SERVICES[subject])),
+    }
 }
 
 fn take(fleet: &mut Fleet, step: Step) {
@@ -127,31 +153,8 @@ fn take(fleet: &mut Fleet, step: Step) {
             hello.incarnation = life(&format!("life{lives}"));
             hello.sequence = 0;
             (hello.criticality, hello.min_healthy) = (criticality, wanted);
-            hello.dependencies = needs
-                .into_iter()
-                .map(|(target, hard, group)| Dependency {
-                    service: name(SERVICES[target]),
-                    kind: if hard {
-                        DependencyKind::Hard
-                    } else {
-                        DependencyKind::Soft
-                    },
-                    any_of: group.map(|group| name(GROUPS[group])),
-                })
-                .collect();
-            hello.checks = checks
-                .into_iter()
-                .zip(CHECKS)
-                .map(|((required, subject), check)| CheckDeclaration {
-                    name: name(check),
-                    kind: if required {
-                        CheckKind::Required
-                    } else {
-                        CheckKind::Advisory
-                    },
-                    subject: subject.map(|subject| name(SERVICES[subject])),
-                })
-                .collect();
+            hello.dependencies = needs.into_iter().map(dependency).collect();
+            hello.checks = checks.into_iter().zip(CHECKS).map(declaration).collect();
             fleet.join(hello);
         }
         Step::Say {

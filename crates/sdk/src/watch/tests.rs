@@ -308,5 +308,8 @@ async fn messages_of_no_use_do_not_make_it_come_back_the_sooner() {
         event = next(&mut watcher) => panic!("told once, and then {event:?}"),
         () = asked => {}
     }
-    assert!(watcher.link.failures >= 3, "one for each stream that was of no use");
+    assert!(
+        watcher.link.failures >= 3,
+        "one for each stream that was of no use"
+    );
 }
