@@ -4,26 +4,39 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinSet, time::interval};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::interval,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use ward_proto::v1::{Hello, ReportRequest, health_service_client::HealthServiceClient};
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Instances of ten services. They end when this is dropped.
-pub(crate) struct Fleet(JoinSet<()>);
+pub(crate) struct Fleet {
+    members: JoinSet<()>,
+    first: AbortHandle,
+}
 
 impl Fleet {
     pub(crate) fn join(addr: SocketAddr, instances: usize) -> Self {
         let mut members = JoinSet::new();
-        for number in 0..instances {
+        let first = members.spawn(live(addr, 0, instances));
+        for number in 1..instances {
             members.spawn(live(addr, number, instances));
         }
-        Self(members)
+        Self { members, first }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.members.len()
+    }
+
+    /// One of them dies: its connection breaks and does not come back.
+    pub(crate) fn lose_one(&self) {
+        self.first.abort();
     }
 }
 
