@@ -16,27 +16,44 @@ use crate::bounds::{INCARNATION_BYTES, NAME_BYTES};
 pub struct Name(Arc<str>);
 
 /// What is wrong with a name, without repeating it: it may hold anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidName {
     /// Nothing where a name must be.
-    #[error("is empty, expected 1 to {NAME_BYTES} of a-z, 0-9, '.', '-', '_'")]
     Empty,
     /// More bytes than the bound.
-    #[error("has {0} bytes, expected at most {NAME_BYTES}")]
     TooLong(usize),
-    /// A character out of the set.
-    #[error("has {0:?} at byte {1}, expected only a-z, 0-9, '.', '-', '_'")]
+    /// A character out of the set, and where it stands.
     Character(char, usize),
-    /// A `_` in the name of a service or instance.
-    #[error("has '_' at byte {0}, expected only a-z, 0-9, '.', '-' in the name of a service or instance")]
+    /// A `_` in the name of a service or instance, and where it stands.
     Underscore(usize),
     /// One of the names that `grpc.health.v1` keeps for the aggregator itself.
-    #[error("is reserved for the aggregator itself, choose another")]
     Reserved,
     /// Not 1 to 64 printable ASCII bytes.
-    #[error("is not 1 to {INCARNATION_BYTES} printable ASCII characters")]
     Incarnation,
 }
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(
+                f,
+                "is empty, expected 1 to {NAME_BYTES} of a-z, 0-9, '.', '-', '_'"
+            ),
+            Self::TooLong(bytes) => write!(f, "has {bytes} bytes, expected at most {NAME_BYTES}"),
+            Self::Character(c, at) => {
+                write!(f, "has {c:?} at byte {at}, expected only a-z, 0-9, '.', '-', '_'")
+            }
+            Self::Underscore(at) => write!(
+                f,
+                "has '_' at byte {at}, expected only a-z, 0-9, '.', '-' in the name of a service or instance"
+            ),
+            Self::Reserved => f.write_str("is reserved for the aggregator itself, choose another"),
+            Self::Incarnation => write!(f, "is not 1 to {INCARNATION_BYTES} printable ASCII characters"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidName {}
 
 impl Name {
     /// Service names with a meaning of their own in `grpc.health.v1`.
