@@ -11,7 +11,7 @@ use std::{
 use ward_engine::{Lease, StreamId};
 use ward_model::{ChangeSet, Entity, EntityKey, Freshness, InstanceState, Mono, Reason, Status};
 
-use crate::reporter::Reporter;
+use crate::reporter::{RETURN, Reporter};
 
 /// One instance made Lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,8 @@ pub struct Conviction {
     pub late_by: Duration,
     /// Before that moment. Must never be.
     pub early: bool,
-    /// This life of it works, and a word of it less old than its lease had reached the aggregator's host.
+    /// This life of it works, and not only since a moment ago, and a word of it less old than its lease had reached the
+    /// aggregator's host.
     pub wrong: bool,
     /// How long it had been dead, if it was.
     pub dead_for: Option<Duration>,
@@ -237,6 +238,7 @@ impl Record {
         let word_is_young = watched
             .reached
             .is_some_and(|reached| world.since(reached) < lease);
+        let is_back = reporter.is_well() && world.since(reporter.well_since) >= RETURN;
         self.convictions.push(Conviction {
             at: now,
             who,
@@ -244,7 +246,7 @@ impl Record {
             late_by: now.since(due),
             early: now < due,
             // A next life that was asked to wait says nothing for the one that is convicted.
-            wrong: reporter.is_well() && word_is_young && watched.life == Some(reporter.life),
+            wrong: is_back && word_is_young && watched.life == Some(reporter.life),
             dead_for: reporter.dead_since.map(|since| world.since(since)),
             lease,
             live,

@@ -14,6 +14,8 @@ use crate::Chance;
 pub(crate) const OPENING: Duration = Duration::from_secs(5);
 /// How long connecting to nobody takes.
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
+/// How long it may take to be there again: the longest pause, connecting, and the pause before a hello is said again.
+pub(crate) const RETURN: Duration = Duration::from_millis(2_500);
 /// A ping goes out every 10 s and may stay unanswered for 5 s: a silent peer is given up within these.
 pub(crate) const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
 
@@ -41,6 +43,8 @@ pub(crate) struct Reporter {
     pub(crate) last_arrival: Mono,
     /// When it ceased to report, if it did.
     pub(crate) dead_since: Option<Mono>,
+    /// When it last began to report again.
+    pub(crate) well_since: Mono,
     failures: u32,
     refusals: u32,
 }
@@ -66,6 +70,7 @@ impl Reporter {
             registered: false,
             last_arrival: Mono::default(),
             dead_since: None,
+            well_since: Mono::default(),
             failures: 0,
             refusals: 0,
         }

@@ -87,8 +87,9 @@ impl Simulation {
     }
 
     fn alive_unless_cut(&mut self, who: usize) {
+        let world = self.world;
         let reporter = &mut self.reporters[who];
-        reporter.dead_since = reporter.cut;
+        (reporter.dead_since, reporter.well_since) = (reporter.cut, world);
     }
 
     fn cut(&mut self, who: usize) {
@@ -109,10 +110,11 @@ impl Simulation {
     }
 
     fn heal_one(&mut self, who: usize) {
+        let world = self.world;
         let reporter = &mut self.reporters[who];
         let cut = reporter.cut.take();
         if reporter.condition == Condition::Up && reporter.dead_since == cut {
-            reporter.dead_since = None;
+            (reporter.dead_since, reporter.well_since) = (None, world);
             if let Some(stream) = reporter.stream.filter(|&stream| self.process.seat(stream).ended) {
                 self.reconnect(who, stream);
             }

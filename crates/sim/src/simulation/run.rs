@@ -15,7 +15,8 @@ use crate::{
 const SLICE: Duration = Duration::from_millis(20);
 /// How much later than asked a timer comes on a machine that is not busy.
 pub(super) const TIMER_SLACK: (Duration, Duration) = (Duration::ZERO, Duration::from_micros(500));
-
+/// When the first tick comes after a pause: other threads of the process have read something by then.
+const WAKING: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(2));
 /// The first and the longest pause before a hello that mends one's own old state.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -80,7 +81,7 @@ impl Simulation {
             self.process.was_suspended(self.world.since(pause.since));
         }
         if std::mem::take(&mut self.process.tick_missed) {
-            self.ask_between(TIMER_SLACK, Job::Tick);
+            self.ask_between(WAKING, Job::Tick);
         }
         self.read_backlog();
     }

@@ -101,7 +101,6 @@ fn a_suspended_machine_convicts_nobody() {
 /// Doubt never delays by more than three leases, and the length of a sleep is no reason for more: whoever died in a
 /// night's sleep must not be healthy for another night.
 #[test]
-#[ignore = "the engine moves deadlines by the whole sleep, though its clock stood meanwhile"]
 fn who_dies_before_the_machine_sleeps_is_found_soon_after() {
     for seed in seeds(1) {
         for sleep in [60, 8 * 3_600] {

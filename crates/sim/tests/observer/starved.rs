@@ -36,7 +36,6 @@ fn late_ticks_convict_nobody_wrongly() {
 
 /// Doubt never delays a conviction by more than three leases in total, however long the starving goes on.
 #[test]
-#[ignore = "the engine moves deadlines by every late tick, without end"]
 fn the_dead_are_found_while_starved() {
     for (least, most) in [(50, 60), (50, 900), (800, 900)] {
         for seed in seeds(1) {
