@@ -18,7 +18,7 @@ impl Engine {
     pub(crate) fn tick(&mut self, tick: Tick, now: Now) {
         let woken = self.observer.wake(tick, now.mono);
         if !woken.missed.is_zero() {
-            self.shift(woken.missed);
+            self.shift(woken.missed, now.mono);
         }
         self.welcome_returned(now);
         while let Some(wake) = self.wakes.pop(now.mono) {
@@ -30,10 +30,14 @@ impl Engine {
         }
     }
 
-    /// Time in which this process could not listen counts for nobody.
-    fn shift(&mut self, missed: Duration) {
+    /// Time in which this process could not listen counts for nobody. A beat that was stored on waking, before this
+    /// tick, needs no more than its lease.
+    fn shift(&mut self, missed: Duration, now: Mono) {
         self.leases.slab.shift(missed);
         for (_, instance) in &mut self.world.instances {
+            self.leases
+                .slab
+                .cap(instance.slot, now + instance.lease.suspect_after);
             instance.due = instance.due + missed;
             instance.startup_due = instance.startup_due + missed;
         }

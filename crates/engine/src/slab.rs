@@ -142,6 +142,15 @@ impl Slab {
         }
     }
 
+    /// Brings a deadline beyond `most` back to it.
+    pub(crate) fn cap(&self, slot: Slot, most: Mono) {
+        if let Some(entry) = self.entry(slot)
+            && entry.load(Relaxed) < PARKED
+        {
+            entry.fetch_min(most.0, Relaxed);
+        }
+    }
+
     /// Moves every deadline by `gap`: time that passed while this process could not listen counts for nobody. A beat
     /// stored meanwhile stands as it is.
     pub(crate) fn shift(&self, gap: Duration) {
