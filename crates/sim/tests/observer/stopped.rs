@@ -24,7 +24,7 @@ fn convicted(plan: Plan, stop: u64) -> usize {
     simulation.record().convictions.len()
 }
 
-fn stops(name: &str, intervals: &[u64], must_bite: &[u64]) {
+fn stops(name: &str, intervals: &[u64], must_bite: &[u64], least: usize) {
     for stop in [1, 5, 12, 30, 120] {
         for seed in seeds(1) {
             let plan = Plan {
@@ -36,7 +36,7 @@ fn stops(name: &str, intervals: &[u64], must_bite: &[u64]) {
             show(&format!("stopped {stop} s, 1,000 instances {name}"), on, off);
             assert_eq!(on, 0, "stopped {stop} s, seed {seed}");
             assert!(
-                !must_bite.contains(&stop) || off >= 900,
+                !must_bite.contains(&stop) || off >= least,
                 "the control bites: {off}, stopped {stop} s, seed {seed}"
             );
         }
@@ -45,17 +45,17 @@ fn stops(name: &str, intervals: &[u64], must_bite: &[u64]) {
 
 #[test]
 fn a_stop_convicts_nobody_at_an_interval_of_1_s() {
-    stops("at 1 s", &[1], &[5, 12, 30, 120]);
+    stops("at 1 s", &[1], &[5, 12, 30, 120], 900);
 }
 
 #[test]
 fn a_stop_convicts_nobody_at_the_default_interval() {
-    stops("at 5 s", &[5], &[30, 120]);
+    stops("at 5 s", &[5], &[30, 120], 800);
 }
 
 #[test]
 fn a_stop_convicts_nobody_at_mixed_intervals() {
-    stops("at 1, 2, 5 and 10 s", &[1, 2, 5, 10], &[120]);
+    stops("at 1, 2, 5 and 10 s", &[1, 2, 5, 10], &[120], 800);
 }
 
 /// What died in the stop is found after it: the guard forgives, it does not forget.
