@@ -12,6 +12,15 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// The shortest: full jitter alone may draw none at all.
 const SHORTEST: Duration = Duration::from_millis(50);
 
+/// The longest wait a watcher can be asked for: who watches wants to see the restart, and need not register.
+const ASKED_MAX: Duration = Duration::from_secs(5);
+
+/// The pause before watching again where `asked` was asked for: not less, and up to half as much more, so that those who
+/// were told the same do not come back as one. `random` in 0..1.
+pub(crate) fn watch_again(asked: Duration, random: f64) -> Duration {
+    asked.min(ASKED_MAX).mul_f64(1.0 + random / 2.0)
+}
+
 /// The pause before connecting again after `failures` in a row. `random` in 0..1.
 pub(crate) fn reconnect(failures: u32, random: f64) -> Duration {
     let most = FIRST.saturating_mul(1 << failures.min(8)).min(LONGEST);
@@ -36,6 +45,15 @@ pub(crate) fn hello_again(code: RejectionCode, refusals: u32, random: f64) -> Du
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watcher_waits_as_asked_within_bounds() {
+        let second = Duration::from_secs(1);
+        assert_eq!(watch_again(Duration::ZERO, 0.9), Duration::ZERO);
+        assert_eq!(watch_again(second, 0.0), second);
+        assert_eq!(watch_again(second, 1.0), second * 3 / 2);
+        assert_eq!(watch_again(second * 3_600, 0.0), second * 5);
+    }
 
     #[test]
     fn grows_to_its_bound_and_never_spins() {

@@ -80,7 +80,7 @@ impl Builder {
         }
     }
 
-    /// The aggregator: `host:port`. Unless said `WARD_SERVER`, or 127.0.0.1:7700.
+    /// The aggregator: `host:port`. Unless said `WARD_SERVER`, or 127.0.0.1:7700 where that is empty or not set.
     pub fn server(mut self, server: impl Into<String>) -> Self {
         self.server = Some(server.into());
         self
@@ -195,8 +195,7 @@ impl Builder {
     /// Something declared is not as it must be, or there is no runtime. Never because the aggregator is away.
     pub fn start(self) -> Result<Reporter, StartError> {
         let runtime = Handle::try_current()?;
-        let server = self.server.clone().or_else(|| env::var("WARD_SERVER").ok());
-        let endpoint = server::endpoint(server.as_deref().unwrap_or(DEFAULT_SERVER))?;
+        let endpoint = server::endpoint(&chosen(self.server.clone(), env::var("WARD_SERVER").ok()))?;
         let introduction = self.introduction();
         let declared = declared(introduction.clone())?;
         distinct(&self.heartbeats)?;
@@ -302,6 +301,12 @@ fn cells(declared: &Hello, checks: &[Check]) -> Vec<Cell> {
 }
 
 /// Whole milliseconds, at least one: zero would mean the default.
+/// The server said in code, else the one in the environment. A variable set to nothing says nothing.
+fn chosen(said: Option<String>, environment: Option<String>) -> String {
+    let environment = environment.filter(|server| !server.is_empty());
+    said.or(environment).unwrap_or_else(|| DEFAULT_SERVER.into())
+}
+
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
 }
@@ -331,6 +336,14 @@ mod tests {
     use ward_model::{Name, Status};
 
     use super::*;
+
+    #[test]
+    fn an_empty_variable_names_no_server() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(chosen(None, some("")), DEFAULT_SERVER);
+        assert_eq!(chosen(None, some("ward:1")), "ward:1");
+        assert_eq!(chosen(some("own:1"), some("ward:1")), "own:1");
+    }
 
     #[test]
     fn any_host_makes_a_valid_name() {

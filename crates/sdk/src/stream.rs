@@ -285,7 +285,8 @@ impl Stream {
         if !self.session.is_known() {
             self.board.figures.connected.store(false, Relaxed);
             talk.answer_by = None;
-        } else if code == RejectionCode::Invalid {
+        } else if code == RejectionCode::Invalid || self.again.is_some() {
+            // Each beat may be refused until everything was said again: moving its time would put it off for good.
             return;
         }
         self.again = Some(Box::pin(sleep(backoff::hello_again(

@@ -138,6 +138,8 @@ pub enum Error {
     Closing {
         /// In its words.
         reason: String,
+        /// When to come back.
+        retry_after: Duration,
     },
     /// Not even a bookmark for three of its periods.
     #[error("the aggregator was silent for {0:?}")]
@@ -280,7 +282,10 @@ impl Watcher {
             self.differ.lose_place();
         }
         self.differ.drop_unfinished();
-        self.link.retry();
+        self.link.retry(match error {
+            Error::Closing { retry_after, .. } => retry_after,
+            _ => Duration::ZERO,
+        });
         if self.lost.is_none() {
             self.lost = Some(self.differ.cursor().map(|cursor| cursor.epoch));
             self.queue.push_back(Event::Lost { error });

@@ -590,3 +590,20 @@ fn a_stuck_runtime_is_found_by_the_probe_that_does_not_run_on_it() {
     drop((reporter, probes));
     turning.join().unwrap();
 }
+
+#[tokio::test]
+async fn refused_beats_do_not_put_off_that_everything_is_said_again() {
+    let mut server = Server::start().await;
+    let _reporter = payments(&server).start().unwrap();
+    let (mut talk, _) = server.welcome(7).await;
+    let said_again = async {
+        loop {
+            let request = talk.request().await;
+            if request.updates.iter().any(|update| update.full) {
+                break;
+            }
+            talk.reject(7, RejectionCode::Exhausted).await;
+        }
+    };
+    assert!(timeout(PATIENCE, said_again).await.is_ok());
+}

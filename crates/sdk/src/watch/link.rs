@@ -94,9 +94,10 @@ impl Link {
         self.failures = 0;
     }
 
-    /// Drops the stream; the next message comes from a new one, after a pause.
-    pub(super) fn retry(&mut self) {
+    /// Drops the stream; the next message comes from a new one, after a pause: of `asked` at least, within bounds.
+    pub(super) fn retry(&mut self, asked: Duration) {
         let pause = backoff::reconnect(self.failures, rand::random());
+        let pause = pause.max(backoff::watch_again(asked, rand::random()));
         self.failures = self.failures.saturating_add(1);
         self.phase = Phase::Pausing(Box::pin(sleep(pause)));
     }

@@ -125,6 +125,16 @@ fn revision(epoch: u64, to: u64, status: Status) -> v1::WatchResponse {
     delta(epoch, to, v1::DeltaKind::Revision, status)
 }
 
+fn closing(retry_after_ms: u32) -> v1::WatchResponse {
+    let closing = v1::Closing {
+        reason: "drain".into(),
+        retry_after_ms,
+    };
+    v1::WatchResponse {
+        event: Some(v1::watch_response::Event::Closing(closing)),
+    }
+}
+
 async fn next(watcher: &mut Watcher) -> Event {
     timeout(Duration::from_secs(10), watcher.next())
         .await
@@ -190,13 +200,7 @@ async fn a_broken_stream_is_told_once_and_resumed() {
 #[tokio::test]
 async fn a_restart_tells_only_what_differs() {
     let (listener, address) = stage().await;
-    let closing = v1::Closing {
-        reason: "drain".into(),
-        retry_after_ms: 0,
-    };
-    let closing = v1::WatchResponse {
-        event: Some(v1::watch_response::Event::Closing(closing)),
-    };
+    let closing = closing(0);
     let scenes = vec![
         (vec![snapshot(7, 3, Status::Healthy), closing], true),
         (
@@ -312,4 +316,21 @@ async fn messages_of_no_use_do_not_make_it_come_back_the_sooner() {
         watcher.link.failures >= 3,
         "one for each stream that was of no use"
     );
+}
+
+#[tokio::test]
+async fn it_comes_back_when_it_was_asked_to_and_no_sooner() {
+    let (listener, address) = stage().await;
+    let scenes = vec![
+        (vec![snapshot(7, 3, Status::Healthy), closing(3_000)], true),
+        (vec![snapshot(8, 1, Status::Degraded)], true),
+    ];
+    let _requests = play(listener, scenes);
+    let mut watcher = Watcher::builder(address).start().unwrap();
+    assert_eq!(told(&mut watcher).await, [Status::Healthy]);
+    assert!(matches!(next(&mut watcher).await, Event::Lost { .. }));
+    // Far longer than the first pause that nobody asked for, of 100 ms at most.
+    let soon = timeout(Duration::from_millis(500), watcher.next()).await;
+    assert!(soon.is_err(), "{soon:?}");
+    assert!(matches!(next(&mut watcher).await, Event::Restored { .. }));
 }

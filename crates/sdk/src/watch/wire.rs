@@ -1,6 +1,8 @@
 //! Between the messages of `Watch` and what the differ takes. No more than that: an unknown word of a newer aggregator is
 //! an error here only where the state would be wrong without it.
 
+use std::time::Duration;
+
 use ward_model::{Entity, Revision, Status};
 use ward_proto::{Invalid, v1};
 
@@ -39,6 +41,7 @@ pub(super) fn message(wire: v1::WatchResponse) -> Result<Option<Message>, Error>
         }
         Some(v1::watch_response::Event::Closing(closing)) => Err(Error::Closing {
             reason: closing.reason,
+            retry_after: Duration::from_millis(closing.retry_after_ms.into()),
         }),
         None => Ok(None),
     }
