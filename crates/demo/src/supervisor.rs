@@ -9,7 +9,7 @@ use tokio::{net::UnixListener, sync::mpsc, task::JoinSet, time::sleep};
 use ward_aggregator::App;
 use ward_chassis::{Clock, Shutdown, logs::LogsError, shutdown::Aborted};
 use ward_model::Entity;
-use ward_sdk::watch::{self, Watcher};
+use ward_sdk::watch::{self, Level, Watcher};
 
 use crate::{
     control::{self, Asked},
@@ -121,7 +121,9 @@ async fn keep_shop(at: Addresses, dir: &RunDir, clock: &Clock, shutdown: &Shutdo
     // One request at a time comes through the door.
     let (asking, mut asked) = mpsc::channel(1);
     around.spawn(control::listen(door(at, dir)?, asking));
-    let watcher = Watcher::builder(at.grpc.to_string()).start();
+    let watcher = Watcher::builder(at.grpc.to_string())
+        .level(Level::Instance)
+        .start();
     let view = View {
         clock: clock.clone(),
         sales,

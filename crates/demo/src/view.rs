@@ -11,8 +11,8 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use ward_chassis::Clock;
-use ward_model::{Entity, Mono, Status, SystemState};
-use ward_sdk::watch::Event;
+use ward_model::{Entity, InstanceState, Mono, Name, Status, SystemState};
+use ward_sdk::watch::{Changed, Event};
 
 use crate::{control::Request, customers::Sales, plan, seat::Fell};
 
@@ -44,6 +44,11 @@ impl View {
         match event {
             Event::Update(update) => {
                 for changed in update.changes {
+                    if let Some(name) = began_to_flap(&changed) {
+                        self.line(format_args!(
+                            "{name} changed often: flapping, it is held at its worst for up to 100 s"
+                        ));
+                    }
                     if let Entity::System(system) = changed.entity {
                         self.verdict(system);
                     }
@@ -143,6 +148,20 @@ impl View {
     }
 }
 
+/// The service of an instance that is found flapping from now on. Without a word, one just mended that stays unhealthy
+/// looks like a fault of Ward.
+fn began_to_flap(changed: &Changed) -> Option<&Name> {
+    let Entity::Instance(now) = &changed.entity else {
+        return None;
+    };
+    let before = matches!(&changed.before, Some(Entity::Instance(before)) if flaps(before));
+    (flaps(now) && !before).then_some(&now.id.service)
+}
+
+fn flaps(instance: &InstanceState) -> bool {
+    instance.flapping || instance.checks.iter().any(|check| check.flapping)
+}
+
 fn describe(system: &SystemState, sales: &Sales) -> String {
     let status = system.condition.status;
     let style = style_of(status);
@@ -182,4 +201,45 @@ fn own_command() -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let nearby = binary.strip_prefix(&here).map(Path::to_owned);
     nearby.unwrap_or(binary).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use ward_model::{Condition, Freshness, Incarnation, InstanceId, Wall};
+
+    use super::*;
+
+    #[test]
+    fn flapping_is_told_where_it_begins() {
+        let bank = |flapping| {
+            Entity::Instance(InstanceState {
+                id: InstanceId {
+                    service: Name::service("bank").unwrap(),
+                    instance: Name::new("0").unwrap(),
+                },
+                incarnation: Incarnation::new("1").unwrap(),
+                version: String::new(),
+                labels: Default::default(),
+                interval_ms: 1_000,
+                condition: Condition::default(),
+                last_status: None,
+                freshness: Freshness::default(),
+                flapping,
+                checks: Vec::new(),
+                signals: Vec::new(),
+                started: Wall(1),
+            })
+        };
+        let told = |before: Option<bool>, now| {
+            let changed = Changed {
+                before: before.map(bank),
+                entity: bank(now),
+            };
+            began_to_flap(&changed).map(ToString::to_string)
+        };
+        assert_eq!(told(Some(false), true).as_deref(), Some("bank"));
+        assert_eq!(told(None, true).as_deref(), Some("bank"));
+        assert_eq!(told(Some(true), true), None);
+        assert_eq!(told(Some(true), false), None);
+    }
 }

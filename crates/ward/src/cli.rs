@@ -3,10 +3,10 @@
 //! Arguments are checked here as far as they can be without asking anybody, so that a mistake ends with 64 before
 //! anything has happened.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{env, ffi::OsStr, net::SocketAddr, path::PathBuf};
 
 use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
@@ -33,7 +33,8 @@ pub(crate) const DEFAULT_SERVER: &str = "127.0.0.1:7700";
   ward demo break bank --how slow
   ward watch                     see what follows, as it happens
   ward explain storefront        and why
-  ward status; echo $?           0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 nobody answers, 64 usage")]
+  ward status; echo $?           0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 nobody answers,
+                               64 usage, 70 any other failure")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -42,8 +43,24 @@ pub(crate) struct Cli {
 impl Cli {
     /// Reads the arguments of this process.
     pub(crate) fn read() -> Result<Self, Failure> {
-        Self::try_parse().map_err(Failure::Parse)
+        Self::parsed(environment(Self::command())).map_err(Failure::Parse)
     }
+
+    fn parsed(mut command: clap::Command) -> Result<Self, clap::Error> {
+        let mut matches = command.try_get_matches_from_mut(env::args_os())?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// A variable set to nothing counts as not set, as scripts expect; clap would read an empty address.
+fn environment(command: clap::Command) -> clap::Command {
+    let says_nothing = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| match arg.get_env().is_some_and(says_nothing) {
+            true => arg.env(None::<&'static str>),
+            false => arg,
+        })
+        .mut_subcommands(environment)
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,7 +90,8 @@ It says `listening grpc=ADDR http=ADDR` on standard error once it listens.")]
   ward status payments
   ward status -o json | jq -r '.services[] | select(.condition.status != \"healthy\") | .name'
 
-Ends with 0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 aggregator unreachable, 64 usage.")]
+Ends with 0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 aggregator unreachable, 64 usage,
+70 any other failure.")]
     Status(StatusArgs),
     /// Tell changes as they happen
     #[command(after_help = "Examples:
@@ -103,10 +121,10 @@ Survives a restart of the aggregator: what comes back unchanged is not told. End
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Where the aggregator listens for gRPC; port 0 for any
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7700")]
+    #[arg(long, value_name = "ADDR", value_parser = loopback, default_value = "127.0.0.1:7700")]
     pub(crate) grpc: SocketAddr,
     /// Where the aggregator listens for HTTP; port 0 for any
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7780")]
+    #[arg(long, value_name = "ADDR", value_parser = loopback, default_value = "127.0.0.1:7780")]
     pub(crate) http: SocketAddr,
     #[command(subcommand)]
     pub(crate) action: Option<DemoAction>,
@@ -272,6 +290,15 @@ pub(crate) fn completions(shell: Shell, out: &mut Out) -> Result<Exit, Failure> 
     clap_complete::generate(shell, &mut Cli::command(), "ward", &mut script);
     out.data(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Good)
+}
+
+/// The demo has no `--insecure`: it is for looking, on one machine.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let addr: SocketAddr = text.parse().map_err(|error| format!("{error}"))?;
+    if addr.ip().to_canonical().is_loopback() {
+        return Ok(addr);
+    }
+    Err("the demo listens on this machine alone, at 127.0.0.1 or [::1]".into())
 }
 
 fn service(text: &str) -> Result<Name, String> {

@@ -8,7 +8,7 @@ use ward_demo::{ControlError, Options, Refusal, ServiceOptions};
 use crate::{
     Exit, Failure,
     cli::{DEFAULT_SERVER, DemoAction, DemoArgs, DemoServiceArgs},
-    output::Out,
+    output::{Escaped, Out},
 };
 
 pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> {
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
             (name, asked.await)
         }
     };
-    let grpc = done.context("ask the demo")?.map_err(|error| failure(&error))?;
+    let grpc = done.context("ask the demo")?.map_err(failure)?;
     // Where the client commands look by themselves goes without saying.
     let server = match grpc.to_string() == DEFAULT_SERVER {
         true => String::new(),
@@ -64,9 +64,14 @@ pub(crate) async fn service(args: DemoServiceArgs) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-fn failure(error: &ControlError) -> Failure {
+fn failure(error: ControlError) -> Failure {
     match error {
-        ControlError::Refused(Refusal::Unknown(_)) => Failure::Usage(error.to_string()),
-        error => Failure::Other(anyhow::anyhow!("{error}")),
+        ControlError::NoDemo | ControlError::NotThere(..) | ControlError::Unreachable(..) => {
+            Failure::NoDemo(format!("{:#}", anyhow::Error::new(error)))
+        }
+        ControlError::Refused(Refusal::Unknown(_) | Refusal::Broken(..) | Refusal::Whole(_)) => {
+            Failure::Usage(Escaped(&error.to_string()).to_string())
+        }
+        error @ ControlError::Refused(_) => Failure::Other(anyhow::anyhow!("{error}")),
     }
 }

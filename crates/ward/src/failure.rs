@@ -20,9 +20,9 @@ pub(crate) enum Exit {
     Unhealthy = 2,
     /// The verdict of `status` is unknown.
     Unknown = 3,
-    /// The aggregator cannot be reached.
+    /// The aggregator, or the demo, cannot be reached.
     Unreachable = 4,
-    /// The command was not understood, or names what is not there.
+    /// The command was not understood, or asks for what makes no sense there.
     Usage = 64,
     /// Anything else went wrong.
     Failed = 70,
@@ -50,7 +50,7 @@ impl From<Status> for Exit {
 pub(crate) enum Failure {
     /// The parser has something to say: a mistake, or the help that was asked for.
     Parse(clap::Error),
-    /// Something in the command that only the aggregator could know to be wrong.
+    /// Something in the command that only the aggregator, or the demo, could know to be wrong.
     Usage(String),
     /// Nobody answers there.
     Unreachable {
@@ -59,6 +59,8 @@ pub(crate) enum Failure {
         /// What happened instead.
         why: String,
     },
+    /// No demo to speak to.
+    NoDemo(String),
     /// Anything else.
     Other(anyhow::Error),
 }
@@ -91,6 +93,10 @@ impl Failure {
                     "no aggregator at {server} ({why}): start one with `ward demo` or `ward aggregator`, or name another \
                      with --server"
                 ));
+                Exit::Unreachable
+            }
+            Self::NoDemo(why) => {
+                out.error(&Escaped(&why).to_string());
                 Exit::Unreachable
             }
             Self::Other(error) => {

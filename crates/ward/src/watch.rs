@@ -27,7 +27,9 @@ use ward_sdk::watch::{Error, Event, Update, Watcher};
 use crate::{
     Exit, Failure,
     cli::{Format, WatchArgs},
+    client::Client,
     failure::root,
+    near,
     output::{Escaped, Out, Reader, Times},
 };
 
@@ -36,6 +38,12 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: WatchArgs) -> Result<Exit, Failure> {
     let shutdown = shutdown::signal().map_err(Failure::runtime)?;
+    if args.once && !args.names.is_empty() {
+        tokio::select! {
+            known = known(&args) => known?,
+            () = shutdown.triggered() => return Ok(Exit::Good),
+        }
+    }
     let builder = Watcher::builder(args.client.server.to_string())
         .names(args.names.clone())
         .level(args.level.into())
@@ -59,6 +67,17 @@ pub(crate) async fn run(args: WatchArgs) -> Result<Exit, Failure> {
     tokio::select! {
         done = following => done.context("follow the aggregator")?,
         () = stuck => Ok(Exit::Good),
+    }
+}
+
+/// Refuses a name that nobody knows. For one look only: a watch that goes on may see it come.
+async fn known(args: &WatchArgs) -> Result<(), Failure> {
+    let asked = |mut client: Client| async move { client.services().await };
+    let there = args.client.server.ask(asked).await?;
+    let is_there = |name: &&Name| there.iter().any(|service| service.name == **name);
+    match args.names.iter().find(|name| !is_there(name)) {
+        Some(unknown) => Err(near::no_such_service(unknown, &there)),
+        None => Ok(()),
     }
 }
 

@@ -28,6 +28,8 @@ fn mistakes_end_with_64_and_say_so_on_standard_error() {
         &["watch", "--level", "deep"],
         &["watch", "--least-severity", "ill"],
         &["explain", "--unknown"],
+        &["demo", "--grpc", "0.0.0.0:0"],
+        &["demo", "--http", "[::]:0"],
         &["demo", "break", "bank"],
         &["demo", "break", "bank", "--how", "gently"],
         &["aggregator", "--grpc", "7700"],
@@ -63,6 +65,9 @@ fn help_has_examples_and_is_no_mistake() {
         top.stdout
     );
     assert!(!top.stdout.contains("demo-service"), "hidden");
+    for all in [&top.stdout, &ward(&["status", "--help"]).stdout] {
+        assert!(all.contains("70 any other failure"), "{all}");
+    }
     let version = ward(&["--version"]);
     assert_eq!(
         (version.code, version.stdout),
@@ -94,6 +99,11 @@ fn nobody_there_ends_with_4_and_says_what_to_do() {
             "{command}"
         );
     }
+    let done = house::ward_with(&["status", "--server", &nowhere], &[("WARD_SERVER", "")]);
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    // Whether anybody is at the default address or not, that is who was asked.
+    let done = house::ward_with(&["status"], &[("WARD_SERVER", "")]);
+    assert!(done.code != 64, "{}", done.stderr);
     let done = house::ward_with(&["status"], &[("WARD_SERVER", &format!("http://{nowhere}/"))]);
     assert!(
         done.code == 4 && done.stderr.contains(&nowhere),
@@ -406,11 +416,20 @@ async fn watch_has_levels_severities_and_records() {
         .map(|line| line.split_whitespace().nth(2).unwrap())
         .collect();
     assert_eq!(names, ["system", "bank", "bank/0"]);
-    let done = ward.run(&["watch", "--once", "nobody"]);
-    assert_eq!(
-        (done.code, done.stderr.as_str()),
-        (0, "-- nothing is known of nobody yet\n")
-    );
+    for args in [
+        &["watch", "--once", "bank", "paymnets"] as &[&str],
+        &["watch", "--once", "paymnets", "--least-severity", "unhealthy"],
+    ] {
+        let done = ward.run(args);
+        assert_eq!(
+            (done.code, done.stdout.as_str(), done.stderr.as_str()),
+            (
+                64,
+                "",
+                "error: no service named paymnets; did you mean payments?\n"
+            )
+        );
+    }
 
     ward.report(&[("fine", v1::Status::Healthy, "", &[])]).await;
     let args = ["watch", "--once", "--least-severity", "degraded", "-o", "json"];

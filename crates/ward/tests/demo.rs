@@ -74,7 +74,7 @@ async fn a_crash_shows_and_requests_that_make_no_sense_are_refused() -> Result<(
             .await
             .expect_err("it makes no sense")
             .to_string();
-        assert!(said.contains(complaint), "{said}");
+        assert!(said.starts_with("64: ") && said.contains(complaint), "{said}");
     }
     shop.ill_and_well("bank", "crash", BANK_ILL).await?;
     shop.ask(&["break", "bank", "--how", "slow"]).await?;
@@ -83,7 +83,10 @@ async fn a_crash_shows_and_requests_that_make_no_sense_are_refused() -> Result<(
         .await
         .expect_err("it is broken already")
         .to_string();
-    assert!(twice.contains("broken already (slow)"), "{twice}");
+    assert!(
+        twice.starts_with("64: ") && twice.contains("broken already (slow)"),
+        "{twice}"
+    );
     shop.close().await
 }
 
@@ -107,7 +110,10 @@ async fn a_freeze_shows_and_a_killed_demo_leaves_no_process_not_even_a_frozen_on
         .await
         .expect_err("nobody is there")
         .to_string();
-    assert!(said.contains("no demo is running"), "{said}");
+    assert!(
+        said.starts_with("4: ") && said.contains("no demo is running"),
+        "{said}"
+    );
     let next = Shop::open_in(shop.into_runtime()).await?;
     next.close().await
 }

@@ -7,6 +7,10 @@ use ward_model::{Condition, Name, ObserverState, ServiceState, Wall};
 use super::System;
 use crate::output::{BOLD, DIM, Escaped, Table, Times, colour, paint, span, word};
 
+/// The least score told without another sign. A machine that is merely busy scores 2; a line that is always there is
+/// one nobody reads.
+const DOUBT: u8 = 3;
+
 /// What people see. `width` is that of their terminal.
 pub(super) fn text(seen: &System, times: &Times, width: Option<u16>) -> String {
     let mut text = header(seen, times);
@@ -89,7 +93,7 @@ pub(super) fn causes(causes: &[Name]) -> Option<String> {
     (!names.is_empty()).then(|| format!("cause: {names}"))
 }
 
-/// How far the observer doubts itself.
+/// How far the observer doubts itself, where that says something about the verdict.
 fn doubt(observer: &ObserverState) -> Option<String> {
     let ObserverState {
         score,
@@ -112,7 +116,7 @@ fn doubt(observer: &ObserverState) -> Option<String> {
         .collect::<Vec<_>>()
         .join("; ");
     match (score, signs.as_str()) {
-        (0, "") => None,
+        (..DOUBT, "") => None,
         (0, signs) => Some(format!("observer: {signs}")),
         (score, "") => Some(format!("observer: doubts itself, {score} of 7")),
         (score, signs) => Some(format!("observer: doubts itself, {score} of 7: {signs}")),
@@ -198,5 +202,29 @@ fn cause(service: &ServiceState) -> String {
         why
     } else {
         format!("{}; {why}", others.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_little_doubt_without_a_sign_is_not_told() {
+        let told = |score, settling| {
+            doubt(&ObserverState {
+                score,
+                settling,
+                ..ObserverState::default()
+            })
+        };
+        assert_eq!((told(0, false), told(2, false)), (None, None));
+        assert_eq!(told(3, false), Some("observer: doubts itself, 3 of 7".to_owned()));
+        let settling = "started a moment ago, reporters are coming back";
+        assert_eq!(told(0, true), Some(format!("observer: {settling}")));
+        assert_eq!(
+            told(2, true),
+            Some(format!("observer: doubts itself, 2 of 7: {settling}"))
+        );
     }
 }

@@ -91,7 +91,8 @@ impl Shop {
             .output()
             .await?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{said}");
+        let code = output.status.code().context("it ends by itself")?;
+        ensure!(code == 0, "{code}: {said}");
         let hint = format!("`ward watch --server {}`", self.grpc);
         ensure!(said.contains(&hint), "no {hint} in {said}");
         Ok(())
