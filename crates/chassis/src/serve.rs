@@ -214,7 +214,7 @@ impl Connection {
             let leaving = *self.closing.borrow();
             tokio::select! {
                 biased;
-                result = served.as_mut() => return self.ended(result),
+                result = served.as_mut() => return self.ended(result, shown.is_some()),
                 () = told(&mut stopping), if !leaving => {}
                 () = &mut age, if !leaving => add(&self.stats.aged),
                 () = &mut handshake, if waiting => {
@@ -232,10 +232,11 @@ impl Connection {
         }
     }
 
-    fn ended(&self, result: Result<(), hyper::Error>) {
+    fn ended(&self, result: Result<(), hyper::Error>, h2: bool) {
         match result {
             Ok(()) => {}
-            Err(error) if error.is_timeout() => add(&self.stats.handshake_timeouts),
+            // On HTTP/2 it is a ping without an answer that hyper calls so.
+            Err(error) if error.is_timeout() && !h2 => add(&self.stats.handshake_timeouts),
             Err(error) => {
                 add(&self.stats.failed);
                 let cause = error.source().map(ToString::to_string);

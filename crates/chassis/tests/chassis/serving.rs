@@ -199,6 +199,9 @@ async fn a_dead_peer_is_found_by_pings() {
     );
     // Speaks the preface and an empty SETTINGS frame, then never again: no answer to a ping.
     assert!(closed(&server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await);
+    server.until(|counts| counts.active == 0).await;
+    let counts = server.stats.snapshot();
+    assert_eq!((counts.failed, counts.handshake_timeouts), (1, 0));
     let mut living = Client::connect(&server).await;
     time::sleep(Duration::from_millis(500)).await;
     assert_eq!(living.get("/peer").await.0, StatusCode::OK);
