@@ -14,8 +14,11 @@ use ward_proto::{
 use super::{Edge, refusal};
 use crate::hub::{Closing, Cursor, Filter, Level, Outgoing, Watcher};
 
-/// Most watchers at once. At 6 KiB each they stay within 64 MB.
+/// Most watchers at once. At 6 KiB each they stay within 64 MB; names to filter by come on top of that.
 const WATCHERS: usize = 10_000;
+/// Most services one watcher names. A request of 64 KiB holds 10,000 names, which are a megabyte once they are sorted:
+/// a hundred streams of one connection could hold a hundred of those. Who wants more services wants all.
+const NAMES: usize = 128;
 
 /// Begins a watch; what is wrong with the request is told before anything else.
 pub(super) fn watch(
@@ -60,6 +63,11 @@ fn cursor(wire: &v1::Cursor) -> Cursor {
 }
 
 fn filter(request: &v1::WatchRequest) -> Result<Filter, Invalid> {
+    if request.names.len() > NAMES {
+        let count = request.names.len();
+        let message = format!("has {count} entries, expected at most {NAMES}, or none for all services");
+        return Err(Invalid::new("names", message));
+    }
     let name = |(index, name): (usize, &String)| {
         Name::service(name).map_err(|invalid| Invalid::new(format!("names[{index}]"), invalid.to_string()))
     };

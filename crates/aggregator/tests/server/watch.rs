@@ -135,6 +135,13 @@ async fn a_wrong_question_is_refused_with_the_field() {
         ),
         (
             v1::WatchRequest {
+                names: (0..129).map(|n| format!("s{n}")).collect(),
+                ..Default::default()
+            },
+            "names has 129 entries",
+        ),
+        (
+            v1::WatchRequest {
                 level: 42,
                 ..Default::default()
             },
@@ -155,7 +162,7 @@ async fn a_wrong_question_is_refused_with_the_field() {
     assert_eq!(
         ward.metric(r#"ward_requests_total{method="Watch",code="invalid_argument"}"#)
             .await,
-        3.0
+        4.0
     );
     assert_eq!(ward.metric("ward_watchers").await, 0.0);
 }
