@@ -185,6 +185,37 @@ async fn one_who_holds_no_stream_can_report_and_leave() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_who_only_beats_is_told_that_its_instance_is_gone() {
+    let ward = start().await;
+    let mut reporter = ward.reporter().await;
+    let handle = reporter.hello(hello("bank", Healthy)).await;
+    let mut client = ward.client().await;
+    until("an operator to forget it, once it is lost", async || {
+        let forget = v1::ForgetRequest {
+            service: "bank".into(),
+            instance: "one".into(),
+            by: "me".into(),
+        };
+        client.forget(forget).await.ok()
+    })
+    .await;
+    let beats = v1::ReportRequest {
+        beats: vec![handle],
+        ..Default::default()
+    };
+    let told = until("the reporter to be told", async || {
+        reporter.send(beats.clone()).await;
+        let answer = reporter.next().await;
+        answer.rejections.into_iter().next()
+    })
+    .await;
+    assert_eq!((told.code(), told.handle), (v1::RejectionCode::Forgotten, handle));
+    assert_eq!((told.service.as_str(), told.instance.as_str()), ("bank", "one"));
+    let refused = reporter.refused(beats).await;
+    assert_eq!(refused.code(), v1::RejectionCode::UnknownHandle, "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_stream_carries_many() {
     let ward = start().await;
     let mut reporter = ward.reporter().await;

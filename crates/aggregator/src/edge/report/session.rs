@@ -6,6 +6,7 @@ use std::{
     error::Error as _,
     pin::{Pin, pin},
     sync::atomic::Ordering::Relaxed,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tonic::Status;
-use ward_engine::StreamId;
+use ward_engine::{Refusal, StreamId};
 use ward_model::Mono;
 use ward_proto::v1::{self, RejectionCode};
 
@@ -33,6 +34,10 @@ type Out = mpsc::Sender<Result<v1::ReportResponse, Status>>;
 /// Most requests still taken in when a stream is told to go: what one flow-control window holds of beats, roughly.
 const REQUESTS_LEFT: usize = 1_024;
 
+/// How often beats are held against what became of their instances: a look at a flag for each handle of the stream, which
+/// is too much for every beat.
+const ORPHANS_EACH: Duration = Duration::from_secs(1);
+
 /// One stream: what has come in on it, and what there is to say.
 pub(super) struct Session {
     edge: Shared,
@@ -45,6 +50,8 @@ pub(super) struct Session {
     armed: bool,
     /// Something is due and the peer has not taken what was said before.
     waiting: bool,
+    /// When orphans were last looked for.
+    looked: Mono,
 }
 
 /// How a stream ends.
@@ -65,7 +72,8 @@ impl From<Unavailable> for End {
 
 impl Session {
     pub(super) fn new(edge: Shared, id: StreamId, out: Out) -> Self {
-        let answer = Answer::new(edge.clock.mono());
+        let now = edge.clock.mono();
+        let answer = Answer::new(now);
         let alarm = Box::pin(sleep(ACKNOWLEDGE_AFTER));
         Self {
             edge,
@@ -76,6 +84,7 @@ impl Session {
             alarm,
             armed: false,
             waiting: false,
+            looked: now,
         }
     }
 
@@ -170,9 +179,24 @@ impl Session {
                 self.tell(None, 0, RejectionCode::Invalid, message);
             }
         }
+        if now.since(self.looked) >= ORPHANS_EACH {
+            self.looked = now;
+            self.tell_orphans();
+        }
         self.answer.handled();
         self.say(now);
         Ok(())
+    }
+
+    /// An instance can be forgotten, or another life can take over its name, while its stream goes on. Who then sends
+    /// nothing but beats would never find out that they keep nobody alive.
+    fn tell_orphans(&mut self) {
+        let slab = self.edge.decider.slab();
+        let orphans: Vec<_> = self.table.handles(|lease| slab.is_orphaned(lease.slot)).collect();
+        for handle in orphans {
+            let id = self.table.id(handle).cloned();
+            self.refused(id.as_ref(), handle, &Refusal::Forgotten);
+        }
     }
 
     fn beat(&mut self, request: Bytes, now: Mono) -> Result<v1::ReportRequest, prost::DecodeError> {

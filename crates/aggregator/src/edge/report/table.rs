@@ -46,6 +46,13 @@ impl Table {
         self.ids.get(handle as usize)
     }
 
+    /// Those whose lease is of a kind.
+    pub(super) fn handles(&self, of: impl Fn(&Lease) -> bool) -> impl Iterator<Item = u32> {
+        (0..)
+            .zip(&self.leases)
+            .filter_map(move |(handle, lease)| lease.as_ref().filter(|lease| of(lease)).map(|_| handle))
+    }
+
     /// There is no handle left to give.
     pub(super) fn is_full(&self) -> bool {
         self.leases.len() >= HANDLES

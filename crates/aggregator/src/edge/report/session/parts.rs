@@ -115,7 +115,7 @@ impl Session {
         Ok(())
     }
 
-    fn refused(&mut self, id: Option<&InstanceId>, handle: u32, refusal: &Refusal) {
+    pub(super) fn refused(&mut self, id: Option<&InstanceId>, handle: u32, refusal: &Refusal) {
         if *refusal == Refusal::Forgotten {
             // Its beats would keep nobody alive; that they are not taken either is how the reporter notices.
             self.table.take(handle);
