@@ -79,7 +79,9 @@ impl Engine {
                 _ => Ok(()),
             };
         }
-        if holder.has_superseded(&hello.incarnation) {
+        // Of a holder that is gone the last word is no reason to refuse one that runs: hellos that waited on several
+        // connections may have been read in the wrong order.
+        if holder.has_superseded(&hello.incarnation) && !holder.is_gone() {
             Err(Refusal::Superseded(hello.id.clone()))
         } else if holder.freshness == Freshness::Fresh {
             Err(Refusal::AlreadyExists(hello.id.clone()))

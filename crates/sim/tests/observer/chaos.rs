@@ -79,7 +79,6 @@ fn history(seed: u64, guards: bool) -> Simulation {
 }
 
 #[test]
-#[ignore = "the engine refuses a superseded life for good, even of a holder that is gone"]
 fn never_early_never_wrong_and_in_the_end_right() {
     let (mut on, mut off, mut count) = (0, 0, 0);
     for seed in seeds(12) {

@@ -8,7 +8,6 @@ use crate::{secs, seeds};
 /// While the aggregator is stopped, instances restart twice and more, and their hellos wait on connections that are read
 /// in any order. Whatever was believed meanwhile, the life that runs is taken in the end.
 #[test]
-#[ignore = "the engine refuses a superseded life for good, even of a holder that is gone"]
 fn who_restarts_again_and_again_before_a_stopped_aggregator_is_not_locked_out() {
     for seed in seeds(3) {
         let mut simulation = Simulation::new(Plan::new(seed, 200));
