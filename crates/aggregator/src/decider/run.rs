@@ -15,8 +15,9 @@ use ward_model::Mono;
 use super::{Command, Shared, Timings};
 use crate::hub::Publisher;
 
-/// How many commands are taken between two looks at the time. At a few microseconds each a tick is never late by more
-/// than a part of its period because of them.
+/// How many commands are taken out of the inbox at once. Whether a tick is due is looked at behind each of them: most
+/// take microseconds, but a list of all services takes a good part of a tick, and a batch of those would make the engine
+/// doubt itself.
 const BATCH: usize = 64;
 
 pub(super) struct Running {
@@ -26,17 +27,20 @@ pub(super) struct Running {
     shared: Arc<Shared>,
     /// How long the machine had been suspended at the last tick.
     suspended: Duration,
+    /// When the last tick ended.
+    ticked: Mono,
 }
 
 impl Running {
     pub(super) fn new(engine: Engine, publisher: Publisher, timings: Timings, shared: Arc<Shared>) -> Self {
-        let suspended = shared.clock.suspended();
+        let (suspended, ticked) = (shared.clock.suspended(), shared.clock.mono());
         Self {
             engine,
             publisher,
             timings,
             shared,
             suspended,
+            ticked,
         }
     }
 
@@ -60,7 +64,13 @@ impl Running {
                     if taken == 0 {
                         return;
                     }
-                    batch.drain(..).for_each(|command| self.obey(command));
+                    for command in batch.drain(..) {
+                        self.obey(command);
+                        if self.shared.clock.mono().since(self.ticked) >= tick {
+                            self.tick();
+                            ticks.reset();
+                        }
+                    }
                 }
             }
         }
@@ -75,7 +85,8 @@ impl Running {
         };
         self.suspended = suspended;
         self.apply(Event::Tick(tick), None);
-        self.shared.heartbeat.store(self.shared.clock.mono().0, Relaxed);
+        self.ticked = self.shared.clock.mono();
+        self.shared.heartbeat.store(self.ticked.0, Relaxed);
     }
 
     fn obey(&mut self, command: Command) {

@@ -116,3 +116,20 @@ async fn the_heart_beats_and_a_failed_decision_is_noticed() {
         .expect("noticed");
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_slow_questions_at_once_do_not_keep_time_from_passing() {
+    let (running, decider, _hub, _) = started(Vec::new());
+    let questions = (0..64).map(|_| {
+        let seen = decider.clone();
+        decider.read(move |_| {
+            std::thread::sleep(Duration::from_millis(15));
+            seen.silence()
+        })
+    });
+    let silences = futures_util::future::join_all(questions).await;
+    let longest = silences.into_iter().map(Result::unwrap).max().unwrap();
+    // Together they take a second.
+    assert!(longest < Duration::from_millis(500), "{longest:?}");
+    running.stop().await;
+}
