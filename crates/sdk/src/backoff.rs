@@ -32,8 +32,8 @@ pub(crate) fn hello_again(code: RejectionCode, refusals: u32, random: f64) -> Du
     let (first, most) = match code {
         // Its own state is old: saying hello mends it.
         RejectionCode::UnknownHandle | RejectionCode::Replayed | RejectionCode::Forgotten => (100, 5_000),
-        // Gone when the lease of the other ends, which may be soon.
-        RejectionCode::AlreadyExists => (1_000, 5_000),
+        // The place is free while the other is suspect, which may be for no more than a second.
+        RejectionCode::AlreadyExists => (1_000, 1_000),
         RejectionCode::Exhausted => (1_000, 30_000),
         // Only people can mend these.
         RejectionCode::Superseded | RejectionCode::Invalid | RejectionCode::Unspecified => (30_000, 60_000),
@@ -66,7 +66,7 @@ mod tests {
         );
         assert_eq!(
             hello_again(RejectionCode::AlreadyExists, u32::MAX, 1.0),
-            Duration::from_secs(5)
+            Duration::from_secs(1)
         );
         assert!(hello_again(RejectionCode::Superseded, 0, 0.0) >= Duration::from_secs(15));
     }
