@@ -186,6 +186,7 @@ impl Engine {
 
     pub(crate) fn goodbye(&mut self, slot: Slot) -> Result<Reply, Refusal> {
         let ix = self.leases.instance(slot).ok_or(Refusal::Forgotten)?;
+        self.leases.release(slot);
         self.depart(ix);
         Ok(Reply::Done)
     }
@@ -195,14 +196,14 @@ impl Engine {
         if self.world.instances[ix].incarnation != *life {
             return Err(Refusal::Superseded(id.clone()));
         }
+        // Said beside the stream that may still beat: what that beats must not be given to another.
+        self.leases.orphan(self.world.instances[ix].slot);
         self.depart(ix);
         Ok(Reply::Done)
     }
 
     /// A clean end: remembered, so that a late message of this life does not bring it back.
     fn depart(&mut self, ix: InstanceIx) {
-        let slot = self.world.instances[ix].slot;
-        self.leases.release(slot);
         let instance = self.drop_instance(ix);
         let service = &mut self.world.services[instance.service];
         for life in instance.lives() {

@@ -51,9 +51,7 @@ struct Service {
 }
 
 impl Service {
-    fn answered<T>(&self, method: &'static str, result: Result<T, Status>) -> Result<Response<T>, Status> {
-        let code = result.as_ref().err().map_or(tonic::Code::Ok, Status::code);
-        self.edge.metrics.count_request(method, code);
+    fn answered<T>(result: Result<T, Status>) -> Result<Response<T>, Status> {
         result.map(Response::new)
     }
 }
@@ -75,7 +73,7 @@ impl HealthService for Service {
         let raw = request
             .into_inner()
             .map(|request| request.map(|request| Bytes::from(request.encode_to_vec())));
-        self.answered("Report", Ok(report::report(&self.edge, raw, peer)))
+        Self::answered(Ok(report::report(&self.edge, raw, peer)))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
@@ -83,78 +81,63 @@ impl HealthService for Service {
         let watch = watch::watch(&self.edge, request.into_inner(), peer);
         let generated =
             watch.map(|stream| -> Self::WatchStream { Box::pin(stream.map(|message| generated(&message?))) });
-        self.answered("Watch", generated)
+        Self::answered(generated)
     }
 
     async fn report_once(
         &self,
         request: Request<v1::ReportOnceRequest>,
     ) -> Result<Response<v1::ReportOnceResponse>, Status> {
-        self.answered(
-            "ReportOnce",
-            report::report_once(&self.edge, request.into_inner()).await,
-        )
+        Self::answered(report::report_once(&self.edge, request.into_inner()).await)
     }
 
     async fn get_system(
         &self,
         _request: Request<v1::GetSystemRequest>,
     ) -> Result<Response<v1::GetSystemResponse>, Status> {
-        self.answered("GetSystem", query::system(&self.edge).await)
+        Self::answered(query::system(&self.edge).await)
     }
 
     async fn list_services(
         &self,
         request: Request<v1::ListServicesRequest>,
     ) -> Result<Response<v1::ListServicesResponse>, Status> {
-        self.answered(
-            "ListServices",
-            query::services(&self.edge, request.into_inner()).await,
-        )
+        Self::answered(query::services(&self.edge, request.into_inner()).await)
     }
 
     async fn get_service(
         &self,
         request: Request<v1::GetServiceRequest>,
     ) -> Result<Response<v1::GetServiceResponse>, Status> {
-        self.answered(
-            "GetService",
-            query::service(&self.edge, request.into_inner()).await,
-        )
+        Self::answered(query::service(&self.edge, request.into_inner()).await)
     }
 
     async fn explain(
         &self,
         request: Request<v1::ExplainRequest>,
     ) -> Result<Response<v1::ExplainResponse>, Status> {
-        self.answered("Explain", query::explain(&self.edge, request.into_inner()).await)
+        Self::answered(query::explain(&self.edge, request.into_inner()).await)
     }
 
     async fn start_maintenance(
         &self,
         request: Request<v1::StartMaintenanceRequest>,
     ) -> Result<Response<v1::StartMaintenanceResponse>, Status> {
-        self.answered(
-            "StartMaintenance",
-            operate::start_maintenance(&self.edge, request.into_inner()).await,
-        )
+        Self::answered(operate::start_maintenance(&self.edge, request.into_inner()).await)
     }
 
     async fn end_maintenance(
         &self,
         request: Request<v1::EndMaintenanceRequest>,
     ) -> Result<Response<v1::EndMaintenanceResponse>, Status> {
-        self.answered(
-            "EndMaintenance",
-            operate::end_maintenance(&self.edge, request.into_inner()).await,
-        )
+        Self::answered(operate::end_maintenance(&self.edge, request.into_inner()).await)
     }
 
     async fn forget(
         &self,
         request: Request<v1::ForgetRequest>,
     ) -> Result<Response<v1::ForgetResponse>, Status> {
-        self.answered("Forget", operate::forget(&self.edge, request.into_inner()).await)
+        Self::answered(operate::forget(&self.edge, request.into_inner()).await)
     }
 }
 
@@ -187,7 +170,7 @@ impl Streams {
         let serve = tower::service_fn(|request: Request<Streaming<Bytes>>| {
             let peer = peer(&request);
             let answers = report::report(&self.service.edge, request.into_inner(), peer);
-            std::future::ready(self.service.answered("Report", Ok(answers)))
+            std::future::ready(Service::answered(Ok(answers)))
         });
         Grpc::new(RawCodec::<v1::ReportResponse>::default())
             .max_decoding_message_size(limits.message_bytes_in)
@@ -201,7 +184,7 @@ impl Streams {
         let serve = tower::service_fn(|request: Request<v1::WatchRequest>| {
             let peer = peer(&request);
             let watch = watch::watch(&self.service.edge, request.into_inner(), peer);
-            std::future::ready(self.service.answered("Watch", watch))
+            std::future::ready(Service::answered(watch))
         });
         Grpc::new(WatchCodec)
             .max_decoding_message_size(limits.message_bytes_in)
@@ -224,12 +207,42 @@ impl tower::Service<http::Request<Body>> for Streams {
         Poll::Ready(Ok(()))
     }
 
+    /// Counts every call by what came of it, those that could not even be decoded included.
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let this = self.clone();
-        match request.uri().path() {
-            REPORT => Box::pin(async { Ok(this.report(request).await) }),
-            WATCH => Box::pin(async { Ok(this.watch(request).await) }),
-            _ => self.generated.call(request),
-        }
+        let mut this = self.clone();
+        Box::pin(async move {
+            let edge = this.service.edge.clone();
+            let method = method(request.uri().path());
+            let response = match request.uri().path() {
+                REPORT => this.report(request).await,
+                WATCH => this.watch(request).await,
+                _ => this.generated.call(request).await?,
+            };
+            let failed = Status::from_header_map(response.headers());
+            edge.metrics
+                .count_request(method, failed.map_or(tonic::Code::Ok, |status| status.code()));
+            Ok(response)
+        })
     }
+}
+
+/// The method's name as a label: one of those there are.
+fn method(path: &str) -> &'static str {
+    const METHODS: [&str; 10] = [
+        "Report",
+        "ReportOnce",
+        "Watch",
+        "GetSystem",
+        "ListServices",
+        "GetService",
+        "Explain",
+        "StartMaintenance",
+        "EndMaintenance",
+        "Forget",
+    ];
+    let called = path.rsplit('/').next().unwrap_or_default();
+    METHODS
+        .into_iter()
+        .find(|&method| method == called)
+        .unwrap_or("other")
 }

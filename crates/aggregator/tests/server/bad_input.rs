@@ -413,3 +413,19 @@ async fn what_is_too_large_ends_its_own_stream_only() {
     );
     unharmed(&ward, &mut bystander).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_cannot_be_decoded_is_refused_and_counted() {
+    let ward = start().await;
+    let channel = tonic::transport::Channel::from_shared(format!("http://{}", ward.app.grpc_addr())).unwrap();
+    let mut client = tonic::client::Grpc::new(channel.connect().await.unwrap());
+    client.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static("/ward.health.v1.HealthService/GetService");
+    let request = tonic::Request::new(Bytes::from_static(b"\xff\xff\xff\xffgarbage"));
+    let refused = client.unary(request, path, Raw).await;
+    assert!(refused.is_err());
+    let counted = ward
+        .metric(r#"ward_requests_total{method="GetService",code="internal"}"#)
+        .await;
+    assert_eq!(counted, 1.0);
+}

@@ -638,3 +638,18 @@ fn one_broken_root_under_many_is_found_in_one_pass() {
     fleet.say(&id("s399", "1"), "disk", Healthy);
     assert_eq!(fleet.status("s000"), Healthy);
 }
+
+#[test]
+fn a_goodbye_said_beside_a_stream_gives_its_slot_to_nobody() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1"));
+    let slot = fleet.members[&id("a", "1")].0.slot;
+    let reply = fleet.apply(Event::GoodbyeOnce {
+        id: id("a", "1"),
+        incarnation: life("first"),
+    });
+    assert_eq!(reply, Reply::Done);
+    assert!(fleet.engine.leases.slab.is_orphaned(slot));
+    fleet.join(hello("b", "1"));
+    assert_ne!(fleet.members[&id("b", "1")].0.slot, slot);
+}

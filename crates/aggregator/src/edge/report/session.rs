@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::{
     sync::mpsc,
-    time::{Sleep, sleep},
+    time::{Sleep, sleep, timeout},
 };
 use tonic::Status;
 use ward_engine::{Refusal, StreamId};
@@ -33,6 +33,9 @@ type Out = mpsc::Sender<Result<v1::ReportResponse, Status>>;
 
 /// Most requests still taken in when a stream is told to go: what one flow-control window holds of beats, roughly.
 const REQUESTS_LEFT: usize = 1_024;
+
+/// How long the last word of a stream waits for a peer that does not read.
+const LAST_WORD: Duration = Duration::from_secs(5);
 
 /// How often beats are held against what became of their instances: a look at a flag for each handle of the stream, which
 /// is too much for every beat.
@@ -105,9 +108,9 @@ impl Session {
             }
             End::Failed(status) => Err(status),
         };
-        // Waits for a peer that does not read until its connection is cut, which closes the channel.
-        if self.out.send(last).await.is_err() {
-            tracing::debug!(stream = self.id.0, "the peer left before the last word");
+        // A peer that does not read must not keep its instances from being judged.
+        if !matches!(timeout(LAST_WORD, self.out.send(last)).await, Ok(Ok(()))) {
+            tracing::debug!(stream = self.id.0, "the peer did not take the last word");
         }
         false
     }
