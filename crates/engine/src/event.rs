@@ -1,10 +1,10 @@
 //! What the engine is told, and what it answers.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use ward_model::{
     ChangeSet, Criticality, Dependency, Freshness, Hello, Incarnation, InstanceId, Maintenance, MinHealthy,
-    Name, Status, Update, Wall,
+    Name, SignalLevel, Status, Update, Wall,
 };
 
 use crate::Slot;
@@ -117,7 +117,7 @@ pub struct Tick {
 }
 
 /// What a service needs to be, by its owner or by the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Declaration {
     /// How much it matters.
     pub criticality: Option<Criticality>,
@@ -125,6 +125,19 @@ pub struct Declaration {
     pub min_healthy: Option<MinHealthy>,
     /// What it needs.
     pub dependencies: Option<Vec<Dependency>>,
+    /// How often its instances are to be heard, whatever they say.
+    pub interval: Option<Duration>,
+    /// Levels of its signals, by their names; each replaces what an instance declares for that signal.
+    pub levels: BTreeMap<Name, Levels>,
+}
+
+/// What the values of one signal mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Levels {
+    /// From here on degraded.
+    pub degraded: Option<SignalLevel>,
+    /// From here on unhealthy.
+    pub unhealthy: Option<SignalLevel>,
 }
 
 /// What came of an event.
@@ -168,6 +181,8 @@ pub struct Registered {
     pub suspect_after: Duration,
     /// Silence until it is lost.
     pub lost_after: Duration,
+    /// How often it is to be heard: the file's word, or its own.
+    pub interval: Duration,
     /// How many results and values were left out, being past a bound.
     pub left_out: u32,
 }

@@ -40,7 +40,7 @@ use ward_model::{
 
 pub use config::{Config, Lease};
 pub use debounce::Debounce;
-pub use event::{Declaration, Event, Outcome, Refusal, Registered, Reply, StreamId, Tick};
+pub use event::{Declaration, Event, Levels, Outcome, Refusal, Registered, Reply, StreamId, Tick};
 pub use slab::{Slab, Slot};
 
 /// The whole state of one life of the aggregator.

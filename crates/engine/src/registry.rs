@@ -31,9 +31,15 @@ impl Engine {
         let left_out = self.take_hello_state(ix, hello, now);
         self.world.rebuild_edges(service, now);
         self.heard(ix, now);
-        let Instance { slot, lease, .. } = self.world.instances[ix];
+        let Instance {
+            slot,
+            lease,
+            interval,
+            ..
+        } = self.world.instances[ix];
         Ok(Registered {
             slot,
+            interval,
             suspect_after: lease.suspect_after,
             lost_after: lease.lost_after,
             left_out,
@@ -313,6 +319,7 @@ impl Engine {
             criticality: hello.criticality.or(before.criticality),
             min_healthy: hello.min_healthy.or(before.min_healthy),
             dependencies: Some(hello.dependencies.clone()),
+            ..Declaration::default()
         };
         let others = service.instances.len() > 1;
         let differs = match &service.file {

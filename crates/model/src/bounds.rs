@@ -34,6 +34,8 @@ pub const CAUSES: usize = 8;
 pub const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// Longest reporting interval.
 pub const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+/// Longest reporting interval of one who reports once: a job that runs every month.
+pub const INTERVAL_ONCE_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
 /// Reporting interval of one who declares none.
 pub const INTERVAL_DEFAULT: Duration = Duration::from_secs(5);
 /// How long checks may stay without a first result.

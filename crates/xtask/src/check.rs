@@ -29,6 +29,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         succeed(&mut cargo(&[
             "clippy",
             "--workspace",
+            "--all-features",
             "--all-targets",
             "--keep-going",
             "--",
@@ -37,7 +38,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         ]))
     });
     ledger.run("docs", || {
-        succeed(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+        succeed(
+            cargo(&["doc", "--workspace", "--all-features", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+        )
     });
     Ok(ledger.close(""))
 }

@@ -30,7 +30,7 @@ impl Options {
     }
 
     fn arguments<'a>(&'a self, roles: &'a [String]) -> Vec<&'a str> {
-        let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
+        let mut arguments = vec!["test", "--workspace", "--all-features", "--no-fail-fast"];
         arguments.extend(self.filter.as_deref());
         if self.long {
             arguments.extend(["--", "--include-ignored"]);
@@ -70,6 +70,7 @@ fn run_cargo(options: &Options, counts: &mut Counts) -> anyhow::Result<()> {
     succeed(&mut cargo(&[
         "build",
         "--workspace",
+        "--all-features",
         "--lib",
         "--bins",
         "--tests",

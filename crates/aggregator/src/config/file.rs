@@ -123,6 +123,7 @@ impl From<Service> for Declaration {
             criticality: service.criticality,
             min_healthy: service.min_healthy.map(|amount| amount.0),
             dependencies: service.dependencies.map(needs),
+            ..Self::default()
         }
     }
 }

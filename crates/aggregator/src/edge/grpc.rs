@@ -133,6 +133,13 @@ impl HealthService for Service {
         Self::answered(operate::end_maintenance(&self.edge, request.into_inner()).await)
     }
 
+    async fn list_maintenance(
+        &self,
+        _request: Request<v1::ListMaintenanceRequest>,
+    ) -> Result<Response<v1::ListMaintenanceResponse>, Status> {
+        Self::answered(operate::list_maintenance(&self.edge).await)
+    }
+
     async fn forget(
         &self,
         request: Request<v1::ForgetRequest>,
@@ -228,7 +235,7 @@ impl tower::Service<http::Request<Body>> for Streams {
 
 /// The method's name as a label: one of those there are.
 fn method(path: &str) -> &'static str {
-    const METHODS: [&str; 10] = [
+    const METHODS: [&str; 11] = [
         "Report",
         "ReportOnce",
         "Watch",
@@ -238,6 +245,7 @@ fn method(path: &str) -> &'static str {
         "Explain",
         "StartMaintenance",
         "EndMaintenance",
+        "ListMaintenance",
         "Forget",
     ];
     let called = path.rsplit('/').next().unwrap_or_default();

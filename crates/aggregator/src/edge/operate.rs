@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use tonic::Status;
-use ward_engine::{Event, Reply};
+use ward_engine::{Engine, Event, Reply};
 use ward_model::{InstanceId, Name};
 use ward_proto::{Invalid, v1};
 
@@ -53,6 +53,22 @@ pub(super) async fn end_maintenance(
     decide(edge, Event::EndMaintenance { service })
         .await
         .map(|_| v1::EndMaintenanceResponse {})
+}
+
+pub(super) async fn list_maintenance(edge: &Edge) -> Result<v1::ListMaintenanceResponse, Status> {
+    let look = |engine: &Engine| {
+        let active: Vec<_> = engine
+            .services(None)
+            .filter_map(|service| service.maintenance)
+            .collect();
+        (engine.epoch(), engine.revision(), active)
+    };
+    let (epoch, revision, active) = edge.decider.read(look).await?;
+    Ok(v1::ListMaintenanceResponse {
+        cursor: Some((epoch, revision).into()),
+        active: active.iter().map(v1::Maintenance::from).collect(),
+        upcoming: Vec::new(),
+    })
 }
 
 pub(super) async fn forget(edge: &Edge, request: v1::ForgetRequest) -> Result<v1::ForgetResponse, Status> {

@@ -26,6 +26,7 @@ pub(super) async fn system(edge: &Edge) -> Result<v1::GetSystemResponse, Status>
         system: Some((&system).into()),
         version: VERSION.to_owned(),
         uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+        config_hash: String::new(),
     })
 }
 

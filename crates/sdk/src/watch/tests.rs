@@ -66,6 +66,7 @@ not_in_this_play! {
     explain(v1::ExplainRequest) -> v1::ExplainResponse;
     start_maintenance(v1::StartMaintenanceRequest) -> v1::StartMaintenanceResponse;
     end_maintenance(v1::EndMaintenanceRequest) -> v1::EndMaintenanceResponse;
+    list_maintenance(v1::ListMaintenanceRequest) -> v1::ListMaintenanceResponse;
     forget(v1::ForgetRequest) -> v1::ForgetResponse;
 }
 

@@ -173,6 +173,7 @@ impl Talk {
             handle,
             suspect_after_ms: 2_100,
             lost_after_ms: 3_100,
+            interval_ms: 0,
         };
         self.answer(v1::ReportResponse {
             registrations: vec![registration],
@@ -278,6 +279,13 @@ impl HealthService for Scripted {
         &self,
         _: Request<v1::EndMaintenanceRequest>,
     ) -> Result<Response<v1::EndMaintenanceResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_maintenance(
+        &self,
+        _: Request<v1::ListMaintenanceRequest>,
+    ) -> Result<Response<v1::ListMaintenanceResponse>, Status> {
         not_here()
     }
 

@@ -141,5 +141,6 @@ answers! {
         Ok(v1::ExplainResponse { condition: condition(), chains: vec![chain()], ..v1::ExplainResponse::default() });
     start_maintenance(v1::StartMaintenanceRequest) -> v1::StartMaintenanceResponse = Err(Status::internal(TEXT));
     end_maintenance(v1::EndMaintenanceRequest) -> v1::EndMaintenanceResponse = Err(Status::internal(TEXT));
+    list_maintenance(v1::ListMaintenanceRequest) -> v1::ListMaintenanceResponse = Err(Status::internal(TEXT));
     forget(v1::ForgetRequest) -> v1::ForgetResponse = Err(Status::internal(TEXT));
 }

@@ -131,6 +131,7 @@ pub(super) fn registration(id: &InstanceId, handle: u32, registered: &Registered
         handle,
         suspect_after_ms: millis(registered.suspect_after),
         lost_after_ms: millis(registered.lost_after),
+        interval_ms: millis(registered.interval),
     }
 }
 

@@ -1,0 +1,1 @@
+//! A conformant `grpc.health.v1` server.
