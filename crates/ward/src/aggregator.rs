@@ -1,14 +1,56 @@
 //! `ward aggregator`: what was typed over what the file says, then run until asked to stop.
 
+use std::{net::SocketAddr, path::PathBuf};
+
 use anyhow::Context;
+use clap::{Args, ValueEnum};
 use ward_aggregator::{App, Config};
 use ward_chassis::{logs, shutdown};
 
 use crate::{
     Exit, Failure,
-    cli::{AggregatorArgs, LogFormat},
     output::{Escaped, Out},
 };
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ward aggregator
+  ward aggregator --data-dir /var/lib/ward --log-format json
+  ward aggregator --grpc 0.0.0.0:7700 --insecure   no authentication: anybody may report
+
+It says `listening grpc=ADDR http=ADDR` on standard error once it listens.")]
+pub(crate) struct AggregatorArgs {
+    /// Read this file; what is also given here wins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen here for gRPC [default: 127.0.0.1:7700]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) grpc: Option<SocketAddr>,
+    /// Listen here for HTTP [default: 127.0.0.1:7780]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Keep data here
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Listen beyond loopback although nobody is authenticated
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Tell clients the details of internal errors
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One object a line
+    Json,
+}
 
 pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Failure> {
     let format = match args.log_format {

@@ -5,6 +5,7 @@
 
 use std::{error::Error, fmt, future::Future, str::FromStr, time::Duration};
 
+use clap::Args;
 use tokio::time::timeout;
 use tonic::{
     Code, Status,
@@ -19,13 +20,32 @@ use ward_proto::{
 use crate::{
     Failure,
     failure::root,
-    output::{Cursor, Escaped},
+    output::{Cursor, Escaped, Format},
 };
+
+/// The aggregator that is asked where none is named.
+pub(crate) const DEFAULT_SERVER: &str = "127.0.0.1:7700";
 
 /// How long a command waits for all its answers.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A full list of instances is larger than the transport's default of 4 MiB: 1,000 of them with 32 checks of 512 bytes.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// What every command that asks an aggregator takes.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// The aggregator: host:port or http://host:port
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "WARD_SERVER",
+        default_value = DEFAULT_SERVER
+    )]
+    pub(crate) server: Server,
+    /// For people or for programs
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
 
 /// Where an aggregator is: `host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]

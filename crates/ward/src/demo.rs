@@ -1,15 +1,76 @@
 //! `ward demo`: the shop runs in `ward-demo`; here is only what was typed.
 
+use std::{net::SocketAddr, path::PathBuf};
+
 use anyhow::Context;
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use tokio::task::spawn_blocking;
 use ward_chassis::shutdown;
-use ward_demo::{ControlError, Options, Refusal, ServiceOptions};
+use ward_demo::{ControlError, How, Options, Refusal, ServiceOptions};
 
 use crate::{
     Exit, Failure,
-    cli::{DEFAULT_SERVER, DemoAction, DemoArgs, DemoServiceArgs},
+    client::{DEFAULT_SERVER, Server},
     output::{Escaped, Out},
 };
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ward demo                              until Ctrl-C
+  ward demo --grpc 127.0.0.1:0 --http 127.0.0.1:0
+  ward demo break payments --how crash   in a second terminal
+  ward demo mend payments")]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct DemoArgs {
+    /// Where the aggregator listens for gRPC; port 0 for any
+    #[arg(long, value_name = "ADDR", value_parser = loopback, default_value = "127.0.0.1:7700")]
+    pub(crate) grpc: SocketAddr,
+    /// Where the aggregator listens for HTTP; port 0 for any
+    #[arg(long, value_name = "ADDR", value_parser = loopback, default_value = "127.0.0.1:7780")]
+    pub(crate) http: SocketAddr,
+    #[command(subcommand)]
+    pub(crate) action: Option<DemoAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoAction {
+    /// Make a service of a running demo ill
+    Break {
+        /// Which
+        name: String,
+        /// In which way
+        #[arg(long, value_parser = how())]
+        how: How,
+        #[command(flatten)]
+        which: WhichDemo,
+    },
+    /// Make it well again
+    Mend {
+        /// Which
+        name: String,
+        #[command(flatten)]
+        which: WhichDemo,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhichDemo {
+    /// The address of the demo's aggregator; the demo started last when left out
+    #[arg(long, value_name = "ADDR", env = "WARD_SERVER")]
+    pub(crate) server: Option<Server>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoServiceArgs {
+    pub(crate) name: String,
+    #[arg(long)]
+    pub(crate) server: String,
+    #[arg(long)]
+    pub(crate) registry: PathBuf,
+}
 
 pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> {
     let (name, done) = match args.action {
@@ -74,4 +135,18 @@ fn failure(error: ControlError) -> Failure {
         }
         error @ ControlError::Refused(_) => Failure::Other(anyhow::anyhow!("{error}")),
     }
+}
+
+/// The demo has no `--insecure`: it is for looking, on one machine.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let addr: SocketAddr = text.parse().map_err(|error| format!("{error}"))?;
+    if addr.ip().to_canonical().is_loopback() {
+        return Ok(addr);
+    }
+    Err("the demo listens on this machine alone, at 127.0.0.1 or [::1]".into())
+}
+
+fn how() -> impl TypedValueParser<Value = How> {
+    PossibleValuesParser::new(How::ALL.map(How::as_str))
+        .map(|text| text.parse().expect("one of the possible values"))
 }

@@ -2,6 +2,7 @@
 
 mod tree;
 
+use clap::Args;
 use serde::Serialize;
 use tonic::Code;
 use ward_chassis::Clock;
@@ -10,11 +11,24 @@ use ward_proto::v1;
 
 use crate::{
     Exit, Failure,
-    cli::{ExplainArgs, Format},
-    client::{Client, cursor},
+    client::{Client, ClientArgs, cursor},
     near,
-    output::{Cursor, Out, Times},
+    output::{Cursor, Format, Out, Times},
+    typed,
 };
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ward explain
+  ward explain storefront
+  ward explain storefront -o json")]
+pub(crate) struct ExplainArgs {
+    /// A service; the system when left out
+    #[arg(value_parser = typed::service)]
+    pub(crate) name: Option<Name>,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
 
 /// What `-o json` writes.
 #[derive(Debug, Serialize)]

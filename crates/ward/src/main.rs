@@ -12,6 +12,7 @@ mod failure;
 mod near;
 mod output;
 mod status;
+mod typed;
 mod watch;
 
 use std::{process::ExitCode, time::Duration};

@@ -16,6 +16,7 @@ use std::{
 
 use anstream::AutoStream;
 use anyhow::Context;
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::Failure;
@@ -25,6 +26,16 @@ pub(crate) use json::Cursor;
 pub(crate) use style::{BOLD, DIM, colour, paint, word};
 pub(crate) use table::Table;
 pub(crate) use time::{Times, span};
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables and lines for people
+    #[default]
+    Text,
+    /// JSON for programs
+    Json,
+}
 
 /// Whether somebody still reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod system;
 
 pub(crate) use service::number;
 
+use clap::Args;
 use serde::Serialize;
 use tonic::Code;
 use ward_chassis::Clock;
@@ -13,11 +14,27 @@ use ward_proto::v1;
 
 use crate::{
     Exit, Failure,
-    cli::{Format, StatusArgs},
-    client::{Client, cursor},
+    client::{Client, ClientArgs, cursor},
     near,
-    output::{Cursor, Out, Times},
+    output::{Cursor, Format, Out, Times},
+    typed,
 };
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ward status
+  ward status payments
+  ward status -o json | jq -r '.services[] | select(.condition.status != \"healthy\") | .name'
+
+Ends with 0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 aggregator unreachable, 64 usage,
+70 any other failure.")]
+pub(crate) struct StatusArgs {
+    /// One service, with its instances, checks and signals
+    #[arg(value_parser = typed::service)]
+    pub(crate) name: Option<Name>,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
 
 /// All of the system at a glance. What `-o json` writes.
 #[derive(Clone, Debug, Serialize)]

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::Context;
+use clap::{Args, ValueEnum};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
@@ -21,17 +22,63 @@ use tokio::{
     time::sleep,
 };
 use ward_chassis::{Clock, Shutdown, shutdown};
-use ward_model::{EntityKey, Name};
-use ward_sdk::watch::{Error, Event, Update, Watcher};
+use ward_model::{EntityKey, Name, Status};
+use ward_sdk::watch::{Error, Event, Level, Update, Watcher};
 
 use crate::{
     Exit, Failure,
-    cli::{Format, WatchArgs},
-    client::Client,
+    client::{Client, ClientArgs},
     failure::root,
     near,
-    output::{Escaped, Out, Reader, Times},
+    output::{Escaped, Format, Out, Reader, Times},
+    typed,
 };
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ward watch
+  ward watch storefront payments --level instance
+  ward watch --least-severity degraded -o json
+  ward watch --once                      the present state, line by line
+
+Survives a restart of the aggregator: what comes back unchanged is not told. Ends with 0 at Ctrl-C.")]
+pub(crate) struct WatchArgs {
+    /// Services to tell of, with the system; all when left out
+    #[arg(value_name = "NAME", value_parser = typed::service)]
+    pub(crate) names: Vec<Name>,
+    /// How deep to look
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) level: Depth,
+    /// Only what is, or was until now, at least this bad
+    #[arg(long, value_name = "STATUS", value_parser = typed::status(), default_value = "healthy")]
+    pub(crate) least_severity: Status,
+    /// Tell the present state and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Depth {
+    /// The system
+    System,
+    /// And its services
+    #[default]
+    Service,
+    /// And their instances
+    Instance,
+}
+
+impl From<Depth> for Level {
+    fn from(depth: Depth) -> Self {
+        match depth {
+            Depth::System => Self::System,
+            Depth::Service => Self::Service,
+            Depth::Instance => Self::Instance,
+        }
+    }
+}
 
 /// How long a write may go on behind a signal to end.
 const LAST_LINE: Duration = Duration::from_secs(1);
