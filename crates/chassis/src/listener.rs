@@ -15,7 +15,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use nix::errno::Errno;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::watch,
+    sync::{Notify, watch},
     time,
 };
 
@@ -61,6 +61,7 @@ pub struct Peer {
     /// Who it has proved to be.
     pub identity: Identity,
     closing: watch::Receiver<bool>,
+    cut: Arc<Notify>,
 }
 
 /// Who a peer has proved to be.
@@ -72,12 +73,24 @@ pub enum Identity {
 }
 
 impl Peer {
-    pub(crate) fn new(addr: SocketAddr, identity: Identity, closing: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        addr: SocketAddr,
+        identity: Identity,
+        closing: watch::Receiver<bool>,
+        cut: Arc<Notify>,
+    ) -> Self {
         Self {
             addr,
             identity,
             closing,
+            cut,
         }
+    }
+
+    /// Has this connection dropped at once, with all that it carries. For a peer that reads nothing: an answer that
+    /// cannot be written is not asked for its end either, so its own handler can do nothing about it.
+    pub fn cut(&self) {
+        self.cut.notify_one();
     }
 
     /// Resolves once this connection has been told to go, by age or because the server stops: the moment for a long

@@ -20,7 +20,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
-use tokio::{net::TcpStream, sync::watch, task::JoinSet, time};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, watch},
+    task::JoinSet,
+    time,
+};
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use self::preface::{FirstBytes, Shown};
@@ -177,6 +182,8 @@ struct Connection {
     stopping: watch::Receiver<bool>,
     /// To the handlers of this connection.
     closing: watch::Sender<bool>,
+    /// From them: the peer is given up.
+    cut: Arc<Notify>,
 }
 
 impl Connection {
@@ -193,11 +200,13 @@ impl Connection {
             stopping,
             addr,
             closing: watch::Sender::new(false),
+            cut: Arc::default(),
         }
     }
 
     fn peer(&self) -> Peer {
-        Peer::new(self.addr, Identity::Anonymous, self.closing.subscribe())
+        let (closing, cut) = (self.closing.subscribe(), Arc::clone(&self.cut));
+        Peer::new(self.addr, Identity::Anonymous, closing, cut)
     }
 
     /// Polls `served` to its end. `shown` tells whether the peer has said enough to be taken for a client.
@@ -215,6 +224,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 result = served.as_mut() => return self.ended(result, shown.is_some()),
+                () = self.cut.notified() => return add(&self.stats.cut),
                 () = told(&mut stopping), if !leaving => {}
                 () = &mut age, if !leaving => add(&self.stats.aged),
                 () = &mut handshake, if waiting => {

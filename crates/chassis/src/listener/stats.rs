@@ -35,7 +35,7 @@ pub struct ListenerCounts {
     pub aged: u64,
     /// Connections that ended in an error: broken protocol, exceeded limits, no answer to a ping, a vanished peer.
     pub failed: u64,
-    /// Connections cut because they did not finish when the server stopped.
+    /// Connections cut because they did not finish when the server stopped, or read nothing for too long.
     pub cut: u64,
 }
 
