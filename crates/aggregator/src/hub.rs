@@ -4,7 +4,7 @@
 //! watcher is a cursor into whatever clone it last looked at. A broadcast channel was not taken: it has one queue length
 //! for everybody, no newest state for those who fall behind, and forgets entities that do not change.
 //!
-//! It knows nothing of gRPC; the edge turns a [`Watcher`] into a stream.
+//! It knows nothing of gRPC or server-sent events; the edges turn a [`Watcher`] into a stream.
 
 mod filter;
 mod frame;
@@ -15,7 +15,7 @@ mod watcher;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use ward_model::{ChangeSet, Entity, Epoch, Revision};
 
 pub(crate) use filter::{Filter, Level};
-pub(crate) use frame::{Closing, Outgoing};
+pub(crate) use frame::{Closing, Encoding, Frame, Outgoing};
 pub(crate) use ring::{Bounds, Cursor};
 pub(crate) use watcher::Watcher;
 
@@ -66,6 +66,8 @@ struct Shared {
     newest: watch::Sender<Revision>,
     config: Config,
     coalesced: AtomicU64,
+    /// How many watch now, by encoding.
+    watching: [AtomicUsize; Encoding::COUNT],
     stalls: Mutex<watcher::Stalls>,
 }
 
@@ -84,6 +86,7 @@ pub(crate) fn hub(epoch: Epoch, head: Revision, state: &[Entity], config: Config
         newest: watch::Sender::new(head),
         config,
         coalesced: AtomicU64::new(0),
+        watching: Default::default(),
         stalls: Mutex::default(),
     });
     (
@@ -106,8 +109,8 @@ impl Publisher {
 
 impl Hub {
     /// Starts watching behind `resume`, or with a snapshot.
-    pub(crate) fn watch(&self, filter: Filter, resume: Option<Cursor>) -> Watcher {
-        Watcher::new(self.clone(), filter, resume)
+    pub(crate) fn watch(&self, filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Watcher {
+        Watcher::new(self.clone(), filter, encoding, resume)
     }
 
     /// Where the published history stands.
@@ -123,6 +126,11 @@ impl Hub {
     /// How many watch now.
     pub(crate) fn watchers(&self) -> usize {
         self.shared.newest.receiver_count()
+    }
+
+    /// How many of them in this encoding.
+    pub(crate) fn watching(&self, encoding: Encoding) -> usize {
+        self.shared.watching[encoding as usize].load(Relaxed)
     }
 
     /// How many revisions were not told apart, over all watchers.

@@ -25,7 +25,10 @@ use prometheus_client::{
 use ward_chassis::listener::ListenerStats;
 use ward_engine::Figures;
 
-use crate::{decider::Timings, hub::Hub};
+use crate::{
+    decider::Timings,
+    hub::{Encoding, Hub},
+};
 
 /// The media type of [`Metrics::encode`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -155,7 +158,10 @@ impl Metrics {
         let mut collected = Registry::default();
         collected.register_collector(Box::new(collect::Own {
             beats: self.beats.load(Relaxed),
-            watchers: hub.watchers(),
+            watchers: [
+                ("grpc", hub.watching(Encoding::Protobuf)),
+                ("sse", hub.watching(Encoding::Json)),
+            ],
             coalesced: hub.coalesced(),
             listeners: [
                 ("grpc", listeners.grpc.snapshot()),

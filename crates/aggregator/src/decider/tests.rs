@@ -6,7 +6,7 @@ use prometheus_client::{metrics::histogram::Histogram, registry::Registry};
 use ward_model::{Criticality, Hello, Incarnation, InstanceId, Status};
 
 use super::*;
-use crate::hub::{Filter, Outgoing};
+use crate::hub::{Encoding, Filter, Outgoing};
 
 fn timings() -> Timings {
     Timings {
@@ -87,7 +87,11 @@ async fn what_the_file_declares_is_there_from_the_first_snapshot_on() {
         ..Declaration::default()
     };
     let (running, decider, hub, _) = started(vec![(name("bank"), declaration)]);
-    let Some(Outgoing::Delta(first)) = hub.watch(Filter::default(), None).next().await else {
+    let Some(Outgoing::Delta(first)) = hub
+        .watch(Filter::default(), Encoding::Protobuf, None)
+        .next()
+        .await
+    else {
         panic!("no snapshot")
     };
     assert_eq!(first.entities.len(), 2, "the system and the service");

@@ -3,6 +3,8 @@
 //! `/livez`, `/readyz` and `/startupz` are about this process alone: an orchestrator that probes them must not restart
 //! the aggregator because something it watches is ill. `/health` is the system.
 
+pub(crate) mod watch;
+
 use std::{fmt::Display, time::Duration};
 
 use axum::{
@@ -36,6 +38,7 @@ pub(crate) fn router(edge: Shared, listeners: Listeners) -> Router {
         .route("/startupz", get(startupz))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
+        .route("/api/v1/watch", get(watch::watch))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .with_state(App { edge, listeners })

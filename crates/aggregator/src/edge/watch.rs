@@ -1,8 +1,11 @@
-//! `Watch`: a [`Watcher`] as a stream.
+//! Watching, whatever the transport: a [`Watcher`] as a stream, and `Watch` of gRPC.
 //!
-//! The transport pulls, so nothing is made for a watcher that does not read.
+//! The transport pulls, so nothing is made for a watcher that does not read. What is bounded here is bounded for all
+//! transports together.
 
-use futures_util::{Stream, stream};
+use std::collections::BTreeSet;
+
+use futures_util::{Stream, StreamExt, stream};
 use tonic::Status;
 use ward_chassis::Peer;
 use ward_model::{Epoch, Name, Revision};
@@ -12,7 +15,7 @@ use ward_proto::{
 };
 
 use super::{Edge, refusal};
-use crate::hub::{Closing, Cursor, Filter, Level, Outgoing, Watcher};
+use crate::hub::{Closing, Cursor, Encoding, Filter, Level, Outgoing, Watcher};
 
 /// Most watchers at once. At 6 KiB each they stay within 64 MB; names to filter by come on top of that.
 const WATCHERS: usize = 10_000;
@@ -20,26 +23,37 @@ const WATCHERS: usize = 10_000;
 /// a hundred streams of one connection could hold a hundred of those. Who wants more services wants all.
 const NAMES: usize = 128;
 
-/// Begins a watch; what is wrong with the request is told before anything else.
-pub(super) fn watch(
+/// As many watch as may.
+#[derive(Debug, thiserror::Error)]
+#[error("{WATCHERS} watch already, the most there may be: try again later")]
+pub(super) struct Full;
+
+/// What somebody asks to be told.
+#[derive(Debug, PartialEq)]
+pub(super) struct Ask {
+    /// Of what.
+    pub(super) filter: Filter,
+    /// From where on.
+    pub(super) resume: Option<Cursor>,
+}
+
+/// Begins a watch for `peer`, in protobuf over a stream among others, in JSON over a connection of its own.
+pub(super) fn begin(
     edge: &Edge,
-    request: v1::WatchRequest,
+    ask: Ask,
+    encoding: Encoding,
     peer: Option<Peer>,
-) -> Result<impl Stream<Item = Result<Outgoing, Status>> + Send + use<>, Status> {
-    let resume = request.resume.as_ref().map(cursor);
-    let filter = filter(&request).map_err(refusal::invalid)?;
+) -> Result<impl Stream<Item = Outgoing> + Send + use<>, Full> {
     if edge.hub.watchers() >= WATCHERS {
-        let message = format!("{WATCHERS} watch already, the most there may be: try again later");
-        return Err(Status::resource_exhausted(message));
+        return Err(Full);
     }
-    let watcher = edge.hub.watch(filter, resume);
+    let alone = peer.clone().filter(|_| encoding == Encoding::Json);
+    let watcher = edge.hub.watch(ask.filter, encoding, ask.resume).alone_on(alone);
     let closing = Box::pin(edge.closings.of(peer));
     let begun = Some((watcher, closing));
     Ok(stream::unfold(begun, |going_on| async {
         let (watcher, closing) = going_on?;
-        next(watcher, closing)
-            .await
-            .map(|(message, going_on)| (Ok(message), going_on))
+        next(watcher, closing).await
     }))
 }
 
@@ -55,6 +69,34 @@ where
     }
 }
 
+/// Services to tell of, as somebody wrote them.
+pub(super) fn names<'a>(asked: impl ExactSizeIterator<Item = &'a str>) -> Result<BTreeSet<Name>, Invalid> {
+    if asked.len() > NAMES {
+        let count = asked.len();
+        let message = format!("has {count} entries, expected at most {NAMES}, or none for all services");
+        return Err(Invalid::new("names", message));
+    }
+    let name = |(index, name): (usize, &str)| {
+        Name::service(name).map_err(|invalid| Invalid::new(format!("names[{index}]"), invalid.to_string()))
+    };
+    asked.enumerate().map(name).collect()
+}
+
+/// `Watch`. What is wrong with the request is told before anything else.
+pub(super) fn watch(
+    edge: &Edge,
+    request: v1::WatchRequest,
+    peer: Option<Peer>,
+) -> Result<impl Stream<Item = Result<Outgoing, Status>> + Send + use<>, Status> {
+    let ask = Ask {
+        filter: filter(&request).map_err(refusal::invalid)?,
+        resume: request.resume.as_ref().map(cursor),
+    };
+    let begun = begin(edge, ask, Encoding::Protobuf, peer);
+    let begun = begun.map_err(|full| Status::resource_exhausted(full.to_string()))?;
+    Ok(begun.map(Ok))
+}
+
 fn cursor(wire: &v1::Cursor) -> Cursor {
     Cursor {
         epoch: Epoch(wire.epoch),
@@ -63,20 +105,6 @@ fn cursor(wire: &v1::Cursor) -> Cursor {
 }
 
 fn filter(request: &v1::WatchRequest) -> Result<Filter, Invalid> {
-    if request.names.len() > NAMES {
-        let count = request.names.len();
-        let message = format!("has {count} entries, expected at most {NAMES}, or none for all services");
-        return Err(Invalid::new("names", message));
-    }
-    let name = |(index, name): (usize, &String)| {
-        Name::service(name).map_err(|invalid| Invalid::new(format!("names[{index}]"), invalid.to_string()))
-    };
-    let names = request
-        .names
-        .iter()
-        .enumerate()
-        .map(name)
-        .collect::<Result<_, _>>()?;
     let level = match WatchLevel::try_from(request.level) {
         Ok(WatchLevel::System) => Level::System,
         Ok(WatchLevel::Unspecified | WatchLevel::Service) => Level::Service,
@@ -89,7 +117,7 @@ fn filter(request: &v1::WatchRequest) -> Result<Filter, Invalid> {
         }
     };
     Ok(Filter {
-        names,
+        names: names(request.names.iter().map(String::as_str))?,
         level,
         least: ward_proto::least_severity(request.least_severity)?,
     })

@@ -4,22 +4,53 @@
 //! watcher costs a copy and no encoding. Building a `v1::WatchResponse` for each watcher was not taken: with a thousand
 //! watchers it is a thousand times the work for the same bytes.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::{
     Message,
-    encoding::{WireType, encode_key, encode_varint, encoded_len_varint, message},
+    encoding::{WireType, decode_key, encode_key, encode_varint, encoded_len_varint, message},
 };
 use ward_model::{Entity, Epoch, ObserverState, Revision};
 use ward_proto::v1;
+
+use crate::edge::http::watch::write_entity;
 
 /// Field number of `Delta.entities`; the codec test compares with what prost makes of it.
 const ENTITIES: u32 = 7;
 /// Field number of `WatchResponse.delta`.
 const DELTA: u32 = 1;
 
+/// In which encoding a watcher is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Each entity is a field of a `v1::Delta`, as [`encode_entity`] makes it.
+    Protobuf,
+    /// Each entity is an object behind a comma, as [`append_json`] makes it.
+    Json,
+}
+
+impl Encoding {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 2;
+}
+
 /// Appends one entity to `buffer`, as an element of `Delta.entities`.
 pub(crate) fn encode_entity(entity: &Entity, buffer: &mut BytesMut) {
     message::encode(ENTITIES, &v1::Entity::from(entity), buffer);
+}
+
+/// Appends the entity that [`encode_entity`] made `field` of to `buffer`: a comma, and an object of JSON on one line. So
+/// elements of an array that lie together can be told as one piece; the first comma is left out by who tells them.
+///
+/// It is made from the encoded state because nothing else of it is kept.
+pub(crate) fn append_json(field: &[u8], buffer: &mut BytesMut) {
+    const OURS: &str = "what this process encoded can be decoded";
+    let mut field = field;
+    decode_key(&mut field).expect(OURS);
+    let entity = v1::Entity::decode_length_delimited(&mut field).expect(OURS);
+    debug_assert!(!field.has_remaining(), "one entity");
+    let entity = Entity::try_from(entity).expect(OURS);
+    buffer.put_u8(b',');
+    write_entity(&entity, buffer.writer());
 }
 
 /// One message of a step from one revision to another.
@@ -34,7 +65,7 @@ pub(crate) struct Frame {
     pub(crate) skipped: u64,
     /// The step is whole with this one.
     pub(crate) last: bool,
-    /// Encoded entities, some in each piece.
+    /// Encoded entities, some in each piece, in the encoding of who watches.
     pub(crate) entities: Vec<Bytes>,
 }
 

@@ -11,7 +11,7 @@ use ward_proto::v1::DeltaKind;
 
 use super::{
     filter::Filter,
-    frame::{Frame, Outgoing},
+    frame::{Encoding, Frame, Outgoing},
     ring::{Cursor, Pieces, Ring, Snapshot, Step},
 };
 
@@ -28,6 +28,7 @@ enum Pending {
 #[derive(Debug)]
 pub(crate) struct Reader {
     filter: Arc<Filter>,
+    encoding: Encoding,
     /// The watcher knows that it has everything up to here.
     told: Option<Cursor>,
     /// There is nothing for the watcher up to here; at or behind `told`.
@@ -37,9 +38,10 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// One who goes on behind `resume`, or knows nothing.
-    pub(crate) fn new(filter: Filter, resume: Option<Cursor>) -> Self {
+    pub(crate) fn new(filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Self {
         Self {
             filter: Arc::new(filter),
+            encoding,
             told: resume,
             read: resume,
             pending: Pending::Nothing,
@@ -92,7 +94,7 @@ impl Reader {
     }
 
     fn begin(&mut self, ring: &Ring) {
-        match ring.read(self.read, &self.filter) {
+        match ring.read(self.read, &self.filter, self.encoding) {
             Step::Idle(revision) => {
                 self.read = Some(Cursor {
                     epoch: ring.epoch(),

@@ -6,6 +6,7 @@
 //! or the writer's time, or be told less than it could be.
 
 mod entry;
+mod room;
 mod snapshot;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,17 +18,23 @@ use ward_model::{ChangeSet, Entity, EntityKey, Epoch, ObserverState, Revision, S
 pub(crate) use self::{entry::Pieces, snapshot::Snapshot};
 use self::{
     entry::{Entry, Gather, Part},
-    snapshot::Newest,
+    room::Room,
+    snapshot::{Newest, Telling},
 };
-use super::{filter::Filter, frame::encode_entity};
+use super::{
+    filter::Filter,
+    frame::{Encoding, encode_entity},
+};
 
 /// How much the ring keeps, and how it is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Most revisions kept: at 100 a second, ten minutes in which a watcher can be away and need no snapshot.
     pub(crate) revisions: usize,
-    /// Most bytes kept, whatever the number of revisions.
+    /// Most bytes kept, whatever the number of revisions; what is kept of them as JSON included.
     pub(crate) bytes: usize,
+    /// Most bytes of JSON kept of the newest state, for those who are told everything there is: some 50,000 services.
+    pub(crate) json_bytes: usize,
     /// Up to this lag a watcher is told each revision, beyond it several as one.
     pub(crate) told_apart: u64,
     /// Target size of one message. A quarter of what may be sent at most, since a single entity may be large.
@@ -39,6 +46,7 @@ impl Default for Bounds {
         Self {
             revisions: 65_536,
             bytes: 64 << 20,
+            json_bytes: 64 << 20,
             told_apart: 64,
             frame_bytes: 256 << 10,
         }
@@ -78,7 +86,10 @@ pub(crate) struct Ring {
     /// Without a hole; the last is `head`.
     entries: Vector<Arc<Entry>>,
     bytes: usize,
+    /// Bytes of JSON that the entries keep beside that.
+    entries_json: Room,
     newest: OrdMap<EntityKey, Arc<Newest>>,
+    newest_json: Room,
     observer: ObserverState,
     bounds: Bounds,
 }
@@ -91,7 +102,9 @@ impl Ring {
             head,
             entries: Vector::new(),
             bytes: 0,
+            entries_json: Room::default(),
             newest: OrdMap::new(),
+            newest_json: Room::default(),
             observer: ObserverState::default(),
             bounds,
         };
@@ -116,6 +129,12 @@ impl Ring {
         self.observer
     }
 
+    /// Bytes of JSON kept of revisions, and of the newest state.
+    #[cfg(test)]
+    pub(super) fn json_kept(&self) -> (usize, usize) {
+        (self.entries_json.taken(), self.newest_json.taken())
+    }
+
     /// One who was told up to `cursor` can go on from there without a snapshot.
     pub(crate) fn holds(&self, cursor: Cursor) -> bool {
         let oldest = self.head.0 - self.entries.len() as u64;
@@ -130,18 +149,26 @@ impl Ring {
             self.bytes = 0;
         }
         set.changes.sort_by_cached_key(|change| change.entity.key());
-        let entry = Entry::encode(&set.changes);
+        let entry = Entry::encode(&set.changes, &self.entries_json);
         for (change, field) in set.changes.iter().zip(entry.fields()) {
             self.renew(&change.entity, field);
         }
         self.head = set.revision;
         self.bytes += entry.bytes();
         self.entries.push_back(Arc::new(entry));
-        while self.entries.len() > self.bounds.revisions || self.bytes > self.bounds.bytes {
+        self.forget_oldest();
+    }
+
+    /// Down to the bounds. JSON goes with its revision, so that the newest is always shared by all who need it.
+    fn forget_oldest(&mut self) {
+        // Counted here, since what goes may live on for a moment in the clone that readers still have.
+        let mut json = self.entries_json.taken();
+        while self.entries.len() > self.bounds.revisions || self.bytes + json > self.bounds.bytes {
             let Some(oldest) = self.entries.pop_front() else {
                 break;
             };
             self.bytes -= oldest.bytes();
+            json = json.saturating_sub(oldest.json_bytes());
         }
     }
 
@@ -158,15 +185,15 @@ impl Ring {
     }
 
     /// What to tell to one who was told up to `cursor`; `None` knows nothing yet.
-    pub(crate) fn read(&self, cursor: Option<Cursor>, filter: &Arc<Filter>) -> Step {
+    pub(crate) fn read(&self, cursor: Option<Cursor>, filter: &Arc<Filter>, encoding: Encoding) -> Step {
         let Some(cursor) = cursor.filter(|&cursor| self.holds(cursor)) else {
-            return Step::Snapshot(self.snapshot(filter));
+            return Step::Snapshot(self.snapshot(filter, encoding));
         };
         let lag = self.head.0 - cursor.revision.0;
         if lag > self.bounds.told_apart {
-            self.coalesced(lag, filter)
+            self.coalesced(lag, filter, encoding)
         } else {
-            self.next_wanted(lag, filter)
+            self.next_wanted(lag, filter, encoding)
         }
     }
 
@@ -177,9 +204,9 @@ impl Ring {
         revisions.zip(self.entries.focus().narrow(skip..).into_iter().map(AsRef::as_ref))
     }
 
-    fn next_wanted(&self, lag: u64, filter: &Filter) -> Step {
+    fn next_wanted(&self, lag: u64, filter: &Filter, encoding: Encoding) -> Step {
         for (to, entry) in self.behind(lag) {
-            let messages = entry.select(filter, self.bounds.frame_bytes);
+            let messages = entry.select(filter, encoding, self.bounds.frame_bytes);
             if !messages.is_empty() {
                 return Step::Delta {
                     to,
@@ -191,7 +218,7 @@ impl Ring {
         Step::Idle(self.head)
     }
 
-    fn coalesced(&self, lag: u64, filter: &Filter) -> Step {
+    fn coalesced(&self, lag: u64, filter: &Filter, encoding: Encoding) -> Step {
         // The worst that happened to each thing, and where its newest state lies.
         let mut changed = BTreeMap::<&EntityKey, (Status, &Entry, &Part)>::new();
         for (_, entry) in self.behind(lag) {
@@ -203,7 +230,7 @@ impl Ring {
         let mut gather = Gather::new(self.bounds.frame_bytes);
         for (worst, entry, part) in changed.into_values() {
             if worst >= filter.least {
-                gather.push(entry.piece(part));
+                gather.push(entry.piece(part, encoding));
             }
         }
         let messages = gather.into_messages();
@@ -217,11 +244,18 @@ impl Ring {
         }
     }
 
-    fn snapshot(&self, filter: &Arc<Filter>) -> Snapshot {
+    fn snapshot(&self, filter: &Arc<Filter>, encoding: Encoding) -> Snapshot {
         let at = Cursor {
             epoch: self.epoch,
             revision: self.head,
         };
-        Snapshot::new(at, self.newest.clone(), filter.clone(), self.bounds.frame_bytes)
+        let telling = Telling {
+            filter: filter.clone(),
+            encoding,
+            frame_bytes: self.bounds.frame_bytes,
+            room: self.newest_json.clone(),
+            json_bytes: self.bounds.json_bytes,
+        };
+        Snapshot::new(at, self.newest.clone(), telling)
     }
 }

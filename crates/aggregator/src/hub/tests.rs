@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use prost::Message;
+use serde_json::Value;
 use tokio::time;
 use ward_model::{
     Change, ChangeSet, Condition, Entity, EntityKey, Epoch, InstanceId, InstanceState, Name, Revision,
@@ -13,8 +14,8 @@ use ward_model::{
 use ward_proto::v1::{self, DeltaKind, watch_response::Event};
 
 use super::{
-    Bounds, Config, Cursor, Filter, Level, Outgoing,
-    frame::{Frame, encode_entity},
+    Bounds, Config, Cursor, Encoding, Filter, Level, Outgoing,
+    frame::{Frame, append_json, encode_entity},
     hub,
     reader::Reader,
     ring::Ring,
@@ -100,9 +101,56 @@ struct Reference {
     states: BTreeMap<(u64, u64), State>,
     now: State,
     version: u64,
+    /// Every state of everything by what it is in JSON. None is twice, since each has a version of its own.
+    as_json: BTreeMap<String, v1::Entity>,
 }
 
 impl Reference {
+    fn learn_json(&mut self, entity: &Entity) {
+        let (mut field, mut json) = (BytesMut::new(), BytesMut::new());
+        encode_entity(entity, &mut field);
+        append_json(&field, &mut json);
+        assert_eq!(json[0], b',');
+        assert!(!json.contains(&b'\n'), "an event's data is one line");
+        let value: Value = serde_json::from_slice(&json[1..]).unwrap();
+        self.as_json.insert(value.to_string(), v1::Entity::from(entity));
+    }
+
+    /// A frame in JSON, as one in protobuf; fails if an entity is not a state that there was.
+    fn out_of_json(&self, frame: Frame) -> Event {
+        let array = frame.entities.concat();
+        let array = format!(
+            "[{}]",
+            std::str::from_utf8(&array)
+                .unwrap()
+                .strip_prefix(',')
+                .unwrap_or_default()
+        );
+        let values: Vec<Value> = serde_json::from_str(&array).unwrap();
+        let entities = values
+            .iter()
+            .map(|value| self.as_json[&value.to_string()].clone())
+            .collect();
+        let Frame {
+            epoch,
+            from,
+            to,
+            kind,
+            skipped,
+            last,
+            ..
+        } = frame;
+        Event::Delta(v1::Delta {
+            epoch: epoch.0,
+            from: from.0,
+            to: to.0,
+            kind: kind.into(),
+            skipped,
+            last,
+            entities,
+        })
+    }
+
     fn change(&mut self, key: &EntityKey, status: Option<Status>) -> Option<Change> {
         self.version += 1;
         let before = self.now.get(key).map(|(status, _)| *status);
@@ -111,6 +159,7 @@ impl Reference {
             None if before.is_none() || *key == EntityKey::System => return None,
             None => Entity::Removed(key.clone()),
         };
+        self.learn_json(&entity);
         match status {
             Some(status) => self.now.insert(key.clone(), (status, v1::Entity::from(&entity))),
             None => self.now.remove(key),
@@ -122,6 +171,7 @@ impl Reference {
 /// A client of Watch that believes every promise, and fails where one is broken.
 struct Client {
     filter: Filter,
+    encoding: Encoding,
     state: State,
     cursor: Option<Cursor>,
     gathered: Vec<v1::Entity>,
@@ -171,10 +221,11 @@ fn over_the_wire(message: &Outgoing) -> Event {
 }
 
 impl Client {
-    fn new(filter: Filter, resume: Option<Cursor>) -> Self {
-        let reader = Reader::new(filter.clone(), resume);
+    fn new(filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Self {
+        let reader = Reader::new(filter.clone(), encoding, resume);
         Self {
             filter,
+            encoding,
             state: State::new(),
             cursor: resume,
             gathered: Vec::new(),
@@ -185,7 +236,7 @@ impl Client {
 
     fn reconnect(&mut self) {
         self.gathered.clear();
-        self.reader = Reader::new(self.filter.clone(), self.cursor);
+        self.reader = Reader::new(self.filter.clone(), self.encoding, self.cursor);
         self.resumed = self.cursor;
     }
 
@@ -205,7 +256,11 @@ impl Client {
         let Some(frame) = self.reader.next(ring) else {
             return false;
         };
-        match over_the_wire(&Outgoing::Delta(frame)) {
+        let told = match self.encoding {
+            Encoding::Protobuf => over_the_wire(&Outgoing::Delta(frame)),
+            Encoding::Json => reference.out_of_json(frame),
+        };
+        match told {
             Event::Delta(delta) => {
                 if exact && delta.kind() == DeltaKind::Revision {
                     assert!(
@@ -332,6 +387,7 @@ impl Client {
 const BOUNDS: Bounds = Bounds {
     revisions: 12,
     bytes: 6000,
+    json_bytes: 2000,
     told_apart: 3,
     frame_bytes: 220,
 };
@@ -343,7 +399,7 @@ enum Op {
     /// Watcher so-and-so takes so many messages.
     Take(u8, u8),
     Bookmark(u8),
-    Join(FilterSpec),
+    Join(FilterSpec, bool),
     /// Its connection breaks, perhaps within a step; it resumes from its cursor.
     Reconnect(u8),
     /// It claims to have been told what has not happened yet.
@@ -381,7 +437,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         10 => publish.prop_map(Op::Publish),
         6 => (any::<u8>(), 1u8..8).prop_map(|(who, count)| Op::Take(who, count)),
         2 => any::<u8>().prop_map(Op::Bookmark),
-        2 => filter.prop_map(Op::Join),
+        2 => (filter, any::<bool>()).prop_map(|(filter, json)| Op::Join(filter, json)),
         2 => any::<u8>().prop_map(Op::Reconnect),
         1 => any::<u8>().prop_map(Op::FromTheFuture),
         1 => Just(Op::Restart),
@@ -437,7 +493,10 @@ impl World {
     fn run(&mut self, op: Op) {
         match op {
             Op::Publish(changes) => self.publish(&changes),
-            Op::Join(spec) => self.clients.push(Client::new(spec.filter(), None)),
+            Op::Join(spec, json) => {
+                let encoding = if json { Encoding::Json } else { Encoding::Protobuf };
+                self.clients.push(Client::new(spec.filter(), encoding, None));
+            }
             Op::Restart => {
                 self.start(Epoch(self.ring.epoch().0 + 1));
                 self.clients.iter_mut().for_each(Client::reconnect);
@@ -465,7 +524,11 @@ impl World {
                         epoch: self.ring.epoch(),
                         revision: Revision(self.ring.head().0 + 1),
                     };
-                    self.clients[who] = Client::new(self.clients[who].filter.clone(), Some(future));
+                    self.clients[who] = Client::new(
+                        self.clients[who].filter.clone(),
+                        self.clients[who].encoding,
+                        Some(future),
+                    );
                     // To the end: a lie told twice may have come true, and then nobody could tell.
                     while self.clients[who].poll(&self.ring, &self.reference) {}
                 }
@@ -590,6 +653,7 @@ fn a_hole_in_the_order_is_told_as_a_snapshot() {
     ring.push(set(3, 2));
     let mut reader = Reader::new(
         Filter::default(),
+        Encoding::Protobuf,
         Some(Cursor {
             epoch: Epoch(1),
             revision: Revision(1),
@@ -602,13 +666,14 @@ fn a_hole_in_the_order_is_told_as_a_snapshot() {
 fn what_passes_whole_is_one_piece() {
     let mut ring = Ring::new(Epoch(1), Revision(0), &[], Bounds::default());
     ring.push(set(1, 13));
-    let read = |level| {
+    let read = |encoding, level| {
         let filter = Filter {
             level,
             ..Filter::default()
         };
         Reader::new(
             filter,
+            encoding,
             Some(Cursor {
                 epoch: Epoch(1),
                 revision: Revision(0),
@@ -618,14 +683,17 @@ fn what_passes_whole_is_one_piece() {
         .unwrap()
         .entities
     };
-    let [system, services, instances] = [Level::System, Level::Service, Level::Instance].map(read);
-    assert_eq!([system.len(), services.len(), instances.len()], [1, 1, 1]);
-    assert_eq!(
-        system[0].as_ptr(),
-        instances[0].as_ptr(),
-        "the same bytes, not a copy"
-    );
-    assert!(system[0].len() < services[0].len() && services[0].len() < instances[0].len());
+    for encoding in [Encoding::Protobuf, Encoding::Json] {
+        let [system, services, instances] =
+            [Level::System, Level::Service, Level::Instance].map(|level| read(encoding, level));
+        assert_eq!([system.len(), services.len(), instances.len()], [1, 1, 1]);
+        assert_eq!(
+            system[0].as_ptr(),
+            instances[0].as_ptr(),
+            "the same bytes, not a copy"
+        );
+        assert!(system[0].len() < services[0].len() && services[0].len() < instances[0].len());
+    }
 }
 
 fn quick() -> Config {
@@ -639,7 +707,7 @@ fn quick() -> Config {
 #[tokio::test(start_paused = true)]
 async fn a_watcher_is_woken_and_marked() {
     let (mut publisher, hub) = hub(Epoch(5), Revision(0), &[], quick());
-    let mut watcher = hub.watch(Filter::default(), None);
+    let mut watcher = hub.watch(Filter::default(), Encoding::Protobuf, None);
     assert_eq!(hub.watchers(), 1);
     assert!(
         matches!(watcher.next().await, Some(Outgoing::Delta(frame)) if frame.kind == DeltaKind::Snapshot)
@@ -665,7 +733,7 @@ async fn a_watcher_is_woken_and_marked() {
 #[tokio::test(start_paused = true)]
 async fn one_who_resumes_at_the_head_is_told_so_at_once() {
     let (_publisher, hub) = hub(Epoch(5), Revision(7), &[], quick());
-    let mut watcher = hub.watch(Filter::default(), Some(hub.cursor()));
+    let mut watcher = hub.watch(Filter::default(), Encoding::Protobuf, Some(hub.cursor()));
     let first = time::timeout(Duration::from_millis(1), watcher.next())
         .await
         .expect("at once");
@@ -681,8 +749,8 @@ async fn one_who_resumes_at_the_head_is_told_so_at_once() {
 #[tokio::test(start_paused = true)]
 async fn one_who_stands_still_while_behind_is_ended() {
     let (mut publisher, hub) = hub(Epoch(5), Revision(0), &[], quick());
-    let mut stalled = hub.watch(Filter::default(), None);
-    let mut reading = hub.watch(Filter::default(), None);
+    let mut stalled = hub.watch(Filter::default(), Encoding::Protobuf, None);
+    let mut reading = hub.watch(Filter::default(), Encoding::Protobuf, None);
     assert!(stalled.next().await.is_some() && reading.next().await.is_some());
     assert_eq!(
         [hub.end_stalled(), hub.end_stalled(), hub.end_stalled()],
@@ -715,7 +783,65 @@ fn a_snapshot_seeks_to_the_names_asked_for() {
         3,
         "the system, the service, its instances"
     );
-    let frame = Reader::new(filter, None).next(&ring).unwrap();
+    let frame = Reader::new(filter, Encoding::Protobuf, None).next(&ring).unwrap();
     assert_eq!(frame.entities.len(), 4);
     assert!(Arc::new(frame).last);
+}
+
+#[test]
+fn json_is_made_once_and_only_when_asked_for() {
+    let mut ring = Ring::new(Epoch(1), Revision(0), &[], Bounds::default());
+    ring.push(set(1, 13));
+    let behind = |revision| {
+        Some(Cursor {
+            epoch: Epoch(1),
+            revision: Revision(revision),
+        })
+    };
+    let read = |encoding, resume| {
+        Reader::new(Filter::default(), encoding, resume)
+            .next(&ring)
+            .unwrap()
+            .entities
+    };
+    read(Encoding::Protobuf, behind(0));
+    read(Encoding::Protobuf, None);
+    assert_eq!(ring.json_kept(), (0, 0), "nobody watches in JSON");
+    for resume in [behind(0), None] {
+        let [one, other] = [0, 1].map(|_| read(Encoding::Json, resume));
+        let places = |pieces: &[bytes::Bytes]| pieces.iter().map(|piece| piece.as_ptr()).collect::<Vec<_>>();
+        assert_eq!(places(&one), places(&other), "the same bytes, not made again");
+    }
+    let (entries, newest) = ring.json_kept();
+    assert!(entries > 0 && newest > 0);
+    drop(ring.clone());
+    assert_eq!(ring.json_kept(), (entries, newest), "a clone is no second one");
+}
+
+#[test]
+fn json_keeps_within_the_bounds_too() {
+    let mut ring = Ring::new(Epoch(1), Revision(0), &[], BOUNDS);
+    let filter = Filter {
+        level: Level::Instance,
+        ..Filter::default()
+    };
+    let new_reader = || Reader::new(filter.clone(), Encoding::Json, None);
+    let mut reader = new_reader();
+    for revision in 1..=100 {
+        ring.push(set(revision, if revision % 10 == 0 { 13 } else { 2 }));
+        let (entries, newest) = ring.json_kept();
+        assert!(entries <= BOUNDS.bytes, "{entries} of revisions at {revision}");
+        assert!(
+            newest <= BOUNDS.json_bytes + 1000,
+            "{newest} of the newest: one entity over at most"
+        );
+        while reader.next(&ring).is_some() {}
+        let mut snapshot = new_reader();
+        while snapshot.next(&ring).is_some() {}
+    }
+    let (entries, newest) = ring.json_kept();
+    assert!(
+        entries > 0 && newest > BOUNDS.json_bytes / 2,
+        "{entries} and {newest} are in use"
+    );
 }

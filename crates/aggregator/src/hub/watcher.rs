@@ -11,9 +11,10 @@ use tokio::{
     sync::watch,
     time::{Interval, MissedTickBehavior, interval},
 };
+use ward_chassis::Peer;
 use ward_model::Revision;
 
-use super::{Closing, Cursor, Filter, Hub, Outgoing, reader::Reader, ring::Ring};
+use super::{Closing, Cursor, Encoding, Filter, Hub, Outgoing, reader::Reader, ring::Ring};
 
 /// The part of a watcher that is also looked at from outside.
 #[derive(Debug)]
@@ -22,12 +23,15 @@ struct Place {
     /// Messages taken so far.
     taken: u64,
     ended: bool,
+    /// Whose connection goes with it.
+    alone_on: Option<Peer>,
 }
 
 /// One who watches.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     hub: Hub,
+    encoding: Encoding,
     /// Never contended but by the sweep for stalled watchers.
     place: Arc<Mutex<Place>>,
     newest: watch::Receiver<Revision>,
@@ -43,11 +47,12 @@ const STALLED: Closing = Closing {
 
 impl Watcher {
     /// Must be made within a tokio runtime, for its bookmarks.
-    pub(super) fn new(hub: Hub, filter: Filter, resume: Option<Cursor>) -> Self {
+    pub(super) fn new(hub: Hub, filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Self {
         let place = Place {
-            reader: Reader::new(filter, resume),
+            reader: Reader::new(filter, encoding, resume),
             taken: 0,
             ended: false,
+            alone_on: None,
         };
         let place = Arc::new(Mutex::new(place));
         hub.shared.stalls.lock().watched.push(Watched {
@@ -59,15 +64,24 @@ impl Watcher {
         bookmarks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         bookmarks.reset();
         let newest = hub.shared.newest.subscribe();
+        hub.shared.watching[encoding as usize].fetch_add(1, Relaxed);
         // One who resumes where nothing has happened since is told that at once.
         Self {
             hub,
+            encoding,
             place,
             newest,
             bookmarks,
             bookmark_due: resume.is_some(),
             over: false,
         }
+    }
+
+    /// Nothing else is carried by the connection of `peer`: should this be ended as stalled, that is cut. A last word
+    /// could not be written to one who reads nothing, and until it is written nobody would close anything.
+    pub(crate) fn alone_on(self, peer: Option<Peer>) -> Self {
+        self.place.lock().alone_on = peer;
+        self
     }
 
     /// The next message; `None` behind a [`Outgoing::Closing`]. Cancel safe.
@@ -111,6 +125,12 @@ impl Watcher {
     }
 }
 
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.hub.shared.watching[self.encoding as usize].fetch_sub(1, Relaxed);
+    }
+}
+
 /// All watchers, to find those that take nothing although there is something. Those that are gone are dropped from it
 /// by each sweep, so it holds at most those that came since the last one too.
 #[derive(Debug, Default)]
@@ -144,6 +164,9 @@ impl Stalls {
             }
             place.ended = true;
             place.reader.release();
+            if let Some(peer) = &place.alone_on {
+                peer.cut();
+            }
             ended += 1;
             false
         });

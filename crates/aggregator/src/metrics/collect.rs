@@ -82,7 +82,7 @@ type NoLabels = [(&'static str, &'static str); 0];
 #[derive(Debug)]
 pub(super) struct Own {
     pub(super) beats: u64,
-    pub(super) watchers: usize,
+    pub(super) watchers: [(&'static str, usize); 2],
     pub(super) coalesced: u64,
     pub(super) listeners: [(&'static str, ListenerCounts); 2],
 }
@@ -93,7 +93,10 @@ impl Collector for Own {
             encoder: &mut encoder,
         };
         family.counter("ward_beats", "Beats taken in", self.beats)?;
-        family.gauge("ward_watchers", "Watchers now", self.watchers as u64)?;
+        let watchers = self
+            .watchers
+            .map(|(transport, count)| ([("transport", transport)], count as u64));
+        family.gauges("ward_watchers", "Watchers now", watchers)?;
         let help = "Revisions that watchers were not told apart, because they were behind";
         family.counter("ward_coalesced_changes", help, self.coalesced)?;
         let connections = self

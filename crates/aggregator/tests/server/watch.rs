@@ -164,7 +164,7 @@ async fn a_wrong_question_is_refused_with_the_field() {
             .await,
         4.0
     );
-    assert_eq!(ward.metric("ward_watchers").await, 0.0);
+    assert_eq!(ward.metric(r#"ward_watchers{transport="grpc"}"#).await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

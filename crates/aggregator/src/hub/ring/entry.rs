@@ -1,58 +1,98 @@
 //! One revision as it is kept, and what of it is told.
 
-use std::{mem::size_of, ops::Range};
+use std::{mem::size_of, ops::Range, sync::OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use ward_model::{Change, EntityKey, Status};
 
-use super::super::{
-    filter::{Filter, Level},
-    frame::encode_entity,
+use super::{
+    super::{
+        filter::{Filter, Level},
+        frame::{Encoding, append_json, encode_entity},
+    },
+    room::{Kept, Room},
 };
 
 /// The entities of one message, encoded, some in each piece.
 pub(crate) type Pieces = Vec<Bytes>;
 
-/// One changed thing within the body of its revision.
+/// One changed thing of its revision.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) key: EntityKey,
     /// The worse of its status before and now.
     pub(super) severity: Status,
-    range: Range<usize>,
+    /// Its place among the others.
+    index: usize,
 }
 
-/// One revision: everything that changed, encoded once, back to back in the order of keys. So the system comes first
-/// and instances last, and what a level is told of a whole revision is one slice.
+/// Everything that changed, in one encoding, back to back in the order of keys. So the system comes first and instances
+/// last, and what a level is told of a whole revision is one slice.
+#[derive(Debug)]
+struct Encoded {
+    body: Bytes,
+    /// Where each part ends.
+    ends: Box<[usize]>,
+}
+
+/// One revision: everything that changed, encoded once. As JSON only if somebody watches in JSON, and then by the first
+/// who needs it and not by the engine's thread.
 #[derive(Debug)]
 pub(super) struct Entry {
     parts: Vec<Part>,
-    body: Bytes,
+    protobuf: Encoded,
+    json: OnceLock<Kept<Encoded>>,
+    room: Room,
+}
+
+impl Encoded {
+    fn new(parts: usize, mut append: impl FnMut(usize, &mut BytesMut)) -> Self {
+        let mut body = BytesMut::new();
+        let part = |index| {
+            append(index, &mut body);
+            body.len()
+        };
+        let ends = (0..parts).map(part).collect();
+        Self {
+            body: body.freeze(),
+            ends,
+        }
+    }
+
+    fn range(&self, index: usize) -> Range<usize> {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        start..self.ends[index]
+    }
+
+    fn len(&self) -> usize {
+        self.body.len() + self.ends.len() * size_of::<usize>()
+    }
 }
 
 impl Entry {
-    /// Encodes what changed, which must be in the order of keys.
-    pub(super) fn encode(changes: &[Change]) -> Self {
-        let mut body = BytesMut::new();
-        let part = |change: &Change| {
-            let start = body.len();
-            encode_entity(&change.entity, &mut body);
-            Part {
-                key: change.entity.key(),
-                severity: change.severity(),
-                range: start..body.len(),
-            }
+    /// Encodes what changed, which must be in the order of keys. JSON that is made of it is counted in `room`.
+    pub(super) fn encode(changes: &[Change], room: &Room) -> Self {
+        let protobuf = Encoded::new(changes.len(), |index, body| {
+            encode_entity(&changes[index].entity, body);
+        });
+        let part = |(index, change): (usize, &Change)| Part {
+            key: change.entity.key(),
+            severity: change.severity(),
+            index,
         };
-        let parts = changes.iter().map(part).collect();
         Self {
-            parts,
-            body: body.freeze(),
+            parts: changes.iter().enumerate().map(part).collect(),
+            protobuf,
+            json: OnceLock::new(),
+            room: room.clone(),
         }
     }
 
     /// The bytes of each part.
     pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
-        self.parts.iter().map(|part| &self.body[part.range.clone()])
+        self.parts
+            .iter()
+            .map(|part| &self.protobuf.body[self.protobuf.range(part.index)])
     }
 
     /// The parts of a wanted level and name, whatever their severity.
@@ -61,34 +101,60 @@ impl Entry {
     }
 
     /// One of its parts, encoded.
-    pub(super) fn piece(&self, part: &Part) -> Bytes {
-        self.body.slice(part.range.clone())
+    pub(super) fn piece(&self, part: &Part, encoding: Encoding) -> Bytes {
+        let encoded = self.encoded(encoding);
+        encoded.body.slice(encoded.range(part.index))
     }
 
-    /// What it costs to keep; names in keys are shared with the engine.
+    /// What it costs to keep, JSON aside; names in keys are shared with the engine.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.body.len() + self.parts.len() * size_of::<Part>()
+        size_of::<Self>() + self.protobuf.len() + self.parts.len() * size_of::<Part>()
+    }
+
+    /// What its JSON costs, if there is any.
+    pub(super) fn json_bytes(&self) -> usize {
+        self.json.get().map_or(0, Kept::bytes)
+    }
+
+    fn encoded(&self, encoding: Encoding) -> &Encoded {
+        let make = || {
+            let json = Encoded::new(self.parts.len(), |index, body| {
+                append_json(&self.protobuf.body[self.protobuf.range(index)], body);
+            });
+            let bytes = json.len();
+            Kept::new(json, bytes, &self.room)
+        };
+        match encoding {
+            Encoding::Protobuf => &self.protobuf,
+            Encoding::Json => self.json.get_or_init(make),
+        }
     }
 
     /// What of this revision passes; parts that lie together stay one piece.
-    pub(super) fn select(&self, filter: &Filter, frame_bytes: usize) -> Vec<Pieces> {
+    pub(super) fn select(&self, filter: &Filter, encoding: Encoding, frame_bytes: usize) -> Vec<Pieces> {
+        let mut passing = self
+            .parts
+            .iter()
+            .take_while(|part| Level::of(&part.key) <= filter.level)
+            .filter(|part| filter.passes(&part.key, part.severity))
+            .peekable();
+        // Before anything is encoded for one who is told nothing of it.
+        if passing.peek().is_none() {
+            return Vec::new();
+        }
+        let encoded = self.encoded(encoding);
         let mut gather = Gather::new(frame_bytes);
         let mut run = 0..0;
-        for part in &self.parts {
-            if Level::of(&part.key) > filter.level {
-                break;
-            }
-            if !filter.passes(&part.key, part.severity) {
-                continue;
-            }
-            if run.end == part.range.start && part.range.end - run.start <= frame_bytes {
-                run.end = part.range.end;
+        for part in passing {
+            let range = encoded.range(part.index);
+            if run.end == range.start && range.end - run.start <= frame_bytes {
+                run.end = range.end;
             } else {
-                gather.push(self.body.slice(run));
-                run = part.range.clone();
+                gather.push(encoded.body.slice(run));
+                run = range;
             }
         }
-        gather.push(self.body.slice(run));
+        gather.push(encoded.body.slice(run));
         gather.into_messages()
     }
 }

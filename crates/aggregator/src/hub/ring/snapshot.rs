@@ -1,15 +1,19 @@
 //! Everything there was at one revision.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use imbl::OrdMap;
 use ward_model::{EntityKey, Status};
 
 use super::{
-    super::filter::{Filter, Level},
+    super::{
+        filter::{Filter, Level},
+        frame::{Encoding, append_json},
+    },
     Cursor,
     entry::Pieces,
+    room::{Kept, Room},
 };
 
 /// The newest state of one thing, in bytes of its own: a slice of its revision's body would keep all of that alive.
@@ -17,6 +21,20 @@ use super::{
 pub(super) struct Newest {
     status: Status,
     field: Bytes,
+    /// Boxed, because there may be a million of these and nobody who watches in JSON.
+    json: OnceLock<Box<Kept<Bytes>>>,
+}
+
+/// How a snapshot is told.
+#[derive(Clone, Debug)]
+pub(super) struct Telling {
+    pub(super) filter: Arc<Filter>,
+    pub(super) encoding: Encoding,
+    /// Target size of one message.
+    pub(super) frame_bytes: usize,
+    /// Where kept JSON is counted, and how much there may be.
+    pub(super) room: Room,
+    pub(super) json_bytes: usize,
 }
 
 /// Everything there was at one revision, told a message at a time. Only the states are kept alive, not the ring.
@@ -25,9 +43,8 @@ pub(crate) struct Snapshot {
     /// Where it was everything.
     pub(crate) at: Cursor,
     newest: OrdMap<EntityKey, Arc<Newest>>,
-    filter: Arc<Filter>,
+    telling: Telling,
     next: EntityKey,
-    frame_bytes: usize,
 }
 
 impl Newest {
@@ -35,29 +52,49 @@ impl Newest {
         Self {
             status,
             field: Bytes::copy_from_slice(field),
+            json: OnceLock::new(),
+        }
+    }
+
+    fn encoded(&self, telling: &Telling) -> Bytes {
+        let make = || {
+            let mut json = BytesMut::new();
+            append_json(&self.field, &mut json);
+            json.freeze()
+        };
+        match telling.encoding {
+            Encoding::Protobuf => self.field.clone(),
+            // What does not fit is made for each watcher anew: slower, but no watcher can fill the memory by looking.
+            Encoding::Json if self.json.get().is_none() && telling.room.taken() >= telling.json_bytes => {
+                make()
+            }
+            Encoding::Json => {
+                let keep = || {
+                    // Without the spare room of what it grew in.
+                    let json = Bytes::copy_from_slice(&make());
+                    let bytes = json.len();
+                    Box::new(Kept::new(json, bytes, &telling.room))
+                };
+                Bytes::clone(self.json.get_or_init(keep))
+            }
         }
     }
 }
 
 impl Snapshot {
-    pub(super) fn new(
-        at: Cursor,
-        newest: OrdMap<EntityKey, Arc<Newest>>,
-        filter: Arc<Filter>,
-        frame_bytes: usize,
-    ) -> Self {
+    pub(super) fn new(at: Cursor, newest: OrdMap<EntityKey, Arc<Newest>>, telling: Telling) -> Self {
         Self {
             at,
             newest,
-            filter,
+            telling,
             next: EntityKey::System,
-            frame_bytes,
         }
     }
 
     /// The next message, and whether it is the last. The last may be empty: that nothing is there has to be told too.
     pub(crate) fn next_message(&mut self) -> (Pieces, bool) {
-        let (filter, newest) = (&self.filter, &self.newest);
+        let (telling, newest) = (&self.telling, &self.newest);
+        let filter = &telling.filter;
         let mut pieces = Pieces::new();
         let mut size = 0;
         let stretches = filter.stretches(&self.next);
@@ -68,12 +105,13 @@ impl Snapshot {
             if !filter.passes(key, state.status) {
                 continue;
             }
-            if size > 0 && size + state.field.len() > self.frame_bytes {
+            let piece = state.encoded(telling);
+            if size > 0 && size + piece.len() > telling.frame_bytes {
                 self.next = key.clone();
                 return (pieces, false);
             }
-            size += state.field.len();
-            pieces.push(state.field.clone());
+            size += piece.len();
+            pieces.push(piece);
         }
         (pieces, true)
     }
