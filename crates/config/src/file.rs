@@ -1,0 +1,188 @@
+//! The tables of `ward.toml`, and how they become settings.
+//!
+//! What can be said about one key alone is judged where it is read (`value`); what takes two of them to see, here.
+
+mod service;
+mod syntax;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde_json::{Value as Json, json};
+use toml::de::{DeTable, DeValue};
+use ward_model::{Name, bounds};
+
+use crate::{
+    mistake::Mistake,
+    reading::{At, Node, Reading, Value, joined, quoted_key, table},
+    settings::{Aggregator, Settings},
+    value::{ServiceName, Text, WebOrigin},
+};
+
+use service::ServiceTable;
+
+/// Most origins whose pages may read the API: each request is compared with them.
+const ORIGINS: usize = 64;
+
+table! {
+    /// What Ward is told by its operator. Everything may be left out: services that register are taken with what they
+    /// declare themselves.
+    struct File {
+        /// How the aggregator itself is run.
+        "aggregator" aggregator: AggregatorTable,
+        /// What is said about services, by their names. It wins over what they say themselves, and the difference is
+        /// shown. A service that is named here and never registers is missing.
+        "services" services: Services,
+    }
+}
+
+table! {
+    /// How the aggregator itself is run.
+    struct AggregatorTable {
+        /// Where gRPC is served: reporters, watchers, `ward status`. Default "127.0.0.1:7700". Beyond loopback it needs
+        /// `insecure`. A change needs a restart.
+        "grpc" grpc: SocketAddr,
+        /// Where HTTP is served: the API, /health, /metrics. Default "127.0.0.1:7780". A change needs a restart.
+        "http" http: SocketAddr,
+        /// A directory of its own, held while the aggregator runs. Default: the data directory of the user. A change needs
+        /// a restart.
+        "data_dir" data_dir: PathBuf,
+        /// Listen beyond loopback although nobody has to prove who they are: anybody who gets there may report. Default
+        /// false. A change needs a restart.
+        "insecure" insecure: bool,
+        /// Tell clients the details of internal errors. Default false. A change needs a restart.
+        "debug" debug: bool,
+        /// Tell clients of grpc.health.v1 that a service that is degraded is SERVING. Default true.
+        "degraded_is_serving" degraded_is_serving: bool,
+        /// Web pages of these origins may read the HTTP API; "*" for all. Default none. A change needs a restart.
+        "cors_origins" cors_origins: List<WebOrigin, ORIGINS>,
+    }
+}
+
+/// An array of at most so many.
+#[derive(Clone, Debug)]
+pub(crate) struct List<T, const MOST: usize>(pub(crate) Vec<At<T>>);
+
+impl<T: Value, const MOST: usize> Value for List<T, MOST> {
+    fn read(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
+        let items = reading.items(node, MOST)?;
+        let read = |item: &Node<'_>| reading.read(item, item.span.clone());
+        Some(Self(items.iter().filter_map(read).collect()))
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "array", "items": T::schema(), "maxItems": MOST })
+    }
+}
+
+/// The tables below `services`.
+#[derive(Clone, Debug)]
+pub(crate) struct Services(BTreeMap<Name, ServiceTable>);
+
+impl Value for Services {
+    fn read(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
+        let table = reading.table(node)?;
+        if table.len() > bounds::SERVICES {
+            let message = format!("names {} services", table.len());
+            reading.wrong(&node.path, &node.span, message).expected =
+                Some(format!("at most {}", bounds::SERVICES));
+            return None;
+        }
+        let mut read = BTreeMap::new();
+        for (key, _) in table {
+            let text = key.get_ref().as_ref();
+            let service: Option<At<ServiceTable>> = reading.take(node, table, text);
+            match ServiceName::parse(text) {
+                Ok(name) => {
+                    let Some(service) = service else { continue };
+                    service.value.judge(&name.0, reading);
+                    read.insert(name.0, service.value);
+                }
+                Err(wrong) => {
+                    let path = joined(&node.path, text);
+                    let mistake = reading.wrong(&path, &key.span(), wrong.message);
+                    mistake.expected = Some(ServiceName::EXPECTED.into());
+                    mistake.help = wrong.help;
+                    let lower = text.to_lowercase();
+                    if let Some((other, _)) = table.get_key_value(lower.as_str()).filter(|_| lower != text) {
+                        mistake.message = format!("differs from `{}` by case alone", quoted_key(&lower));
+                        mistake.help = Some(
+                            "names are lower-case: make the two tables one, or choose another name".into(),
+                        );
+                        mistake.beside = Some((other.span(), "the other one"));
+                    }
+                }
+            }
+        }
+        Some(Self(read))
+    }
+
+    fn schema() -> Json {
+        json!({
+            "type": "object",
+            "propertyNames": <ServiceName as Value>::schema(),
+            "additionalProperties": ServiceTable::schema(),
+            "maxProperties": bounds::SERVICES,
+        })
+    }
+}
+
+/// The JSON Schema of `ward.toml`, for editors: pretty-printed, ending in a newline.
+pub fn schema() -> String {
+    let mut schema = File::schema();
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("ward.toml");
+    let text = serde_json::to_string_pretty(&schema).expect("JSON of strings and numbers");
+    text + "\n"
+}
+
+/// Reads `text` over `settings`, and says on which line each key stands.
+pub(crate) fn read(
+    path: &str,
+    text: &str,
+    settings: &mut Settings,
+) -> Result<BTreeMap<String, usize>, Vec<Mistake>> {
+    let (tree, broken) = DeTable::parse_recoverable(text);
+    let mut reading = Reading::new(path, text);
+    let root = DeValue::Table(tree.into_inner());
+    let whole = Node {
+        path: String::new(),
+        value: &root,
+        span: 0..0,
+    };
+    let file = File::read(&whole, &mut reading).unwrap_or_default();
+    if let Some(services) = file.services {
+        let settled = services.value.0.into_iter();
+        settings.services = settled.map(|(name, service)| (name, service.settle())).collect();
+    }
+    if let Some(aggregator) = file.aggregator {
+        aggregator.value.over(&mut settings.aggregator);
+    }
+    syntax::blame(&mut reading, text, &broken);
+    if reading.mistakes.is_empty() {
+        Ok(reading.lines)
+    } else {
+        Err(reading.mistakes)
+    }
+}
+
+impl AggregatorTable {
+    fn over(self, settings: &mut Aggregator) {
+        fn set<T>(place: &mut T, said: Option<At<T>>) {
+            if let Some(said) = said {
+                *place = said.value;
+            }
+        }
+        set(&mut settings.grpc, self.grpc);
+        set(&mut settings.http, self.http);
+        set(&mut settings.data_dir, self.data_dir);
+        set(&mut settings.insecure, self.insecure);
+        set(&mut settings.debug, self.debug);
+        set(&mut settings.degraded_is_serving, self.degraded_is_serving);
+        if let Some(origins) = self.cors_origins {
+            settings.cors_origins = origins.value.0.into_iter().map(|origin| origin.value.0).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! Walking through a file: what was found where, and all that is wrong on the way.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use serde_json::{Map, Value as Json, json};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    Key,
+    mistake::{Mistake, Place, escaped},
+    near::nearest,
+};
+
+/// One value of a file, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Node<'a> {
+    /// The key with the tables it is in, as messages show it; empty for the whole file.
+    pub(crate) path: String,
+    pub(crate) value: &'a DeValue<'a>,
+    pub(crate) span: Range<usize>,
+}
+
+/// A value that was read, and where it stood: for what can only be judged beside others.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) path: String,
+    pub(crate) span: Range<usize>,
+}
+
+/// A file being read.
+#[derive(Debug)]
+pub(crate) struct Reading<'t> {
+    file: &'t str,
+    text: &'t str,
+    pub(crate) mistakes: Vec<Mistake>,
+    /// The line of each key that was read, counted from 1.
+    pub(crate) lines: BTreeMap<String, usize>,
+}
+
+/// What a key may be given, read from a file and described to editors by the same type.
+pub(crate) trait Value: Sized {
+    /// `None` after saying what is wrong.
+    fn read(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Self>;
+
+    /// The JSON Schema of it.
+    fn schema() -> Json;
+}
+
+impl<'a> Node<'a> {
+    /// Whether it has what `key` names.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        matches!(self.value, DeValue::Table(table) if table.get(key).is_some())
+    }
+
+    /// A number, a string: what it is, as people call it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        }
+    }
+
+    fn item(&self, index: usize, value: &'a Spanned<DeValue<'a>>) -> Self {
+        Self {
+            path: format!("{}[{index}]", self.path),
+            value: value.get_ref(),
+            span: value.span(),
+        }
+    }
+}
+
+/// `parent.key`, with the key quoted where TOML asks for it.
+pub(crate) fn joined(parent: &str, key: &str) -> String {
+    let key = quoted_key(key);
+    if parent.is_empty() {
+        key
+    } else {
+        format!("{parent}.{key}")
+    }
+}
+
+/// The key as it is written in TOML, escaped.
+pub(crate) fn quoted_key(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !key.is_empty() && key.chars().all(bare) {
+        key.to_owned()
+    } else {
+        format!("\"{}\"", escaped(key))
+    }
+}
+
+impl<'t> Reading<'t> {
+    pub(crate) fn new(file: &'t str, text: &'t str) -> Self {
+        Self {
+            file,
+            text,
+            mistakes: Vec::new(),
+            lines: BTreeMap::new(),
+        }
+    }
+
+    /// Line and column of a byte, counted from 1.
+    fn position(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (
+            before.matches('\n').count() + 1,
+            before[line_start..].chars().count() + 1,
+        )
+    }
+
+    /// Notes a mistake; the caller may add to it.
+    pub(crate) fn wrong(
+        &mut self,
+        path: &str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Mistake {
+        let (line, column) = self.position(span.start);
+        let place = Place::Line {
+            path: self.file.to_owned(),
+            line,
+            column,
+            span: span.clone(),
+        };
+        self.mistakes.push(Mistake::new(place, path, message));
+        self.mistakes.last_mut().expect("pushed just now")
+    }
+
+    /// The value is not of the kind that was expected.
+    pub(crate) fn wrong_kind(&mut self, node: &Node<'_>, expected: &str) -> &mut Mistake {
+        let mistake = self.wrong(&node.path, &node.span, format!("is {}", node.kind()));
+        mistake.expected = Some(expected.to_owned());
+        mistake
+    }
+
+    pub(crate) fn string<'a>(&mut self, node: &Node<'a>, expected: &str) -> Option<&'a str> {
+        match node.value {
+            DeValue::String(text) => Some(text),
+            _ => {
+                self.wrong_kind(node, expected);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn table<'a>(&mut self, node: &Node<'a>) -> Option<&'a DeTable<'a>> {
+        match node.value {
+            DeValue::Table(table) => Some(table),
+            _ => {
+                self.wrong_kind(node, "a table");
+                None
+            }
+        }
+    }
+
+    /// The items of an array of at most `most`.
+    pub(crate) fn items<'a>(&mut self, node: &Node<'a>, most: usize) -> Option<Vec<Node<'a>>> {
+        let DeValue::Array(array) = node.value else {
+            self.wrong_kind(node, "an array");
+            return None;
+        };
+        if array.len() > most {
+            let message = format!("has {} items", array.len());
+            self.wrong(&node.path, &node.span, message).expected = Some(format!("at most {most}"));
+        }
+        let items = array.iter().enumerate().take(most);
+        Some(items.map(|(index, value)| node.item(index, value)).collect())
+    }
+
+    /// What `table` says about `key`, if anything.
+    pub(crate) fn take<T: Value>(
+        &mut self,
+        node: &Node<'_>,
+        table: &DeTable<'_>,
+        key: &str,
+    ) -> Option<At<T>> {
+        let (key, value) = table.get_key_value(key)?;
+        let child = Node {
+            path: joined(&node.path, key.get_ref()),
+            value: value.get_ref(),
+            span: value.span(),
+        };
+        // A table is where its header is, and one that has none where its name first stands.
+        let place = if child.span.is_empty() {
+            key.span()
+        } else {
+            child.span.clone()
+        };
+        self.read(&child, place)
+    }
+
+    pub(crate) fn read<T: Value>(&mut self, node: &Node<'_>, span: Range<usize>) -> Option<At<T>> {
+        let line = self.position(span.start).0;
+        self.lines.insert(node.path.clone(), line);
+        let value = T::read(node, self)?;
+        Some(At {
+            value,
+            path: node.path.clone(),
+            span,
+        })
+    }
+
+    /// Refuses what is not in `known`: a key that is ignored is a setting somebody believes in.
+    pub(crate) fn unknown_keys(&mut self, node: &Node<'_>, table: &DeTable<'_>, known: &[&str]) {
+        for (key, value) in table
+            .iter()
+            .filter(|(key, _)| !known.contains(&key.get_ref().as_ref()))
+        {
+            let name = key.get_ref().as_ref();
+            let help = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if node.path.is_empty() && value.get_ref().is_table() => {
+                    let header = joined("services", name);
+                    format!(
+                        "the table of a service is called `[{header}]`; `[aggregator]` is the only other one"
+                    )
+                }
+                None if node.path.is_empty() && Key::ALL.iter().any(|key| key.name() == name) => {
+                    "put it below `[aggregator]`".into()
+                }
+                None => format!("known here: {}", known.join(", ")),
+            };
+            let path = joined(&node.path, name);
+            self.wrong(&path, &key.span(), "is not a known key").help = Some(help);
+        }
+    }
+
+    /// A key that must be there is not.
+    pub(crate) fn missing(&mut self, node: &Node<'_>, key: &str, about: &str) {
+        let mistake = self.wrong(&node.path, &node.span, format!("has no `{key}`"));
+        mistake.help = Some(format!("`{key}` must be given: {}", first_sentence(about)));
+    }
+}
+
+/// The first sentence of a doc comment, without its full stop, beginning small.
+fn first_sentence(about: &str) -> String {
+    let sentence = about.trim().split(". ").next().unwrap_or_default();
+    let sentence = sentence.split(['.', ':', ';']).next().unwrap_or_default().trim();
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|first| first.to_lowercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+/// A doc comment on one line.
+fn plain(about: &str) -> String {
+    about.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The schema of a table with these keys: name, what it is, its schema, whether it must be there.
+pub(crate) fn object(about: &str, keys: Vec<(&str, &str, Json, bool)>) -> Json {
+    let required: Vec<_> = keys.iter().filter(|key| key.3).map(|key| key.0).collect();
+    let described = keys.iter().map(|(key, about, schema, _)| {
+        let mut schema = schema.clone();
+        schema["description"] = json!(plain(about));
+        ((*key).to_owned(), schema)
+    });
+    let properties: Map<String, Json> = described.collect();
+    let mut schema = json!({
+        "type": "object",
+        "description": plain(about),
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+/// A table of a file: the struct, how it is read, and its schema, from one definition. All keys may be left out but those
+/// marked `required`.
+macro_rules! table {
+    (
+        $(#[doc = $about:literal])*
+        struct $name:ident {
+            $( $(#[doc = $doc:literal])* $key:literal $field:ident: $type:ty $(= $required:ident)?, )*
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Clone, Debug, Default)]
+        pub(crate) struct $name {
+            $( $(#[doc = $doc])* pub(crate) $field: Option<$crate::reading::At<$type>>, )*
+        }
+
+        impl $crate::reading::Value for $name {
+            fn read(
+                node: &$crate::reading::Node<'_>,
+                reading: &mut $crate::reading::Reading<'_>,
+            ) -> Option<Self> {
+                let table = reading.table(node)?;
+                reading.unknown_keys(node, table, &[$($key),*]);
+                $(
+                    let marks: &[&str] = &[$(stringify!($required))?];
+                    if !marks.is_empty() && !node.has($key) {
+                        reading.missing(node, $key, concat!($($doc, "\n"),*));
+                    }
+                )*
+                Some(Self { $( $field: reading.take(node, table, $key), )* })
+            }
+
+            fn schema() -> serde_json::Value {
+                $crate::reading::object(concat!($($about, "\n"),*), vec![
+                    $( {
+                        let marks: &[&str] = &[$(stringify!($required))?];
+                        let schema = <$type as $crate::reading::Value>::schema();
+                        ($key, concat!($($doc, "\n"),*), schema, !marks.is_empty())
+                    }, )*
+                ])
+            }
+        }
+    };
+}
+pub(crate) use table;

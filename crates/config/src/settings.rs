@@ -1,0 +1,92 @@
+//! What is in force: checked, complete, and free of how it was written.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use etcetera::BaseStrategy;
+use ward_engine::Declaration;
+use ward_model::Name;
+
+use crate::window::Window;
+
+/// Where gRPC is served when nothing else is said.
+pub const GRPC_PORT: u16 = 7700;
+/// Where HTTP is served when nothing else is said.
+pub const HTTP_PORT: u16 = 7780;
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// How the aggregator itself is run.
+    pub aggregator: Aggregator,
+    /// What is said about services; it wins over what they say themselves.
+    pub services: BTreeMap<Name, Service>,
+}
+
+/// How the aggregator itself is run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregator {
+    /// Where gRPC is served; port 0 lets the system choose.
+    pub grpc: SocketAddr,
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// A directory of its own, held while it runs.
+    pub data_dir: PathBuf,
+    /// Listen beyond loopback although nobody has to prove who they are.
+    pub insecure: bool,
+    /// Tell details of internal errors to who caused them.
+    pub debug: bool,
+    /// Tell clients of `grpc.health.v1` that what is degraded is serving.
+    pub degraded_is_serving: bool,
+    /// Web pages of these origins (`https://example.org`, or `*`) may read the HTTP API. None unless told.
+    pub cors_origins: Vec<String>,
+}
+
+/// What is said about one service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Service {
+    /// What the engine is told.
+    pub declaration: Declaration,
+    /// For this service, instead of the aggregator's.
+    pub degraded_is_serving: Option<bool>,
+    /// When it is planned to be in maintenance.
+    pub maintenance: Vec<Window>,
+}
+
+impl Default for Aggregator {
+    /// On loopback, in the data directory of this user; in `ward-data` below the working directory for one without a
+    /// home.
+    fn default() -> Self {
+        let home = etcetera::choose_base_strategy().map(|strategy| strategy.data_dir().join("ward"));
+        Self::new(home.unwrap_or_else(|_| PathBuf::from("ward-data")))
+    }
+}
+
+impl Aggregator {
+    /// The defaults, in this data directory.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            grpc: (Ipv4Addr::LOCALHOST, GRPC_PORT).into(),
+            http: (Ipv4Addr::LOCALHOST, HTTP_PORT).into(),
+            data_dir: data_dir.into(),
+            insecure: false,
+            debug: false,
+            degraded_is_serving: true,
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a service that is degraded is serving.
+    pub fn degraded_is_serving(&self, service: &Name) -> bool {
+        let own = self
+            .services
+            .get(service)
+            .and_then(|service| service.degraded_is_serving);
+        own.unwrap_or(self.aggregator.degraded_is_serving)
+    }
+}

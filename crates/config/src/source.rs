@@ -1,0 +1,330 @@
+//! The three places where settings come from, one over the other: a file, the environment, flags.
+//!
+//! There is no file unless one is named. Places where one is looked for were not taken: what is in force must not depend on
+//! a file that somebody forgot.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    Errors, Mistake, Origin, Origins, Place, Settings, file,
+    mistake::{Text as FileText, escaped},
+    near::nearest,
+    value::{Text, WebOrigin, Wrong},
+};
+
+/// The variable that names the file.
+pub const VARIABLE_OF_FILE: &str = "WARD_CONFIG";
+/// Longest file, in bytes. As many services as there may be, with a line for each thing that can be said, have half of it.
+pub const FILE_BYTES: u64 = 8 << 20;
+
+/// Variables of Ward that are read elsewhere: by the sdk, by the command, for logs.
+const OTHERS: [&str; 2] = ["WARD_SERVER", "WARD_LOG"];
+
+/// Where settings come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// A file that was named on the command line; else the one that `WARD_CONFIG` names, if any.
+    pub file: Option<PathBuf>,
+    /// Variables of the environment; all but those that begin with `WARD_` are passed over. An empty one counts as not set.
+    pub env: Vec<(String, String)>,
+    /// What was typed.
+    pub flags: Vec<(Key, String)>,
+}
+
+/// What can be said in a variable or a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// Where gRPC is served.
+    Grpc,
+    /// Where HTTP is served.
+    Http,
+    /// Where data is kept.
+    DataDir,
+    /// Listen beyond loopback without authentication.
+    Insecure,
+    /// Tell details of internal errors.
+    Debug,
+    /// Degraded is serving.
+    DegradedIsServing,
+    /// Origins of web pages, separated by commas.
+    CorsOrigins,
+}
+
+/// What was loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// What is to be in force.
+    pub settings: Settings,
+    /// Where it came from.
+    pub origins: Origins,
+    /// [`Settings::hash`] of it.
+    pub hash: String,
+    /// The file it came from, if any.
+    pub file: Option<PathBuf>,
+    /// What is no mistake but odd: lines for people, escaped.
+    pub warnings: Vec<String>,
+}
+
+impl Key {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Grpc,
+        Self::Http,
+        Self::DataDir,
+        Self::Insecure,
+        Self::Debug,
+        Self::DegradedIsServing,
+        Self::CorsOrigins,
+    ];
+
+    /// What it is called in the file, in `[aggregator]`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+            Self::DataDir => "data_dir",
+            Self::Insecure => "insecure",
+            Self::Debug => "debug",
+            Self::DegradedIsServing => "degraded_is_serving",
+            Self::CorsOrigins => "cors_origins",
+        }
+    }
+
+    /// The variable: `WARD_DATA_DIR`.
+    pub fn variable(self) -> String {
+        format!("WARD_{}", self.name().to_uppercase())
+    }
+
+    /// The flag: `--data-dir`.
+    pub fn flag(self) -> String {
+        format!("--{}", self.name().replace('_', "-"))
+    }
+
+    fn set(self, settings: &mut Settings, text: &str) -> Result<(), (Wrong, &'static str)> {
+        fn parsed<T: Text>(text: &str) -> Result<T, (Wrong, &'static str)> {
+            T::parse(text).map_err(|wrong| (wrong, T::EXPECTED))
+        }
+        let own = &mut settings.aggregator;
+        match self {
+            Self::Grpc => own.grpc = parsed::<SocketAddr>(text)?,
+            Self::Http => own.http = parsed::<SocketAddr>(text)?,
+            Self::DataDir => own.data_dir = parsed::<PathBuf>(text)?,
+            Self::Insecure => own.insecure = truth(text)?,
+            Self::Debug => own.debug = truth(text)?,
+            Self::DegradedIsServing => own.degraded_is_serving = truth(text)?,
+            Self::CorsOrigins => {
+                let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+                let origins: Result<Vec<_>, _> = origins.map(parsed::<WebOrigin>).collect();
+                own.cors_origins = origins?.into_iter().map(|origin| origin.0).collect();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn truth(text: &str) -> Result<bool, (Wrong, &'static str)> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => {
+            let message = format!("is \"{}\"", escaped(text));
+            Err((Wrong { message, help: None }, "true or false"))
+        }
+    }
+}
+
+impl Source {
+    /// Loads all of it.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong, in all three places.
+    pub fn load(&self) -> Result<Loaded, Errors> {
+        let mut loading = Loading::default();
+        let file = self.file();
+        if let Some(path) = &file {
+            loading.file(path);
+        }
+        self.variables(&mut loading);
+        for (key, text) in &self.flags {
+            loading.over(*key, text, Place::Flag(key.flag()), Origin::Flag(key.flag()));
+        }
+        if loading.mistakes.is_empty() {
+            Ok(Loaded {
+                hash: loading.settings.hash(),
+                settings: loading.settings,
+                origins: loading.origins,
+                file,
+                warnings: loading.warnings,
+            })
+        } else {
+            Err(Errors::new(loading.mistakes, loading.text))
+        }
+    }
+
+    /// The file that is read, if any.
+    pub fn file(&self) -> Option<PathBuf> {
+        let named = self
+            .env
+            .iter()
+            .find(|(name, value)| name == VARIABLE_OF_FILE && !value.is_empty());
+        self.file.clone().or_else(|| named.map(|(_, value)| value.into()))
+    }
+
+    fn variables(&self, loading: &mut Loading) {
+        let set = self
+            .env
+            .iter()
+            .filter(|(name, value)| name.starts_with("WARD_") && !value.is_empty());
+        for (name, value) in set {
+            let key = Key::ALL.into_iter().find(|key| key.variable() == *name);
+            match key {
+                Some(key) => {
+                    loading.over(
+                        key,
+                        value,
+                        Place::Variable(name.clone()),
+                        Origin::Variable(name.clone()),
+                    );
+                }
+                None => loading.warn_of(name),
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Loading {
+    settings: Settings,
+    origins: Origins,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<String>,
+    text: Option<Arc<FileText>>,
+}
+
+impl Loading {
+    fn over(&mut self, key: Key, text: &str, place: Place, origin: Origin) {
+        // What was no UTF-8 came with this in its place.
+        let done = if text.contains(char::REPLACEMENT_CHARACTER) {
+            let message = "is no UTF-8".to_owned();
+            Err((Wrong { message, help: None }, "text"))
+        } else {
+            key.set(&mut self.settings, text)
+        };
+        let path = format!("aggregator.{}", key.name());
+        match done {
+            Ok(()) => {
+                self.origins.0.insert(path, origin);
+            }
+            Err((wrong, expected)) => self.mistakes.push(Mistake {
+                expected: Some(expected.to_owned()),
+                help: wrong.help,
+                ..Mistake::new(place, path, wrong.message)
+            }),
+        }
+    }
+
+    fn warn_of(&mut self, name: &str) {
+        if name == VARIABLE_OF_FILE || OTHERS.contains(&name) {
+            return;
+        }
+        let known: Vec<String> = Key::ALL.into_iter().map(Key::variable).collect();
+        let known = known
+            .iter()
+            .map(String::as_str)
+            .chain([VARIABLE_OF_FILE])
+            .chain(OTHERS);
+        let short = |name: &'_ str| name.trim_start_matches("WARD_").to_owned();
+        let near = known
+            .filter(|known| nearest(&short(name), [short(known).as_str()]).is_some())
+            .min();
+        if let Some(near) = near {
+            let name = escaped(name);
+            self.warnings.push(format!(
+                "the variable {name} is not known and has no effect: did you mean {near}?"
+            ));
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        let shown = path.to_string_lossy().into_owned();
+        let text = match read(path) {
+            Ok(bytes) => self.utf8(&shown, bytes),
+            Err(wrong) => {
+                let mistake = Mistake::new(Place::File(shown), "", wrong.message);
+                self.mistakes.push(Mistake {
+                    help: wrong.help,
+                    ..mistake
+                });
+                return;
+            }
+        };
+        let Some(text) = text else { return };
+        match file::read(&shown, &text, &mut self.settings) {
+            Ok(lines) => {
+                let origin = |line| Origin::File {
+                    path: shown.clone(),
+                    line,
+                };
+                self.origins
+                    .0
+                    .extend(lines.into_iter().map(|(key, line)| (key, origin(line))));
+            }
+            Err(mistakes) => self.mistakes.extend(mistakes),
+        }
+        self.text = Some(Arc::new(FileText { text }));
+    }
+
+    fn utf8(&mut self, path: &str, bytes: Vec<u8>) -> Option<String> {
+        let error = match String::from_utf8(bytes) {
+            Ok(text) => return Some(text),
+            Err(error) => error,
+        };
+        let at = error.utf8_error().valid_up_to();
+        let text = error.into_bytes();
+        let bad = text.get(at).copied().unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+        let mut reading = crate::reading::Reading::new(path, &text);
+        let mistake = reading.wrong("", &span, format!("the byte 0x{bad:02x} is no UTF-8"));
+        mistake.help = Some("save the file as UTF-8".into());
+        let mistakes = reading.mistakes;
+        self.mistakes.extend(mistakes);
+        self.text = Some(Arc::new(FileText { text }));
+        None
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Wrong> {
+    let wrong = |message: &str, help: &str| Wrong {
+        message: message.to_owned(),
+        help: Some(help.to_owned()),
+    };
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => wrong("there is no such file", "make one with `ward config init FILE`"),
+        io::ErrorKind::IsADirectory => wrong("this is a directory", "name the file in it"),
+        _ => Wrong {
+            message: format!("cannot be read: {error}"),
+            help: None,
+        },
+    };
+    let file = File::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
+    if bytes.len() as u64 > FILE_BYTES {
+        let message = format!("has more than {} MiB, the most that is read", FILE_BYTES >> 20);
+        return Err(wrong(&message, "is this the file you meant?"));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;
