@@ -8,4 +8,5 @@ mod http;
 mod life;
 mod query;
 mod report;
+mod sse;
 mod watch;
