@@ -441,7 +441,7 @@ async fn one_who_reads_nothing_is_cut_off() {
     })
     .await;
     stirring.abort();
-    assert!(silent.is_cut().await);
+    silent.until_cut().await;
     assert!(!read_on.is_finished(), "nobody else is");
     read_on.abort();
 }

@@ -154,11 +154,10 @@ impl Response {
     }
 
     /// Reads without looking, until the other side breaks the connection off.
-    pub(crate) async fn is_cut(mut self) -> bool {
+    pub(crate) async fn until_cut(mut self) {
         while self.read().await {
             self.raw.clear();
         }
-        true
     }
 }
 
