@@ -8,7 +8,7 @@ use std::{env, ffi::OsStr};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{Exit, Failure, aggregator, demo, explain, output::Out, status, watch};
+use crate::{Exit, Failure, aggregator, check, demo, explain, output::Out, status, watch};
 
 /// Keeps systems of services up and tells the truth about them.
 #[derive(Debug, Parser)]
@@ -34,7 +34,12 @@ pub(crate) struct Cli {
 impl Cli {
     /// Reads the arguments of this process.
     pub(crate) fn read() -> Result<Self, Failure> {
-        Self::parsed(environment(Self::command())).map_err(Failure::Parse)
+        // There are no options before the command.
+        let mistake = match env::args_os().nth(1) {
+            Some(command) if command == "check" => check::INVALID,
+            _ => Exit::Usage,
+        };
+        Self::parsed(environment(Self::command())).map_err(|error| Failure::Parse { error, mistake })
     }
 
     fn parsed(mut command: clap::Command) -> Result<Self, clap::Error> {
@@ -69,6 +74,8 @@ pub(crate) enum Command {
     Watch(watch::WatchArgs),
     /// Show why the system, or one service, is as it is
     Explain(explain::ExplainArgs),
+    /// Ask whether a server is well, by grpc.health.v1 or HTTP
+    Check(Box<check::CheckArgs>),
     /// Print completions for a shell
     #[command(after_help = "Examples:
   ward completions bash > ~/.local/share/bash-completion/completions/ward

@@ -1,7 +1,8 @@
 //! How a command ends: every exit code, and the one line that says why.
 //!
 //! The codes are a promise to scripts. 0 to 3 are verdicts, so a failure is never one of them; 64 and 70 are those of
-//! sysexits.h. anyhow alone would make all failures 1, which is `degraded`.
+//! sysexits.h. anyhow alone would make all failures 1, which is `degraded`. Where another promise is older (`check` ends
+//! as grpc_health_probe does, `report --run` as the command it ran) that one is kept.
 
 use std::{error::Error, io, process::ExitCode};
 
@@ -12,25 +13,36 @@ use crate::output::{Escaped, Out};
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done; for `status`: healthy.
-    Good = 0,
-    /// The verdict of `status` is degraded.
-    Degraded = 1,
-    /// The verdict of `status` is unhealthy.
-    Unhealthy = 2,
-    /// The verdict of `status` is unknown.
-    Unknown = 3,
-    /// The aggregator, or the demo, cannot be reached.
-    Unreachable = 4,
-    /// The command was not understood, or asks for what makes no sense there.
-    Usage = 64,
-    /// Anything else went wrong.
-    Failed = 70,
+    /// Done; for `status`: healthy. 0.
+    Good,
+    /// The verdict of `status` is degraded. 1.
+    Degraded,
+    /// The verdict of `status` is unhealthy. 2.
+    Unhealthy,
+    /// The verdict of `status` is unknown. 3.
+    Unknown,
+    /// The aggregator, or the demo, cannot be reached. 4.
+    Unreachable,
+    /// The command was not understood, or asks for what makes no sense there. 64.
+    Usage,
+    /// Anything else went wrong. 70.
+    Failed,
+    /// As another promise has it.
+    As(u8),
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Degraded => 1,
+            Exit::Unhealthy => 2,
+            Exit::Unknown => 3,
+            Exit::Unreachable => 4,
+            Exit::Usage => 64,
+            Exit::Failed => 70,
+            Exit::As(code) => code,
+        })
     }
 }
 
@@ -49,7 +61,12 @@ impl From<Status> for Exit {
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The parser has something to say: a mistake, or the help that was asked for.
-    Parse(clap::Error),
+    Parse {
+        /// What it says.
+        error: clap::Error,
+        /// With what a mistake ends.
+        mistake: Exit,
+    },
     /// Something in the command that only the aggregator, or the demo, could know to be wrong.
     Usage(String),
     /// Nobody answers there.
@@ -73,12 +90,8 @@ impl Failure {
     /// Says it, and with what to end.
     pub(crate) fn tell(self, out: &mut Out) -> Exit {
         match self {
-            Self::Parse(error) => {
-                let exit = if error.use_stderr() {
-                    Exit::Usage
-                } else {
-                    Exit::Good
-                };
+            Self::Parse { error, mistake } => {
+                let exit = if error.use_stderr() { mistake } else { Exit::Good };
                 // A reader that is gone has had enough.
                 drop(error.print());
                 exit

@@ -4,6 +4,7 @@
 //! exit code instead of ending the process, so that everything on the way is dropped in order.
 
 mod aggregator;
+mod check;
 mod cli;
 mod client;
 mod demo;
@@ -20,6 +21,7 @@ use std::{process::ExitCode, time::Duration};
 use cli::{Cli, Command};
 use failure::{Exit, Failure};
 use output::Out;
+use tokio::runtime;
 
 /// How long what still runs when a command is done may take to end. A thread that writes to a pipe nobody reads never
 /// does, and must not hold the process up.
@@ -32,10 +34,12 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::runtime)?;
+    let mut runtime = match command {
+        // Asks one question, and may be started every few seconds on a machine that is short of everything.
+        Command::Check(_) => runtime::Builder::new_current_thread(),
+        _ => runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build().map_err(Failure::runtime)?;
     let done = runtime.block_on(async {
         match command {
             Command::Demo(args) => demo::run(args, out).await,
@@ -44,6 +48,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Status(args) => status::run(args, out).await,
             Command::Watch(args) => watch::run(args).await,
             Command::Explain(args) => explain::run(args, out).await,
+            Command::Check(args) => Ok(check::run(args, out).await),
             Command::Completions { shell } => cli::completions(shell, out),
         }
     });

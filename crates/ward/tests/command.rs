@@ -2,10 +2,14 @@
 //!
 //! Services are reported through the wire contract alone, so that what is shown here does not rest on the sdk's reporter.
 
+#[path = "command/check.rs"]
+mod check;
 #[path = "command/evil.rs"]
 mod evil;
 #[path = "command/house.rs"]
 mod house;
+#[path = "command/servers.rs"]
+mod servers;
 
 use std::{io::Write, net::TcpListener, time::Duration};
 
@@ -49,7 +53,15 @@ fn mistakes_end_with_64_and_say_so_on_standard_error() {
 
 #[test]
 fn help_has_examples_and_is_no_mistake() {
-    for command in ["demo", "aggregator", "status", "watch", "explain", "completions"] {
+    for command in [
+        "demo",
+        "aggregator",
+        "status",
+        "watch",
+        "explain",
+        "check",
+        "completions",
+    ] {
         let done = ward(&[command, "--help"]);
         assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{command}");
         assert!(
