@@ -11,7 +11,14 @@ use super::*;
 
 const SOON: Duration = Duration::from_secs(10);
 
+/// reqwest makes no client without, for plain HTTP neither.
+fn provide_tls() {
+    // Any test may have been the first.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
 async fn started(home: &tempfile::TempDir) -> App {
+    provide_tls();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     App::start(Config {
         grpc: any,
@@ -56,6 +63,7 @@ async fn a_failed_decision_ends_the_aggregator_and_says_so_meanwhile() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_a_handler_is_a_500_and_the_process_lives_on() {
+    provide_tls();
     async fn broken() -> &'static str {
         panic!("the secret detail")
     }

@@ -37,6 +37,8 @@ pub(crate) async fn start() -> Aggregator {
 }
 
 pub(crate) async fn start_with(change: impl FnOnce(Config) -> Config) -> Aggregator {
+    // reqwest makes no client without one, for plain HTTP neither. Any test may have been the first.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let home = tempfile::tempdir().unwrap();
     let app = App::start(change(config(&home))).await.unwrap();
     Aggregator { app, home }
