@@ -18,7 +18,7 @@ use ward_chassis::{
 };
 
 use crate::{
-    Config,
+    Config, Serving,
     decider::{self, Loop},
     edge::{self, Edge},
     hub::{self, STALL_SWEEP},
@@ -77,6 +77,8 @@ pub struct App {
     grpc: Server,
     http: Server,
     stalls: JoinHandle<()>,
+    /// Keeps what `grpc.health.v1` answers up to date.
+    standard: JoinHandle<()>,
     /// Held until the last.
     data_dir: DataDir,
 }
@@ -121,6 +123,7 @@ impl Drop for Server {
 impl Drop for App {
     fn drop(&mut self) {
         self.stalls.abort();
+        self.standard.abort();
     }
 }
 
@@ -158,6 +161,7 @@ impl App {
             grpc: grpc.stats(),
             http: http.stats(),
         };
+        let standard = edge::Standard::new(config.serving, limits.message_bytes_out);
         let edge = Arc::new(Edge {
             clock,
             decider,
@@ -167,6 +171,7 @@ impl App {
             limits,
             closings: edge::Closings::default(),
             streams: edge::Streams::default(),
+            standard,
         });
         let app = Self {
             grpc_addr,
@@ -175,10 +180,12 @@ impl App {
             grpc: serve_grpc(grpc, &edge, config.debug),
             http: serve_http(http, edge::http::router(edge.clone(), listeners), config.debug),
             stalls: tokio::spawn(end_stalled(edge.clone())),
+            standard: tokio::spawn(edge::follow(edge.clone())),
             edge,
             data_dir,
         };
         drop(starting);
+        app.edge.standard.look_at_process(&app.edge);
         tracing::info!(grpc = %grpc_addr, http = %http_addr, data_dir = ?app.data_dir.path(), "the aggregator is up");
         Ok(app)
     }
@@ -191,6 +198,11 @@ impl App {
     /// Where HTTP is served.
     pub fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    /// From now on `grpc.health.v1` answers so about what is degraded.
+    pub fn set_serving(&self, serving: Serving) {
+        self.edge.standard.set_serving(serving);
     }
 
     /// Resolves if the decision fails, without which nothing else is worth anything. Cancel safe.
@@ -218,6 +230,8 @@ impl App {
         let (grpc, http) = (&mut self.grpc, &mut self.http);
         let told = async {
             edge.readiness.drain();
+            // First, so that watches are told before they are ended.
+            edge.standard.drain();
             edge.closings.close(STOPPING);
         };
         Drain::new(STOP)

@@ -43,10 +43,31 @@ pub struct Config {
     pub engine: ward_engine::Config,
     /// What the file says about services; it wins over what they say themselves.
     pub services: BTreeMap<Name, Declaration>,
+    /// What `grpc.health.v1` answers about what is degraded.
+    pub serving: Serving,
     /// A watcher hears something at least this often.
     pub bookmark_every: Duration,
     /// A watcher that is behind and reads nothing for so long is ended.
     pub stall_after: Duration,
+}
+
+/// Whether what is degraded is serving, for clients of `grpc.health.v1`, who know two answers only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// For the system, and for services of which nothing is said below.
+    pub degraded_is_serving: bool,
+    /// For these services.
+    pub services: BTreeMap<Name, bool>,
+}
+
+impl Default for Serving {
+    /// It is: who is sent away from all that is degraded has nowhere to go.
+    fn default() -> Self {
+        Self {
+            degraded_is_serving: true,
+            services: BTreeMap::new(),
+        }
+    }
 }
 
 impl Config {
@@ -61,6 +82,7 @@ impl Config {
             limits: Limits::default(),
             engine: ward_engine::Config::default(),
             services: BTreeMap::new(),
+            serving: Serving::default(),
             bookmark_every: Duration::from_secs(10),
             stall_after: Duration::from_secs(60),
         }

@@ -12,9 +12,10 @@ mod operate;
 mod query;
 mod refusal;
 mod report;
+mod standard;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ward_chassis::{Clock, Limits, Readiness};
 
@@ -24,6 +25,7 @@ pub(crate) use closing::Closings;
 pub(crate) use report::Streams;
 #[cfg(test)]
 pub(crate) use report::report;
+pub(crate) use standard::{Standard, follow};
 
 /// What every edge has in hand.
 #[derive(Debug)]
@@ -38,6 +40,19 @@ pub(crate) struct Edge {
     pub(crate) closings: Closings,
     /// Names report streams.
     pub(crate) streams: Streams,
+    /// What `grpc.health.v1` answers.
+    pub(crate) standard: Standard,
+}
+
+/// Silence of the engine's loop after which it counts as dead: hundreds of ticks, and less than any orchestrator's
+/// patience.
+const DEAD_AFTER: Duration = Duration::from_secs(5);
+
+impl Edge {
+    /// Whether this process should be left running. Asks nothing that it watches.
+    fn is_alive(&self) -> bool {
+        self.decider.silence() < DEAD_AFTER
+    }
 }
 
 /// The version that is shown.

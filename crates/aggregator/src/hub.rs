@@ -7,6 +7,7 @@
 //! It knows nothing of gRPC or server-sent events; the edges turn a [`Watcher`] into a stream.
 
 mod filter;
+mod follower;
 mod frame;
 mod reader;
 mod ring;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 use ward_model::{ChangeSet, Entity, Epoch, Revision};
 
 pub(crate) use filter::{Filter, Level};
+pub(crate) use follower::{Follower, Told};
 pub(crate) use frame::{Closing, Encoding, Frame, Outgoing};
 pub(crate) use ring::{Bounds, Cursor};
 pub(crate) use watcher::Watcher;
@@ -121,6 +123,11 @@ impl Hub {
             epoch: ring.epoch(),
             revision: ring.head(),
         }
+    }
+
+    /// Follows the system and its services from within this process.
+    pub(crate) fn follow(&self) -> Follower {
+        Follower::new(self)
     }
 
     /// How many watch now.

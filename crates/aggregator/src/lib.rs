@@ -11,4 +11,4 @@ mod hub;
 mod metrics;
 
 pub use app::{App, RunError, StartError, run};
-pub use config::{Config, ConfigError, GRPC_PORT, HTTP_PORT};
+pub use config::{Config, ConfigError, GRPC_PORT, HTTP_PORT, Serving};

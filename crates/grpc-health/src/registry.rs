@@ -21,7 +21,6 @@ use crate::{
 
 /// What strangers may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Most watches at once, 10,000 unless said otherwise: an idle one costs a few KiB, most of it in the transport, so
     /// all of them stay within some tens of megabytes.

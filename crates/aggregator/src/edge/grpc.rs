@@ -28,20 +28,23 @@ use ward_proto::{
 use super::{
     Shared,
     codec::{RawCodec, WatchCodec},
-    operate, query, report, watch,
+    operate, query, report, standard, watch,
 };
 use crate::hub::Outgoing;
 
 const REPORT: &str = "/ward.health.v1.HealthService/Report";
 const WATCH: &str = "/ward.health.v1.HealthService/Watch";
 
-/// The service and server reflection.
+/// The service, `grpc.health.v1` and server reflection.
 pub(crate) fn routes(edge: &Shared) -> Routes {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(ward_grpc_health::DESCRIPTOR_SET)
         .build_v1()
         .expect("the descriptor set was made by our own build");
-    Routes::new(Streams::new(edge.clone())).add_service(reflection)
+    Routes::new(Streams::new(edge.clone()))
+        .add_service(standard::service(edge))
+        .add_service(reflection)
 }
 
 /// The implementation of the generated trait.

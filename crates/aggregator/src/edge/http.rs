@@ -5,7 +5,7 @@
 
 pub(crate) mod watch;
 
-use std::{fmt::Display, time::Duration};
+use std::fmt::Display;
 
 use axum::{
     Json, Router,
@@ -19,10 +19,6 @@ use serde_json::json;
 
 use super::{Shared, health::Health};
 use crate::metrics::{CONTENT_TYPE, Listeners};
-
-/// Silence of the engine's loop after which it counts as dead: hundreds of ticks, and less than any orchestrator's
-/// patience.
-const DEAD_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 struct App {
@@ -46,8 +42,10 @@ pub(crate) fn router(edge: Shared, listeners: Listeners) -> Router {
 
 async fn livez(State(app): State<App>) -> Response {
     let silence = app.edge.decider.silence();
-    let alive = silence < DEAD_AFTER;
-    probe(alive, json!({ "loop_silence_seconds": silence.as_secs_f64() }))
+    probe(
+        app.edge.is_alive(),
+        json!({ "loop_silence_seconds": silence.as_secs_f64() }),
+    )
 }
 
 async fn readyz(State(app): State<App>) -> Response {

@@ -9,4 +9,5 @@ mod life;
 mod query;
 mod report;
 mod sse;
+mod standard;
 mod watch;

@@ -1,0 +1,70 @@
+//! A watcher that is a part of this process, and wants entities instead of bytes.
+//!
+//! It reads as any other does: it gets the newest when it is behind, and cannot make the writer wait. Handing changes to
+//! it where they are published was not taken: the engine's thread would then do its work.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use prost::Message;
+use ward_proto::v1::{Delta, DeltaKind, Entity};
+
+use super::{Encoding, Filter, Hub, Outgoing, Watcher};
+
+const ENCODING: Encoding = Encoding::Protobuf;
+
+/// One who follows, and is not counted in [`Hub::watching`].
+#[derive(Debug)]
+pub(crate) struct Follower {
+    hub: Hub,
+    watcher: Watcher,
+}
+
+/// One message of a step. Steps need not be taken whole by who asks for the newest only.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Part of everything there is, rather than of what changed.
+    pub(crate) snapshot: bool,
+    /// The step is whole with this one.
+    pub(crate) last: bool,
+    pub(crate) entities: Vec<Entity>,
+}
+
+impl Follower {
+    pub(super) fn new(hub: &Hub) -> Self {
+        let watcher = hub.watch(Filter::default(), ENCODING, None);
+        hub.shared.watching[ENCODING as usize].fetch_sub(1, Relaxed);
+        Self {
+            hub: hub.clone(),
+            watcher,
+        }
+    }
+
+    /// The next message, a snapshot first. `None` if nothing was taken for so long that it was ended as any watcher is:
+    /// follow anew. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Option<Told> {
+        loop {
+            match self.watcher.next().await? {
+                Outgoing::Delta(frame) => {
+                    let mut delta = Delta::default();
+                    for piece in frame.entities {
+                        delta.merge(piece).expect("the hub encoded it");
+                    }
+                    return Some(Told {
+                        snapshot: frame.kind == DeltaKind::Snapshot,
+                        last: frame.last,
+                        entities: delta.entities,
+                    });
+                }
+                Outgoing::Bookmark { .. } => {}
+                Outgoing::Closing(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // The watcher takes it back.
+        self.hub.shared.watching[ENCODING as usize].fetch_add(1, Relaxed);
+    }
+}
