@@ -3,10 +3,11 @@
 //! Edges translate, bound and count. They decide nothing: what is to be decided goes to the [`Decider`], what is to be
 //! watched comes from the [`Hub`]. No generated type gets past here.
 
+mod ask;
 mod closing;
 mod codec;
+mod failure;
 pub(crate) mod grpc;
-mod health;
 pub(crate) mod http;
 mod operate;
 mod query;

@@ -1,11 +1,21 @@
-//! HTTP for people, probes and Prometheus.
+//! HTTP for people, probes and Prometheus, and for programs that speak no gRPC.
 //!
 //! `/livez`, `/readyz` and `/startupz` are about this process alone: an orchestrator that probes them must not restart
-//! the aggregator because something it watches is ill. `/health` is the system.
+//! the aggregator because something it watches is ill. `/health` is the system; `/api/v1` is what gRPC offers, as JSON.
+//! Everything that is decided or asked is decided and asked as gRPC does it, in the modules beside this one; here are
+//! the words of HTTP only.
 
+mod health;
+mod near;
+mod openapi;
+mod parameters;
+mod probes;
+mod problem;
+mod segments;
+mod services;
+mod system;
+mod view;
 pub(crate) mod watch;
-
-use std::fmt::Display;
 
 use axum::{
     Json, Router,
@@ -14,12 +24,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Serialize;
-use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
 
-use super::{Shared, health::Health};
+use self::{health::Health, problem::Problem};
+use super::{Shared, failure::Failure};
 use crate::metrics::{CONTENT_TYPE, Listeners};
 
+/// What every handler has in hand.
 #[derive(Clone)]
 struct App {
     edge: Shared,
@@ -28,48 +39,19 @@ struct App {
 
 /// What an HTTP connection is served with.
 pub(crate) fn router(edge: Shared, listeners: Listeners) -> Router {
-    Router::new()
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
-        .route("/startupz", get(startupz))
+    let (described, description) = OpenApiRouter::with_openapi(openapi::begin())
+        .merge(system::routes())
+        .merge(services::routes())
+        .split_for_parts();
+    described
+        .merge(openapi::route(openapi::finish(description)))
+        .merge(probes::routes())
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/api/v1/watch", get(watch::watch))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .with_state(App { edge, listeners })
-}
-
-async fn livez(State(app): State<App>) -> Response {
-    let silence = app.edge.decider.silence();
-    probe(
-        app.edge.is_alive(),
-        json!({ "loop_silence_seconds": silence.as_secs_f64() }),
-    )
-}
-
-async fn readyz(State(app): State<App>) -> Response {
-    let readiness = &app.edge.readiness;
-    let details = json!({ "waiting_for": readiness.waiting_for(), "draining": readiness.is_draining() });
-    probe(readiness.is_ready(), details)
-}
-
-async fn startupz(State(app): State<App>) -> Response {
-    let readiness = &app.edge.readiness;
-    probe(
-        readiness.is_started(),
-        json!({ "waiting_for": readiness.waiting_for() }),
-    )
-}
-
-fn probe(ok: bool, details: serde_json::Value) -> Response {
-    let (code, status) = if ok {
-        (StatusCode::OK, "ok")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "failing")
-    };
-    let body = json!({ "status": status, "details": details });
-    (code, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
 async fn health(State(app): State<App>) -> Response {
@@ -82,7 +64,7 @@ async fn health(State(app): State<App>) -> Response {
             };
             (code, [(header::CACHE_CONTROL, "no-store")], Json(health)).into_response()
         }
-        Err(unavailable) => problem(StatusCode::SERVICE_UNAVAILABLE, unavailable),
+        Err(unavailable) => Problem::from(Failure::from(unavailable)).into_response(),
     }
 }
 
@@ -91,43 +73,20 @@ async fn metrics(State(app): State<App>) -> Response {
     let figures = app.edge.decider.read(ward_engine::Engine::figures).await.ok();
     match app.edge.metrics.encode(figures, &app.edge.hub, &app.listeners) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be written down");
+            Problem::from(Failure::Internal("the metrics could not be written down")).into_response()
+        }
     }
 }
 
-async fn unknown_path(uri: Uri) -> Response {
+async fn unknown_path(uri: Uri) -> Problem {
     tracing::debug!(path = ?uri.path(), "an unknown path was asked for");
-    problem(
-        StatusCode::NOT_FOUND,
-        "there is /livez, /readyz, /startupz, /health and /metrics",
-    )
+    let detail = "there is /livez, /readyz, /startupz, /health and /metrics";
+    Problem::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", detail)
 }
 
-async fn unknown_method() -> Response {
-    problem(StatusCode::METHOD_NOT_ALLOWED, "there is GET and HEAD")
-}
-
-/// RFC 9457. What was asked for is not repeated: it may be anything.
-#[derive(Serialize)]
-struct Problem {
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: String,
-}
-
-fn problem(status: StatusCode, detail: impl Display) -> Response {
-    let title = status.canonical_reason().unwrap_or("Error");
-    let body = Problem {
-        r#type: "about:blank",
-        title,
-        status: status.as_u16(),
-        detail: detail.to_string(),
-    };
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/problem+json")],
-        Json(body),
-    )
-        .into_response()
+async fn unknown_method() -> Problem {
+    let detail = "there is GET and HEAD";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "NO_SUCH_METHOD", detail)
 }

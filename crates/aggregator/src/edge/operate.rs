@@ -9,7 +9,7 @@ use ward_engine::{Engine, Event, Reply};
 use ward_model::{InstanceId, Name};
 use ward_proto::{Invalid, v1};
 
-use super::{Edge, query::service_name, refusal};
+use super::{Edge, ask, refusal};
 
 /// Longest name of an operator, in bytes.
 const BY_BYTES: usize = 128;
@@ -136,4 +136,8 @@ fn text(field: &str, text: String, bytes: usize) -> Result<String, Status> {
         return Ok(text);
     };
     Err(refusal::invalid(Invalid::new(field, wrong)))
+}
+
+fn service_name(field: &str, text: &str) -> Result<Name, Status> {
+    ask::service_name(field, text).map_err(refusal::invalid)
 }

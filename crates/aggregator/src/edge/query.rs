@@ -1,28 +1,25 @@
-//! Looking at what is known, once.
-//!
-//! Answers are copied out between two events, so each is one consistent moment, named by its cursor.
+//! The questions of [`super::ask`] in the words of gRPC.
 
 use prost::Message;
 use tonic::Status;
-use ward_engine::Engine;
-use ward_model::{InstanceState, Mono, Name, ServiceState, bounds::INSTANCES_TOLD};
-use ward_proto::{Invalid, least_severity, v1};
+use ward_model::Mono;
+use ward_proto::{least_severity, v1};
 
-use super::{Edge, VERSION, refusal};
+use super::{
+    Edge, VERSION,
+    ask::{self, Filter, PAGE, optional_service, service_name},
+    failure::Failure,
+};
+use crate::hub::Cursor;
 
-/// Most services on a page, and how many there are without being asked for fewer.
-const PAGE: usize = 1_000;
-/// Where a page ends for its size: under the largest message with room for what surrounds the list.
-const PAGE_BYTES: usize = 768 << 10;
+/// Where a list ends for its size: under the largest message with room for what surrounds the list.
+const LIST_BYTES: usize = 768 << 10;
 
 pub(super) async fn system(edge: &Edge) -> Result<v1::GetSystemResponse, Status> {
-    let (cursor, system) = edge
-        .decider
-        .read(|engine| (cursor(engine), engine.system()))
-        .await?;
+    let (cursor, system) = ask::system(edge).await?;
     let uptime = edge.clock.mono().since(Mono::default());
     Ok(v1::GetSystemResponse {
-        cursor: Some(cursor),
+        cursor: Some(wire(cursor)),
         system: Some((&system).into()),
         version: VERSION.to_owned(),
         uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
@@ -34,31 +31,25 @@ pub(super) async fn services(
     edge: &Edge,
     request: v1::ListServicesRequest,
 ) -> Result<v1::ListServicesResponse, Status> {
-    let least = least_severity(request.least_severity).map_err(refusal::invalid)?;
-    let after = optional_service("page_token", &request.page_token)?;
+    let filter = Filter {
+        least: least_severity(request.least_severity).map_err(Failure::from)?,
+        ..Filter::default()
+    };
+    let after = optional_service("page_token", &request.page_token).map_err(Failure::from)?;
     let wanted = match request.page_size as usize {
         0 => PAGE,
         size => size.min(PAGE),
     };
-    let (cursor, found) = edge
-        .decider
-        .read(move |engine| {
-            let services = engine
-                .services(after.as_ref())
-                .filter(|service| service.condition.status >= least);
-            (cursor(engine), services.take(wanted + 1).collect::<Vec<_>>())
-        })
-        .await?;
-    let more = found.len() > wanted;
-    let services: Vec<_> = within(found.iter().take(wanted).map(v1::ServiceState::from)).collect();
-    let last = services
-        .last()
-        .filter(|_| more || services.len() < found.len().min(wanted));
-    let next_page_token = last.map_or_else(String::new, |service| service.name.clone());
+    let page = ask::services(edge, filter, after, wanted).await?;
+    let (services, next) = page.within(
+        LIST_BYTES,
+        |service| v1::ServiceState::from(service),
+        Message::encoded_len,
+    );
     Ok(v1::ListServicesResponse {
-        cursor: Some(cursor),
+        cursor: Some(wire(page.cursor)),
         services,
-        next_page_token,
+        next_page_token: next.map_or_else(String::new, |name| name.to_string()),
     })
 }
 
@@ -66,67 +57,25 @@ pub(super) async fn service(
     edge: &Edge,
     request: v1::GetServiceRequest,
 ) -> Result<v1::GetServiceResponse, Status> {
-    type Found = (v1::Cursor, ServiceState, Vec<InstanceState>);
-    let name = service_name("name", &request.name)?;
-    let asked = name.clone();
-    let look = move |engine: &Engine| -> Option<Found> {
-        Some((
-            cursor(engine),
-            engine.service(&asked)?,
-            engine.instances(&asked, INSTANCES_TOLD),
-        ))
-    };
-    let (cursor, service, instances) = edge.decider.read(look).await?.ok_or_else(|| no_service(&name))?;
+    let name = service_name("name", &request.name).map_err(Failure::from)?;
+    let (cursor, service, instances) = ask::service(edge, &name).await?;
+    let instances = instances.iter().map(v1::InstanceState::from);
     Ok(v1::GetServiceResponse {
-        cursor: Some(cursor),
+        cursor: Some(wire(cursor)),
         service: Some((&service).into()),
-        instances: within(instances.iter().map(v1::InstanceState::from)).collect(),
+        instances: ask::within(instances, LIST_BYTES, Message::encoded_len).collect(),
     })
 }
 
 pub(super) async fn explain(edge: &Edge, request: v1::ExplainRequest) -> Result<v1::ExplainResponse, Status> {
-    let name = optional_service("name", &request.name)?;
-    let asked = name.clone();
-    let look = move |engine: &Engine| Some((cursor(engine), engine.explain(asked.as_ref())?));
-    let found = edge.decider.read(look).await?;
-    let (cursor, explanation) = found.ok_or_else(|| match &name {
-        Some(name) => no_service(name),
-        None => Status::internal("the system has no explanation"),
-    })?;
+    let name = optional_service("name", &request.name).map_err(Failure::from)?;
+    let (cursor, explanation) = ask::explain(edge, name.as_ref()).await?;
     Ok(v1::ExplainResponse {
-        cursor: Some(cursor),
+        cursor: Some(wire(cursor)),
         ..(&explanation).into()
     })
 }
 
-fn cursor(engine: &Engine) -> v1::Cursor {
-    (engine.epoch(), engine.revision()).into()
-}
-
-/// As many as fit one message, and at least one.
-fn within<M: Message>(all: impl Iterator<Item = M>) -> impl Iterator<Item = M> {
-    let mut bytes = 0;
-    all.enumerate()
-        .take_while(move |(index, message)| {
-            bytes += message.encoded_len();
-            *index == 0 || bytes <= PAGE_BYTES
-        })
-        .map(|(_, message)| message)
-}
-
-/// The name of a service in the field called `field`.
-pub(super) fn service_name(field: &str, text: &str) -> Result<Name, Status> {
-    Name::service(text).map_err(|invalid| refusal::invalid(Invalid::new(field, invalid.to_string())))
-}
-
-fn optional_service(field: &str, text: &str) -> Result<Option<Name>, Status> {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        service_name(field, text).map(Some)
-    }
-}
-
-fn no_service(name: &Name) -> Status {
-    Status::not_found(format!("no service named {name}: list them with ward status"))
+pub(super) fn wire(cursor: Cursor) -> v1::Cursor {
+    (cursor.epoch, cursor.revision).into()
 }

@@ -4,6 +4,7 @@ use tonic::Status;
 use ward_engine::Refusal;
 use ward_proto::{Invalid, v1::RejectionCode};
 
+use super::failure::Failure;
 use crate::decider::Unavailable;
 
 /// The label of a code in `ward_rejections_total`.
@@ -38,27 +39,16 @@ pub(super) fn code(refusal: &Refusal) -> RejectionCode {
 
 /// How a refusal reads as the answer to a call.
 pub(super) fn status(refusal: &Refusal) -> Status {
-    let message = refusal.to_string();
-    match refusal {
-        Refusal::AlreadyExists(_) => Status::already_exists(message),
-        Refusal::Superseded(_)
-        | Refusal::Forgotten
-        | Refusal::Replayed { .. }
-        | Refusal::Alive(_)
-        | Refusal::NotInMaintenance(_) => Status::failed_precondition(message),
-        Refusal::TooManyServices(_) | Refusal::TooManyInstances(_) => Status::resource_exhausted(message),
-        Refusal::NoService(_) | Refusal::NoInstance(_) => Status::not_found(message),
-        Refusal::EmptyWindow(_) => Status::invalid_argument(message),
-    }
+    Failure::from(refusal).into()
 }
 
 /// A field is not as it must be.
 pub(super) fn invalid(invalid: Invalid) -> Status {
-    Status::invalid_argument(invalid.to_string())
+    Failure::from(invalid).into()
 }
 
 impl From<Unavailable> for Status {
     fn from(unavailable: Unavailable) -> Self {
-        Self::unavailable(unavailable.to_string())
+        Failure::from(unavailable).into()
     }
 }

@@ -14,7 +14,7 @@ use ward_proto::{
     v1::{self, WatchLevel},
 };
 
-use super::{Edge, refusal};
+use super::{Edge, failure::Failure, refusal};
 use crate::hub::{Closing, Cursor, Encoding, Filter, Level, Outgoing, Watcher};
 
 /// Most watchers at once. At 6 KiB each they stay within 64 MB; names to filter by come on top of that.
@@ -93,7 +93,7 @@ pub(super) fn watch(
         resume: request.resume.as_ref().map(cursor),
     };
     let begun = begin(edge, ask, Encoding::Protobuf, peer);
-    let begun = begun.map_err(|full| Status::resource_exhausted(full.to_string()))?;
+    let begun = begun.map_err(|full| Failure::Exhausted(full.to_string()))?;
     Ok(begun.map(Ok))
 }
 

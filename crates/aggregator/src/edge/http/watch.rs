@@ -22,8 +22,9 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use ward_chassis::Peer;
 
+use super::problem::Problem;
 use crate::{
-    edge::{Shared, watch},
+    edge::{Shared, failure::Failure, watch},
     hub::Encoding,
 };
 
@@ -50,7 +51,7 @@ pub(super) async fn watch(
             ];
             (headers, body).into_response()
         }
-        Err((status, detail)) => super::problem(status, detail),
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -59,19 +60,16 @@ fn begin(
     peer: Option<Peer>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: &HeaderMap,
-) -> Result<Body, (StatusCode, String)> {
+) -> Result<Body, Problem> {
     if !takes_events(headers) {
-        return Err((
-            StatusCode::NOT_ACCEPTABLE,
-            "there is text/event-stream: name it in Accept, or nothing".into(),
-        ));
+        let detail = "there is text/event-stream: name it in Accept, or nothing";
+        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", detail));
     }
-    let Query(pairs) = query.map_err(|rejection| (StatusCode::BAD_REQUEST, rejection.to_string()))?;
+    let Query(pairs) = query.map_err(|rejection| Problem::parameter("query", rejection.to_string()))?;
     let last_event_id = headers.get(LAST_EVENT_ID).map(|id| id.as_bytes());
-    let ask =
-        ask::ask(&pairs, last_event_id).map_err(|invalid| (StatusCode::BAD_REQUEST, invalid.to_string()))?;
-    let messages = watch::begin(edge, ask, Encoding::Json, peer)
-        .map_err(|full| (StatusCode::TOO_MANY_REQUESTS, full.to_string()))?;
+    let ask = ask::ask(&pairs, last_event_id).map_err(Failure::from)?;
+    let messages =
+        watch::begin(edge, ask, Encoding::Json, peer).map_err(|full| Failure::Exhausted(full.to_string()))?;
     let events = messages.flat_map(|message| stream::iter(event::chunks(message)));
     let opening = stream::iter([event::opening()]);
     Ok(Body::from_stream(opening.chain(events).map(Ok::<_, Infallible>)))

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use ward_engine::Engine;
-use ward_model::{Condition, Mono, Name, ServiceState, Status, SystemState, Wall};
+use ward_model::{Condition, Mono, Name, ServiceState, Status, SystemState};
 
-use super::{Edge, VERSION};
-use crate::decider::Unavailable;
+use super::view::rfc3339;
+use crate::{
+    decider::Unavailable,
+    edge::{Edge, VERSION},
+};
 
 /// Services copied at once. Between two portions the engine goes on, so that a large page makes no tick late.
 const PORTION: usize = 500;
@@ -118,28 +120,4 @@ fn component(service: ServiceState) -> (Name, Component) {
         in_maintenance: service.maintenance.is_some(),
     };
     (service.name, component)
-}
-
-/// RFC 3339 in UTC. A clock far outside of any calendar is shown as the nearest moment that has a name.
-pub(super) fn rfc3339(wall: Wall) -> String {
-    let nearest = if wall.0 < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    };
-    Timestamp::from_millisecond(wall.0).unwrap_or(nearest).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_clock_can_be_shown() {
-        assert_eq!(rfc3339(Wall(0)), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(Wall(4_102_444_800_123)), "2100-01-01T00:00:00.123Z");
-        for far in [i64::MIN, i64::MAX] {
-            assert!(rfc3339(Wall(far)).contains('T'), "{far}");
-        }
-    }
 }

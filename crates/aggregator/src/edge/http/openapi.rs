@@ -1,0 +1,108 @@
+//! The description of the API (OpenAPI 3.1), made of the handlers themselves.
+//!
+//! What every path has in common (bad parameters, limits, a process that stops) is added here once instead of beside
+//! each handler, where one would be forgotten.
+
+use axum::{Json, Router, http::header, response::IntoResponse, routing::get};
+use utoipa::{
+    OpenApi,
+    openapi::{
+        Content, ContentBuilder, HttpMethod, OpenApi as Description, Ref, RefOr, Response, ResponseBuilder,
+        path::Operation,
+    },
+};
+
+use super::{App, problem};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Ward",
+        description = "What a Ward aggregator knows, and how to tell it.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(problem::Problem, problem::FieldError)),
+    tags(
+        (name = "system", description = "The system as a whole."),
+        (name = "services", description = "Its services."),
+        (name = "reports", description = "Telling how a service is."),
+        (name = "maintenance", description = "Work on a service."),
+        (name = "probes", description = "This process; machines go by the status code alone."),
+        (name = "pages", description = "For people, status pages and badges."),
+    )
+)]
+struct Ward;
+
+/// What is known before any path is added.
+pub(super) fn begin() -> Description {
+    Ward::openapi()
+}
+
+/// Adds what all paths have in common.
+pub(super) fn finish(mut description: Description) -> Description {
+    for item in description.paths.paths.values_mut() {
+        let operations = [
+            (HttpMethod::Get, &mut item.get),
+            (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Delete, &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                common(&method, operation);
+            }
+        }
+    }
+    description
+}
+
+fn common(method: &HttpMethod, operation: &mut Operation) {
+    let mut add = |status: &str, description: &str| {
+        let responses = &mut operation.responses.responses;
+        responses
+            .entry(status.to_owned())
+            .or_insert_with(|| RefOr::T(response(description)));
+    };
+    add(
+        "400",
+        "A parameter or a field is not as it must be; `errors` names each.",
+    );
+    add(
+        "429",
+        "Too many requests of this client, or at once; `Retry-After` says when to come back.",
+    );
+    add(
+        "503",
+        "The aggregator is starting, stopping or too busy; `Retry-After` says when to come back.",
+    );
+    if *method != HttpMethod::Get {
+        add(
+            "403",
+            "The page that asks is not one that may: see `cors_origins` in ward.toml.",
+        );
+        add("408", "The body did not come in time.");
+        add("413", "The body has more than 64 KiB.");
+        add("415", "The body is not application/json.");
+    }
+}
+
+fn response(description: &str) -> Response {
+    ResponseBuilder::new()
+        .description(description)
+        .content(problem::CONTENT_TYPE, content())
+        .build()
+}
+
+fn content() -> Content {
+    ContentBuilder::new()
+        .schema(Some(RefOr::Ref(Ref::from_schema_name("Problem"))))
+        .build()
+}
+
+/// Serves the description, which never changes while the process runs.
+pub(super) fn route(description: Description) -> Router<App> {
+    let serve = move || {
+        let description = description.clone();
+        async move { ([(header::CACHE_CONTROL, "no-cache")], Json(description)).into_response() }
+    };
+    Router::new().route("/api/openapi.json", get(serve))
+}
