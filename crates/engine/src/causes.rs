@@ -185,12 +185,12 @@ fn of_instance(world: &World, instance: &Instance, found: &mut Vec<Evidence>) {
         .filter(|signal| signal.leaf.status().is_bad())
     {
         let level = if signal.leaf.status() == Status::Unhealthy {
-            signal.unhealthy
+            signal.levels.unhealthy
         } else {
-            signal.degraded
+            signal.levels.degraded
         };
         found.push(Evidence {
-            value: Some(signal.value),
+            value: signal.value,
             threshold: level.map(|level| level.raise),
             ..at(Some(signal.name.clone()), view::signal_condition(signal))
         });

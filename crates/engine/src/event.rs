@@ -23,6 +23,17 @@ pub enum Event {
         /// What it says.
         hello: Box<Hello>,
     },
+    /// An instance that knows no incarnation of its own reports once. The life it reports in already goes on; that of
+    /// `hello` is for a new one. Answer: [`Reply::Registered`].
+    HelloAnonymous {
+        /// What it says.
+        hello: Box<Hello>,
+    },
+    /// A stream whose instances may be under another interval now, see [`Outcome::renewals`]. Answer: [`Reply::Renewed`].
+    Renew {
+        /// Which.
+        stream: StreamId,
+    },
     /// Something changed at an instance; counts as a beat. Answer: [`Reply::Updated`] or [`Reply::FullStateWanted`].
     Update {
         /// Where it beats.
@@ -39,8 +50,8 @@ pub enum Event {
     GoodbyeOnce {
         /// Who.
         id: InstanceId,
-        /// In which life; another one's goodbye is refused.
-        incarnation: Incarnation,
+        /// In which life; another one's goodbye is refused. `None` is the present one, if that reports without a stream.
+        incarnation: Option<Incarnation>,
     },
     /// A report stream is over; its slots may be used again.
     StreamEnded {
@@ -58,7 +69,8 @@ pub enum Event {
         /// How it ended, for people.
         message: String,
     },
-    /// The file's word about a service; wins over what hellos declare. `None` takes it back.
+    /// The file's word about a service; wins over what hellos declare. `None` takes it back. What is in force already
+    /// changes nothing when it is said again.
     Declare {
         /// The service.
         service: Name,
@@ -125,7 +137,8 @@ pub struct Declaration {
     pub min_healthy: Option<MinHealthy>,
     /// What it needs.
     pub dependencies: Option<Vec<Dependency>>,
-    /// How often its instances are to be heard, whatever they say.
+    /// How often its instances are to be heard, whatever they say. Those on streams: within
+    /// [`ward_model::bounds::INTERVAL_MAX`].
     pub interval: Option<Duration>,
     /// Levels of its signals, by their names; each replaces what an instance declares for that signal.
     pub levels: BTreeMap<Name, Levels>,
@@ -147,6 +160,9 @@ pub struct Outcome {
     pub reply: Reply,
     /// The next revision, if anything changed that others see.
     pub changes: Option<ChangeSet>,
+    /// Instances on streams are under another interval now. Their reporters go by what they were told, and are judged by
+    /// the longer of the two, until each stream has asked with [`Event::Renew`] and passed the answer on.
+    pub renewals: bool,
 }
 
 /// The engine's answer.
@@ -157,6 +173,9 @@ pub enum Reply {
     Done,
     /// The instance may beat.
     Registered(Registered),
+    /// These instances of the stream are under another interval than their reporters were told: tell them, and beat by
+    /// these leases from here on.
+    Renewed(Vec<Registered>),
     /// The update was taken. `undeclared` checks or signals past a bound were left out.
     Updated {
         /// How many results and values were left out.

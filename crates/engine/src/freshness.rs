@@ -37,7 +37,7 @@ impl Engine {
         for (_, instance) in &mut self.world.instances {
             self.leases
                 .slab
-                .cap(instance.slot, now + instance.lease.suspect_after);
+                .cap(instance.slot, now + instance.pace.lease.suspect_after);
             instance.due = instance.due + missed;
             instance.startup_due = instance.startup_due + missed;
         }
@@ -74,6 +74,7 @@ impl Engine {
         self.set_sight(ix, false);
         let instance = &mut self.world.instances[ix];
         (instance.recalled, instance.broken, instance.renewed) = (None, false, false);
+        instance.pace.renew();
         self.set_freshness(ix, Freshness::Fresh);
         self.judge_instance(ix, now);
     }
@@ -90,7 +91,7 @@ impl Engine {
     fn suspect_expired(&mut self, now: Now) {
         for (slot, deadline, ix) in self.leases.expired(now.mono) {
             let instance = &self.world.instances[ix];
-            let confirm = instance.lease.lost_after - instance.lease.suspect_after;
+            let confirm = instance.pace.lease.lost_after - instance.pace.lease.suspect_after;
             if instance.freshness == Freshness::Exited {
                 self.leases.slab.idle(slot);
             } else if self.leases.slab.park(slot, deadline) {
@@ -106,7 +107,8 @@ impl Engine {
         self.set_due(ix, due);
         self.leases.watch_for_return(slot);
         // While the observer is blind one more candidate is one more that it cannot see.
-        self.set_sight(ix, self.observer.state.blind);
+        let seldom = self.world.instances[ix].pace.is_seldom();
+        self.set_sight(ix, self.observer.state.blind && !seldom);
         self.judge_instance(ix, now);
     }
 
@@ -118,18 +120,21 @@ impl Engine {
     }
 
     fn judge_due(&mut self, entropy: u64, now: Now) {
-        let mut due: Vec<_> = self
-            .suspects
-            .range(..=(now.mono, InstanceIx::MAX))
+        let due = self.suspects.range(..=(now.mono, InstanceIx::MAX));
+        let (seldom, mut due): (Vec<_>, Vec<_>) = due
             .map(|&(_, ix)| ix)
-            .collect();
-        let [fresh, candidates, ..] = self.freshness.map(|count| count as usize);
+            .partition(|&ix| self.world.instances[ix].pace.is_seldom());
+        let [fresh, candidates] = [Freshness::Fresh, Freshness::Suspect].map(|of| self.telling(of) as usize);
         match self.observer.look(candidates, fresh, !due.is_empty(), now.mono) {
             Sight::WentBlind => self.lose_sight(now),
             Sight::Returned => return self.start_anew(now),
             Sight::Same => {}
         }
-        if due.is_empty() || self.observer.state.blind {
+        if self.observer.state.blind {
+            return;
+        }
+        self.convict_seldom(seldom, now);
+        if due.is_empty() {
             return;
         }
         let allowance = self.observer.allowance(candidates + fresh, now.mono);
@@ -137,6 +142,24 @@ impl Engine {
         self.observer.note_convictions(convicted.len(), now.mono);
         for ix in convicted {
             self.convict(ix, now);
+        }
+    }
+
+    /// How many instances of this freshness say something about whether the observer can hear. That one from which
+    /// nothing is expected for hours is fresh proves nothing, and its silence began long before any doubt.
+    pub(crate) fn telling(&self, freshness: Freshness) -> u64 {
+        self.freshness[freshness as usize] - self.seldom[freshness as usize]
+    }
+
+    /// Each by its own lease: how many others are due at once says nothing about a silence of days.
+    fn convict_seldom(&mut self, due: Vec<InstanceIx>, now: Now) {
+        for ix in due {
+            if !self
+                .observer
+                .suspends(self.world.instances[ix].pace.interval, now.mono)
+            {
+                self.convict(ix, now);
+            }
         }
     }
 
@@ -152,10 +175,14 @@ impl Engine {
         let guards = self.config.guards;
         let overdue = |&ix: &InstanceIx| {
             let instance = &self.world.instances[ix];
-            !guards || Observer::is_overdue(instance.due, instance.lease.lost_after, now)
+            !guards || Observer::is_overdue(instance.due, instance.pace.lease.lost_after, now)
         };
         let (mut chosen, mut rest): (Vec<_>, Vec<_>) = due.drain(..).partition(overdue);
-        rest.retain(|&ix| !self.observer.suspends(self.world.instances[ix].interval, now));
+        rest.retain(|&ix| {
+            !self
+                .observer
+                .suspends(self.world.instances[ix].pace.interval, now)
+        });
         let wanted = allowance.saturating_sub(chosen.len()).min(rest.len());
         let mut random = entropy;
         for place in 0..wanted {
@@ -176,18 +203,25 @@ impl Engine {
 
     fn lose_sight(&mut self, now: Now) {
         for ix in self.suspects() {
-            self.set_sight(ix, true);
-            self.judge_instance(ix, now);
+            if !self.world.instances[ix].pace.is_seldom() {
+                self.set_sight(ix, true);
+                self.judge_instance(ix, now);
+            }
         }
     }
 
     /// Sight is back: every deadline starts anew, once. Who has not been heard stays unseen: that one came back says
-    /// nothing about the others.
+    /// nothing about the others. Those heard seldom are given the time that was missed and no whole lease: a blink of the
+    /// network must not spare a nightly job for days.
     fn start_anew(&mut self, now: Now) {
+        let missed = self.observer.blind_for(now.mono);
         for ix in self.suspects() {
             let instance = &mut self.world.instances[ix];
-            if !std::mem::replace(&mut instance.renewed, true) {
-                let due = now.mono + instance.lease.lost_after;
+            if instance.pace.is_seldom() {
+                let due = instance.due + missed;
+                self.set_due(ix, due);
+            } else if !std::mem::replace(&mut instance.renewed, true) {
+                let due = now.mono + instance.pace.lease.lost_after;
                 self.set_due(ix, due);
             }
         }
@@ -207,7 +241,7 @@ impl Engine {
             let instance = &self.world.instances[ix];
             if by_peer && instance.freshness == Freshness::Fresh {
                 let deadline = self.leases.slab.deadline(instance.slot);
-                let confirm = instance.lease.lost_after - instance.lease.suspect_after;
+                let confirm = instance.pace.lease.lost_after - instance.pace.lease.suspect_after;
                 let due = (now.mono + Lease::BROKEN_STREAM_GRACE).min(deadline + confirm);
                 if self.leases.slab.park(instance.slot, deadline) {
                     self.world.instances[ix].broken = true;
@@ -278,12 +312,25 @@ impl Engine {
         if before == freshness {
             return;
         }
-        self.freshness[before as usize] -= 1;
-        self.freshness[freshness as usize] += 1;
+        let seldom = instance.pace.is_seldom();
+        self.count_freshness(seldom, Some(before), Some(freshness));
+        let instance = &self.world.instances[ix];
         if before == Freshness::Suspect {
             self.suspects.remove(&(instance.due, ix));
         }
         self.world.recount_freshness(ix, before);
+    }
+
+    /// Moves one instance from a count to another; `None` is outside.
+    pub(crate) fn count_freshness(&mut self, seldom: bool, from: Option<Freshness>, to: Option<Freshness>) {
+        if let Some(from) = from {
+            self.freshness[from as usize] -= 1;
+            self.seldom[from as usize] -= u64::from(seldom);
+        }
+        if let Some(to) = to {
+            self.freshness[to as usize] += 1;
+            self.seldom[to as usize] += u64::from(seldom);
+        }
     }
 
     /// How the life of an instance ended, if it did not end cleanly.

@@ -83,6 +83,15 @@ impl Leaf {
         self.look(now)
     }
 
+    /// Its reporter is heard every `interval` from now on: what is remembered counts in slots of that. Slots of a month
+    /// would hold a leaf at its worst for a year after somebody had corrected the month to a minute.
+    pub(crate) fn pace(&mut self, interval: Duration, now: Mono) {
+        if let Some(flap) = &mut self.flap {
+            flap.advance(now, self.raw);
+            (flap.start, flap.index, flap.slot) = (now, 0, interval.max(SLOT_MIN));
+        }
+    }
+
     /// Shows this status whatever the past says, until the next look. True if that is another than was shown before.
     pub(crate) fn show(&mut self, status: Status, now: Wall) -> bool {
         let changed = status != self.shown;
@@ -271,6 +280,28 @@ mod tests {
             leaf.set(status, true, INTERVAL, at(slot * 5));
             assert!(!leaf.is_flapping());
         }
+    }
+
+    #[test]
+    fn another_interval_is_another_length_of_the_slots() {
+        let month = Duration::from_secs(31 * 24 * 3_600);
+        let mut leaf = Leaf::new(Status::Healthy, Wall(0));
+        for slot in 0..8 {
+            let status = [Status::Unhealthy, Status::Healthy][slot as usize % 2];
+            leaf.set(status, true, month, at(slot * month.as_secs()));
+        }
+        let now = 7 * month.as_secs();
+        assert!(leaf.is_flapping());
+        assert_eq!(
+            leaf.next_look(),
+            Some(at(now + month.as_secs()).0),
+            "nothing overflows over months"
+        );
+        leaf.pace(INTERVAL, at(now).0);
+        assert!(leaf.is_flapping(), "what was seen was seen");
+        assert_eq!(leaf.next_look(), Some(at(now + 5).0));
+        leaf.look(at(now + 100));
+        assert!(!leaf.is_flapping());
     }
 
     #[test]

@@ -131,6 +131,12 @@ impl Leases {
         self.free.push(slot);
     }
 
+    /// The instances that a stream keeps alive.
+    pub(crate) fn held_by(&self, stream: StreamId) -> Vec<InstanceIx> {
+        let slots = self.streams.get(&stream).into_iter().flatten();
+        slots.filter_map(|&slot| self.instance(slot)).collect()
+    }
+
     /// A stream is over. Returns the instances it kept alive.
     pub(crate) fn end(&mut self, stream: StreamId) -> Vec<InstanceIx> {
         let slots = self.streams.remove(&stream).unwrap_or_default();

@@ -65,6 +65,10 @@ pub struct Engine {
     convictions: u64,
     disagreements: u64,
     freshness: [u64; 4],
+    /// Those of them that are heard too seldom to say anything about the observer.
+    seldom: [u64; 4],
+    /// For the outcome of the event being applied.
+    renewals: bool,
     /// Who falls silent, by when they will be convicted.
     suspects: std::collections::BTreeSet<(Mono, world::InstanceIx)>,
 }
@@ -92,6 +96,8 @@ impl Engine {
             convictions: 0,
             disagreements: 0,
             freshness: [0; 4],
+            seldom: [0; 4],
+            renewals: false,
             suspects: std::collections::BTreeSet::new(),
         }
     }
@@ -103,15 +109,18 @@ impl Engine {
         Outcome {
             reply,
             changes: self.settle(now),
+            renewals: std::mem::take(&mut self.renewals),
         }
     }
 
     fn handle(&mut self, event: Event, now: Now) -> Reply {
         let result = match event {
             Event::Hello { stream, hello } => self.hello(stream, *hello, now).map(Reply::Registered),
+            Event::HelloAnonymous { hello } => self.hello_anonymous(*hello, now).map(Reply::Registered),
+            Event::Renew { stream } => Ok(Reply::Renewed(self.renew(stream, now))),
             Event::Update { slot, update } => self.update(slot, update, now),
             Event::Goodbye { slot } => self.goodbye(slot),
-            Event::GoodbyeOnce { id, incarnation } => self.goodbye_once(&id, &incarnation),
+            Event::GoodbyeOnce { id, incarnation } => self.goodbye_once(&id, incarnation.as_ref()),
             Event::StreamEnded { stream, by_peer } => self.stream_ended(stream, by_peer, now),
             Event::Exited {
                 id,

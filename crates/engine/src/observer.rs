@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use ward_model::{Mono, ObserverState};
+use ward_model::{Mono, ObserverState, bounds::INTERVAL_MAX};
 
 use crate::{Config, Tick};
 
@@ -54,6 +54,8 @@ pub(crate) struct Observer {
     resumed: Option<Mono>,
     /// Convictions within the window.
     recent: VecDeque<(Mono, usize)>,
+    /// When sight was last lost.
+    blind_since: Mono,
     eased: Mono,
     pub(crate) state: ObserverState,
     pub(crate) late_ticks: u64,
@@ -88,6 +90,7 @@ impl Observer {
             credit: CREDIT_MAX,
             resumed: None,
             recent: VecDeque::new(),
+            blind_since: now,
             eased: now,
             state: ObserverState {
                 settling: true,
@@ -182,7 +185,10 @@ impl Observer {
             self.eased = now;
         }
         match (was_blind, self.state.blind) {
-            (false, true) => Sight::WentBlind,
+            (false, true) => {
+                self.blind_since = now;
+                Sight::WentBlind
+            }
             (true, false) => Sight::Returned,
             _ => Sight::Same,
         }
@@ -212,8 +218,15 @@ impl Observer {
         }
     }
 
-    /// Conviction of one with this interval is suspended: the long gap is not over for that long.
+    /// How long ago sight was last lost.
+    pub(crate) fn blind_for(&self, now: Mono) -> Duration {
+        now.since(self.blind_since)
+    }
+
+    /// Conviction of one with this interval is suspended: the long gap is not over for that long. An hour is enough for
+    /// whatever had queued up, and one gap a day must not spare a nightly job for ever.
     pub(crate) fn suspends(&self, interval: Duration, now: Mono) -> bool {
+        let interval = interval.min(INTERVAL_MAX);
         self.resumed.is_some_and(|resumed| now < resumed + interval)
     }
 
@@ -286,6 +299,16 @@ mod tests {
         assert_eq!(first, Some(100));
         assert!(observer.suspends(Duration::from_secs(2), Mono(6_999 * MS)));
         assert!(!observer.suspends(Duration::from_secs(2), Mono(7_000 * MS)));
+    }
+
+    #[test]
+    fn a_gap_suspends_for_an_hour_at_most() {
+        let mut observer = observer();
+        observer.wake(tick(0), Mono(0));
+        observer.wake(tick(1), Mono(5_000 * MS));
+        let (month, hour) = (Duration::from_secs(31 * 24 * 3_600), 3_600_000 * MS);
+        assert!(observer.suspends(month, Mono(5_000 * MS + hour - 1)));
+        assert!(!observer.suspends(month, Mono(5_000 * MS + hour)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who is there: hellos, updates, goodbyes, and what is declared about services.
 
+mod lease;
 mod state;
 
 use std::time::Duration;
@@ -7,10 +8,10 @@ use std::time::Duration;
 use ward_model::{Freshness, Hello, Incarnation, InstanceId, Name, Now, Status, Update, bounds};
 
 use crate::{
-    Declaration, Engine, Lease, Refusal, Registered, Reply, Slot, StreamId,
+    Declaration, Engine, Refusal, Registered, Reply, Slot, StreamId,
     leaf::Leaf,
     wake::Wake,
-    world::{Instance, InstanceIx, ServiceIx},
+    world::{Instance, InstanceIx, Pace, ServiceIx},
 };
 
 impl Engine {
@@ -31,19 +32,22 @@ impl Engine {
         let left_out = self.take_hello_state(ix, hello, now);
         self.world.rebuild_edges(service, now);
         self.heard(ix, now);
-        let Instance {
-            slot,
-            lease,
-            interval,
-            ..
-        } = self.world.instances[ix];
         Ok(Registered {
-            slot,
-            interval,
-            suspect_after: lease.suspect_after,
-            lost_after: lease.lost_after,
             left_out,
+            ..self.registered(ix)
         })
+    }
+
+    /// A report of whoever reports for an instance without a stream, in the life that is under way if there is one.
+    pub(crate) fn hello_anonymous(&mut self, mut hello: Hello, now: Now) -> Result<Registered, Refusal> {
+        let known = self.find_instance(&hello.id).ok();
+        let holder = known.map(|ix| &self.world.instances[ix]);
+        if let Some(holder) =
+            holder.filter(|holder| holder.pace.once && holder.freshness != Freshness::Exited)
+        {
+            hello.incarnation = holder.incarnation.clone();
+        }
+        self.hello(None, hello, now)
     }
 
     /// Refuses what may not say hello: the superseded, the departed, a second holder of a live id, one too many.
@@ -97,13 +101,13 @@ impl Engine {
     }
 
     fn welcome(&mut self, stream: Option<StreamId>, hello: &Hello, now: Now) -> Result<InstanceIx, Refusal> {
-        let lease = Lease::for_interval(hello.interval);
-        let slot = self.leases.allocate(stream, now.mono + lease.suspect_after);
+        let pace = self.pace(stream, hello);
+        let slot = self.leases.allocate(stream, now.mono + pace.lease.suspect_after);
         let slot = slot.ok_or(Refusal::TooManyInstances(self.world.instances.len()))?;
-        Ok(self.add_instance(hello, slot, Status::Healthy, now))
+        Ok(self.add_instance(hello, pace, slot, now))
     }
 
-    fn add_instance(&mut self, hello: &Hello, slot: Slot, status: Status, now: Now) -> InstanceIx {
+    fn add_instance(&mut self, hello: &Hello, pace: Pace, slot: Slot, now: Now) -> InstanceIx {
         let service = self.world.service_or_new(&hello.id.service, now.mono, now.wall);
         if !self.world.services[service].reported {
             self.world.services[service].seats_due = now.mono + hello.startup_deadline;
@@ -112,13 +116,13 @@ impl Engine {
             hello.id.clone(),
             service,
             hello.incarnation.clone(),
-            hello.interval,
+            pace,
             slot,
             now.mono + hello.startup_deadline,
             now.wall,
-            status,
+            Status::Healthy,
         ));
-        self.freshness[Freshness::Fresh as usize] += 1;
+        self.count_freshness(pace.is_seldom(), None, Some(Freshness::Fresh));
         self.leases.assign(slot, ix);
         ix
     }
@@ -131,15 +135,14 @@ impl Engine {
         hello: &Hello,
         now: Now,
     ) -> Result<InstanceIx, Refusal> {
-        let lease = Lease::for_interval(hello.interval);
-        let deadline = now.mono + lease.suspect_after;
+        let pace = self.pace(stream, hello);
+        let deadline = now.mono + pace.lease.suspect_after;
         let slot = self
             .leases
             .take_over(self.world.instances[ix].slot, ix, stream, deadline);
         let instance = &mut self.world.instances[ix];
         instance.slot = slot.ok_or(Refusal::TooManyInstances(bounds::INSTANCES))?;
-        let same = (instance.interval, &instance.incarnation) == (hello.interval, &hello.incarnation);
-        (instance.interval, instance.lease) = (hello.interval, lease);
+        let same = instance.incarnation == hello.incarnation;
         if instance.incarnation == hello.incarnation {
             // The life before the aggregator's start goes on, so it had not ended.
             instance.tainted = instance.tainted.filter(|_| instance.recalled.is_none());
@@ -151,15 +154,15 @@ impl Engine {
             instance.exit.clear();
             instance.startup_due = now.mono + hello.startup_deadline;
             instance.checks.iter_mut().for_each(|check| check.pending = true);
-            instance
-                .signals
-                .iter_mut()
-                .for_each(|signal| signal.leaf = Leaf::new(Status::Healthy, now.wall));
+            instance.signals.iter_mut().for_each(|signal| {
+                (signal.value, signal.leaf) = (None, Leaf::new(Status::Healthy, now.wall))
+            });
             self.world.restart(ix, now.wall);
         }
         if !same {
             self.world.touch_instance(ix);
         }
+        self.set_pace(ix, pace, now);
         Ok(ix)
     }
 
@@ -172,7 +175,7 @@ impl Engine {
         }
         self.leases
             .slab
-            .touch(slot, now.mono + instance.lease.suspect_after);
+            .touch(slot, now.mono + instance.pace.lease.suspect_after);
         if update.sequence <= last {
             self.heard(ix, now);
             return Err(Refusal::Replayed {
@@ -197,10 +200,17 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    pub(crate) fn goodbye_once(&mut self, id: &InstanceId, life: &Incarnation) -> Result<Reply, Refusal> {
+    pub(crate) fn goodbye_once(
+        &mut self,
+        id: &InstanceId,
+        life: Option<&Incarnation>,
+    ) -> Result<Reply, Refusal> {
         let ix = self.find_instance(id)?;
-        if self.world.instances[ix].incarnation != *life {
-            return Err(Refusal::Superseded(id.clone()));
+        let instance = &self.world.instances[ix];
+        match life {
+            Some(life) if *life != instance.incarnation => return Err(Refusal::Superseded(id.clone())),
+            None if !instance.pace.once => return Err(Refusal::AlreadyExists(id.clone())),
+            _ => {}
         }
         // Said beside the stream that may still beat: what that beats must not be given to another.
         self.leases.orphan(self.world.instances[ix].slot);
@@ -227,7 +237,7 @@ impl Engine {
         self.wakes
             .ask(&mut self.world.instances[ix].next_wake, None, Wake::Instance(ix));
         let instance = self.world.remove_instance(ix);
-        self.freshness[instance.freshness as usize] -= 1;
+        self.count_freshness(instance.pace.is_seldom(), Some(instance.freshness), None);
         self.suspects.remove(&(instance.due, ix));
         if let Some(before) = instance.published {
             self.gone
@@ -255,9 +265,9 @@ impl Engine {
         if self.find_instance(&id).is_ok() {
             return Ok(Reply::Done);
         }
-        let lease = Lease::for_interval(interval);
-        let due = self.started + self.config.settle.max(lease.lost_after);
         let service = self.world.service_or_new(&id.service, now.mono, now.wall);
+        let pace = Pace::recalled(interval, self.world.services[service].file_interval());
+        let due = self.started + self.config.settle.max(pace.lease.lost_after);
         let slot = self
             .leases
             .allocate(None, due)
@@ -268,7 +278,7 @@ impl Engine {
             id,
             service,
             incarnation,
-            interval,
+            pace,
             slot,
             startup_due,
             wall,
@@ -277,7 +287,7 @@ impl Engine {
         instance.recalled = Some(status);
         instance.tainted = Self::unclean_end(ended).filter(|_| ended != Freshness::Suspect);
         let ix = self.world.add_instance(instance);
-        self.freshness[Freshness::Fresh as usize] += 1;
+        self.count_freshness(pace.is_seldom(), None, Some(Freshness::Fresh));
         self.leases.assign(slot, ix);
         self.leases.slab.park(slot, due);
         self.leases.watch_for_return(slot);
@@ -300,12 +310,20 @@ impl Engine {
         declaration: Option<Declaration>,
         now: Now,
     ) -> Result<Reply, Refusal> {
-        if declaration.is_none() && self.world.find(name).is_none() {
+        let known = self.world.find(name).map(|ix| &self.world.services[ix]);
+        if known.and_then(|service| service.file.as_ref()) == declaration.as_ref() {
             return Ok(Reply::Done);
         }
         let ix = self.world.service_or_new(name, now.mono, now.wall);
-        self.world.services[ix].file = declaration;
-        self.world.services[ix].disagreements.clear();
+        let service = &mut self.world.services[ix];
+        service.file = declaration;
+        service.disagreements.clear();
+        let instances: Vec<_> = service.instances.values().copied().collect();
+        for instance in instances {
+            if self.declare_interval(instance, now) | self.set_levels(instance, now) {
+                self.judge_instance(instance, now);
+            }
+        }
         self.world.rebuild_edges(ix, now);
         self.world.touch_service(ix);
         Ok(Reply::Done)
@@ -323,7 +341,10 @@ impl Engine {
         };
         let others = service.instances.len() > 1;
         let differs = match &service.file {
-            Some(file) => state::differences(file, &service.hello, "instead of"),
+            Some(file) => {
+                let declared = state::declared_by(hello, &service.hello);
+                state::differences(file, &declared, "instead of")
+            }
             None if others => state::differences(&before, &service.hello, "where others declared"),
             None => Vec::new(),
         };

@@ -151,6 +151,15 @@ impl Slab {
         }
     }
 
+    /// Moves a deadline before `least` on to it.
+    pub(crate) fn extend(&self, slot: Slot, least: Mono) {
+        if let Some(entry) = self.entry(slot)
+            && entry.load(Relaxed) < PARKED
+        {
+            entry.fetch_max(least.0.min(PARKED - 1), Relaxed);
+        }
+    }
+
     /// Moves every deadline by `gap`: time that passed while this process could not listen counts for nobody. A beat
     /// stored meanwhile stands as it is.
     pub(crate) fn shift(&self, gap: Duration) {

@@ -1,8 +1,10 @@
 //! The engine as a whole: random histories against a reference computed from nothing, and the health model's rules by
 //! example.
 
+mod declared;
 mod examples;
 mod fleet;
 mod from_nothing;
 mod histories;
 mod observer;
+mod seldom;

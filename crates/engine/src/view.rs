@@ -2,6 +2,8 @@
 //!
 //! Messages are made when somebody is told, not when something happens; nothing here decides.
 
+use std::time::Duration;
+
 use ward_model::{
     CheckState, Condition, Dependency, Freshness, InstanceCounts, InstanceState, Mono, Name, Reason,
     ServiceState, SignalState, Status,
@@ -36,14 +38,18 @@ pub(crate) fn check_condition(check: &Check) -> Condition {
 pub(crate) fn signal_condition(signal: &Signal) -> Condition {
     let status = signal.leaf.status();
     let level = if status == Status::Unhealthy {
-        signal.unhealthy
+        signal.levels.unhealthy
     } else {
-        signal.degraded
+        signal.levels.degraded
     };
     let message = match level.filter(|_| status.is_bad()) {
+        Some(_) if signal.leaf.is_flapping() => flapping_message(signal.leaf.raw(), ""),
         Some(level) => format!(
             "{} at {:.4}, {} from {:.4} on",
-            signal.name, signal.value, status, level.raise
+            signal.name,
+            signal.value.unwrap_or_default(),
+            status,
+            level.raise
         ),
         None => String::new(),
     };
@@ -103,9 +109,19 @@ fn lost_message(instance: &Instance) -> String {
         "its stream broke and it did not come back".into()
     } else {
         format!(
-            "not heard within its lease of {:.1} s",
-            instance.lease.lost_after.as_secs_f64()
+            "not heard within its lease of {}",
+            span(instance.pace.lease.lost_after)
         )
+    }
+}
+
+/// Seconds, or hours and days where seconds would say little.
+fn span(time: Duration) -> String {
+    const HOUR: f64 = 3_600.0;
+    match time.as_secs_f64() {
+        seconds if seconds < 2.0 * HOUR => format!("{seconds:.1} s"),
+        seconds if seconds < 48.0 * HOUR => format!("{:.1} h", seconds / HOUR),
+        seconds => format!("{:.1} d", seconds / (24.0 * HOUR)),
     }
 }
 
@@ -127,17 +143,17 @@ pub(crate) fn instance(instance: &Instance) -> InstanceState {
     });
     let signals = instance.signals.iter().map(|signal| SignalState {
         name: signal.name.clone(),
-        value: signal.value,
+        value: signal.value.unwrap_or_default(),
         status: signal.leaf.status(),
-        degraded: signal.degraded,
-        unhealthy: signal.unhealthy,
+        degraded: signal.levels.degraded,
+        unhealthy: signal.levels.unhealthy,
     });
     InstanceState {
         id: instance.id.clone(),
         incarnation: instance.incarnation.clone(),
         version: instance.version.clone(),
         labels: instance.labels.clone(),
-        interval_ms: u32::try_from(instance.interval.as_millis()).unwrap_or(u32::MAX),
+        interval_ms: u32::try_from(instance.pace.interval.as_millis()).unwrap_or(u32::MAX),
         condition: instance_condition(instance),
         last_status: last_status(instance),
         freshness: instance.freshness,

@@ -5,6 +5,7 @@
 
 mod graph;
 mod instance;
+mod pace;
 mod service;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use ward_model::{Freshness, Mono, Name, Status, Wall};
 use crate::causes;
 
 pub(crate) use instance::{Check, Culprit, Instance, Signal};
+pub(crate) use pace::Pace;
 pub(crate) use service::{Edge, Service};
 
 /// A service's place in the arena.

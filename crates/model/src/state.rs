@@ -52,7 +52,7 @@ pub struct InstanceState {
     pub version: String,
     /// For people and for selecting.
     pub labels: BTreeMap<String, String>,
-    /// How often it says it will be heard, in milliseconds.
+    /// How often it is to be heard, in milliseconds: what is configured, or what it says itself.
     pub interval_ms: u32,
     /// The verdict about it.
     pub condition: Condition,

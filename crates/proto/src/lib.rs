@@ -18,6 +18,7 @@ mod status;
 mod text;
 
 pub use invalid::{Converted, Invalid};
+pub use report::hello_once;
 pub use status::least_severity;
 pub use text::message;
 

@@ -13,8 +13,8 @@ use ward_model::{
     CheckDeclaration, CheckResult, Dependency, Hello, Incarnation, InstanceId, MinHealthy, Name,
     SignalDeclaration, SignalValue, Update,
     bounds::{
-        CHECKS, DEPENDENCIES, INTERVAL_DEFAULT, INTERVAL_MAX, INTERVAL_MIN, LABEL_BYTES, LABELS, SIGNALS,
-        STARTUP_DEADLINE_DEFAULT, STARTUP_DEADLINE_MAX, VERSION_BYTES,
+        CHECKS, DEPENDENCIES, INTERVAL_DEFAULT, INTERVAL_MAX, INTERVAL_MIN, INTERVAL_ONCE_MAX, LABEL_BYTES,
+        LABELS, SIGNALS, STARTUP_DEADLINE_DEFAULT, STARTUP_DEADLINE_MAX, VERSION_BYTES,
     },
 };
 
@@ -29,10 +29,27 @@ impl TryFrom<v1::Hello> for Converted<Hello> {
     type Error = Invalid;
 
     fn try_from(wire: v1::Hello) -> Result<Self, Invalid> {
-        hello(wire)
-            .map_err(|invalid| invalid.within("hello"))
-            .map(|converted| converted.within("hello"))
+        within_hello(hello(wire, INTERVAL_MAX))
     }
+}
+
+/// A hello that is reported once. What is strange on a stream is not here: its interval may be up to
+/// [`INTERVAL_ONCE_MAX`], and it may leave out its incarnation, which is `new_life` then.
+///
+/// # Errors
+///
+/// The field that is not as it must be.
+pub fn hello_once(mut wire: v1::Hello, new_life: &Incarnation) -> Result<Converted<Hello>, Invalid> {
+    if wire.incarnation.is_empty() {
+        wire.incarnation = new_life.as_str().into();
+    }
+    within_hello(hello(wire, INTERVAL_ONCE_MAX))
+}
+
+fn within_hello(converted: Result<Converted<Hello>, Invalid>) -> Result<Converted<Hello>, Invalid> {
+    converted
+        .map_err(|invalid| invalid.within("hello"))
+        .map(|converted| converted.within("hello"))
 }
 
 impl TryFrom<v1::Update> for Converted<Update> {
@@ -60,7 +77,7 @@ impl<T> Converted<T> {
     }
 }
 
-fn hello(wire: v1::Hello) -> Result<Converted<Hello>, Invalid> {
+fn hello(wire: v1::Hello, longest: Duration) -> Result<Converted<Hello>, Invalid> {
     let service = Name::service(&wire.service).map_err(Invalid::name("service"))?;
     let instance = Name::instance(&wire.instance).map_err(Invalid::name("instance"))?;
     let incarnation = Incarnation::new(&wire.incarnation).map_err(Invalid::name("incarnation"))?;
@@ -75,7 +92,7 @@ fn hello(wire: v1::Hello) -> Result<Converted<Hello>, Invalid> {
         id: InstanceId { service, instance },
         incarnation,
         version: text::checked("version", wire.version, VERSION_BYTES)?,
-        interval: interval(wire.interval_ms)?,
+        interval: interval(wire.interval_ms, longest)?,
         labels: labels(wire.labels)?,
         criticality: strict::<v1::Criticality, _>("criticality", wire.criticality)?,
         dependencies,
@@ -107,16 +124,12 @@ fn update(wire: v1::Update) -> Result<Converted<Update>, Invalid> {
     })
 }
 
-fn interval(ms: u32) -> Result<Duration, Invalid> {
+fn interval(ms: u32, longest: Duration) -> Result<Duration, Invalid> {
     match Duration::from_millis(ms.into()) {
         Duration::ZERO => Ok(INTERVAL_DEFAULT),
-        interval if (INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) => Ok(interval),
+        interval if (INTERVAL_MIN..=longest).contains(&interval) => Ok(interval),
         _ => {
-            let expected = format!(
-                "expected {} to {}",
-                INTERVAL_MIN.as_millis(),
-                INTERVAL_MAX.as_millis()
-            );
+            let expected = format!("expected {} to {}", INTERVAL_MIN.as_millis(), longest.as_millis());
             Err(Invalid::new(
                 "interval_ms",
                 format!("is {ms}, {expected}, or 0 for the default"),

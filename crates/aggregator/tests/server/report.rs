@@ -185,6 +185,56 @@ async fn one_who_holds_no_stream_can_report_and_leave() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_who_keeps_no_incarnation_can_report_and_leave_and_come_back() {
+    let ward = start().await;
+    let mut client = ward.client().await;
+    let anonymous = |service: &str, goodbye| v1::ReportOnceRequest {
+        hello: Some(v1::Hello {
+            incarnation: String::new(),
+            // A job that runs every month.
+            interval_ms: 2_678_400_000,
+            ..hello(service, Healthy)
+        }),
+        goodbye,
+    };
+    // Two at once are one life.
+    let (mut one, mut two) = (client.clone(), client.clone());
+    let both = tokio::join!(
+        one.report_once(anonymous("cron", false)),
+        two.report_once(anonymous("cron", false))
+    );
+    let registered = both.0.unwrap().into_inner().registration.unwrap();
+    assert_eq!(registered.interval_ms, 2_678_400_000);
+    both.1.unwrap();
+    let first = ward.service("cron").await.instances.remove(0).incarnation;
+    assert_eq!(first.len(), 32);
+    client.report_once(anonymous("cron", false)).await.unwrap();
+    assert_eq!(ward.service("cron").await.instances[0].incarnation, first);
+    client.report_once(anonymous("cron", true)).await.unwrap();
+    assert_eq!(ward.status_of("cron").await, Unknown);
+    client.report_once(anonymous("cron", false)).await.unwrap();
+    let next = ward.service("cron").await.instances.remove(0).incarnation;
+    assert_ne!(next, first, "a new life after a clean end");
+    // One that holds a stream is another's.
+    let mut reporter = ward.reporter().await;
+    reporter.hello(hello("bank", Healthy)).await;
+    for goodbye in [false, true] {
+        let refused = client.report_once(anonymous("bank", goodbye)).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::AlreadyExists, "{refused}");
+    }
+    assert_eq!(ward.service("bank").await.instances[0].incarnation, "first");
+    let nameless = v1::Hello {
+        incarnation: String::new(),
+        ..hello("bank", Healthy)
+    };
+    let refused = reporter.hello_refused(nameless).await;
+    assert!(
+        refused.message.contains("hello.incarnation"),
+        "streams are strict: {refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_who_only_beats_is_told_that_its_instance_is_gone() {
     let ward = start().await;
     let mut reporter = ward.reporter().await;

@@ -2,13 +2,12 @@
 
 use ward_model::{
     CheckDeclaration, CheckKind, CheckResult, Hello, MinHealthy, Mono, Name, Now, SignalDeclaration,
-    SignalValue, Status, Update, Wall, bounds,
+    SignalLevel, SignalValue, Status, Update, Wall, bounds,
 };
 
 use crate::{
-    Declaration, Engine,
+    Declaration, Engine, Levels,
     leaf::Leaf,
-    signal::cross,
     world::{Check, InstanceIx, Signal},
 };
 
@@ -53,7 +52,7 @@ impl Engine {
                 let counts = !std::mem::replace(&mut check.pending, false);
                 let message_changed = check.message != result.message;
                 check.message = result.message;
-                let changed = check.leaf.set(result.status, counts, instance.interval, at);
+                let changed = check.leaf.set(result.status, counts, instance.pace.interval, at);
                 let subject = check.subject.as_ref().map(|&(_, subject)| subject);
                 if changed || message_changed || !counts {
                     subject
@@ -85,7 +84,8 @@ impl Engine {
     fn take_value(&mut self, ix: InstanceIx, value: SignalValue, now: Now) -> bool {
         let instance = &mut self.world.instances[ix];
         let at = (now.mono, now.wall);
-        let interval = instance.interval;
+        let interval = instance.pace.interval;
+        let service = instance.service;
         let Some(signal) = instance
             .signals
             .iter_mut()
@@ -93,17 +93,23 @@ impl Engine {
         else {
             let room = instance.signals.len() < bounds::SIGNALS;
             if room {
-                instance.signals.push(Signal {
-                    value: value.value,
+                let levels = self.world.services[service].levels(&value.name, Levels::default());
+                let mut signal = Signal {
+                    value: Some(value.value),
+                    levels,
                     ..valueless(value.name, now.wall)
-                });
+                };
+                signal.leaf = Leaf::new(signal.at_level(Status::Healthy), now.wall);
+                instance.signals.push(signal);
                 self.world.touch_instance(ix);
             }
             return room;
         };
-        signal.value = value.value;
-        let status = cross(signal.leaf.raw(), value.value, signal.degraded, signal.unhealthy);
-        if signal.leaf.set(status, true, interval, at) {
+        signal.value = Some(value.value);
+        let status = signal.at_level(signal.leaf.raw());
+        // While it flaps, crossing a level changes what is said of it though not its status.
+        let crossed = status != signal.leaf.raw();
+        if signal.leaf.set(status, true, interval, at) || crossed {
             self.world.touch_service(self.world.instances[ix].service);
             self.world.touch_instance(ix);
         }
@@ -145,10 +151,12 @@ impl Engine {
         self.world.touch_service(service);
     }
 
-    /// The same for signals. A new level holds for the value that is there.
+    /// The same for signals; of those that were never declared with a level the value stays.
     fn declare_signals(&mut self, ix: InstanceIx, declared: Vec<SignalDeclaration>, now: Now) {
         let instance = &mut self.world.instances[ix];
-        let at = (now.mono, now.wall);
+        let shown =
+            |signals: &[Signal]| -> Vec<Name> { signals.iter().map(|signal| signal.name.clone()).collect() };
+        let names = shown(&instance.signals);
         let mut before = std::mem::take(&mut instance.signals);
         for SignalDeclaration {
             name,
@@ -158,20 +166,41 @@ impl Engine {
         {
             let known = before.iter().position(|signal| signal.name == name);
             let signal = known.map_or_else(|| valueless(name, now.wall), |place| before.swap_remove(place));
-            let mut signal = Signal {
-                degraded,
-                unhealthy,
+            instance.signals.push(Signal {
+                declared: Levels { degraded, unhealthy },
                 ..signal
-            };
-            let status = cross(signal.leaf.raw(), signal.value, degraded, unhealthy);
-            signal.leaf.set(status, false, instance.interval, at);
-            instance.signals.push(signal);
+            });
         }
         let room = bounds::SIGNALS - instance.signals.len();
-        let bare = |signal: &Signal| signal.degraded.is_none() && signal.unhealthy.is_none();
+        let bare = |signal: &Signal| signal.declared == Levels::default();
         instance
             .signals
             .extend(before.into_iter().filter(bare).take(room));
+        if shown(&instance.signals) != names {
+            self.world.touch_instance(ix);
+        }
+        self.set_levels(ix, now);
+    }
+
+    /// Makes the levels of an instance's signals those in force: the file's, or those declared. A new level holds for the
+    /// value that is there, whatever an old one had raised. True if any is another.
+    pub(super) fn set_levels(&mut self, ix: InstanceIx, now: Now) -> bool {
+        let instance = &mut self.world.instances[ix];
+        let service = &self.world.services[instance.service];
+        let mut changed = false;
+        for signal in &mut instance.signals {
+            let levels = service.levels(&signal.name, signal.declared);
+            if std::mem::replace(&mut signal.levels, levels) != levels {
+                let (status, at) = (signal.at_level(Status::Healthy), (now.mono, now.wall));
+                signal.leaf.set(status, false, instance.pace.interval, at);
+                changed = true;
+            }
+        }
+        if changed {
+            self.world.touch_instance(ix);
+            self.world.touch_service(self.world.instances[ix].service);
+        }
+        changed
     }
 }
 
@@ -204,9 +233,9 @@ fn undeclared(name: Name, wall: Wall) -> Check {
 fn valueless(name: Name, wall: Wall) -> Signal {
     Signal {
         name,
-        value: 0.0,
-        degraded: None,
-        unhealthy: None,
+        value: None,
+        declared: Levels::default(),
+        levels: Levels::default(),
         leaf: Leaf::new(Status::Healthy, wall),
     }
 }
@@ -240,7 +269,58 @@ pub(super) fn differences(in_force: &Declaration, declared: &Declaration, instea
             names(is)
         ));
     }
+    if let (Some(is), Some(says)) = (in_force.interval, declared.interval)
+        && is != says
+    {
+        found.push(format!("interval {says:?} {instead} {is:?}"));
+    }
+    for (signal, says) in &declared.levels {
+        if let Some(is) = in_force.levels.get(signal).filter(|is| *is != says) {
+            found.push(format!(
+                "levels of {signal} {} {instead} {}",
+                words(says),
+                words(is)
+            ));
+        }
+    }
     found
+}
+
+/// What a hello declares of what only the file can overrule. Who leaves the interval at its default, or a signal without
+/// levels, declares nothing of the kind.
+pub(super) fn declared_by(hello: &Hello, service: &Declaration) -> Declaration {
+    let levels = hello.signals.iter().map(|signal| {
+        let &SignalDeclaration {
+            degraded, unhealthy, ..
+        } = signal;
+        (signal.name.clone(), Levels { degraded, unhealthy })
+    });
+    Declaration {
+        interval: Some(hello.interval).filter(|&interval| interval != bounds::INTERVAL_DEFAULT),
+        levels: levels
+            .filter(|(_, levels)| *levels != Levels::default())
+            .collect(),
+        ..service.clone()
+    }
+}
+
+/// Levels as people say them: `[degraded from 0.01 (clear below 0.005)]`.
+fn words(levels: &Levels) -> String {
+    let level = |status: &str, level: Option<SignalLevel>| {
+        let level = level?;
+        let clear = (level.clear != level.raise).then(|| format!(" (clear below {})", level.clear));
+        Some(format!(
+            "{status} from {}{}",
+            level.raise,
+            clear.unwrap_or_default()
+        ))
+    };
+    let both = [
+        level("degraded", levels.degraded),
+        level("unhealthy", levels.unhealthy),
+    ];
+    let said: Vec<_> = both.into_iter().flatten().collect();
+    format!("[{}]", said.join(" "))
 }
 
 fn amount(wanted: MinHealthy) -> String {

@@ -646,7 +646,7 @@ fn a_goodbye_said_beside_a_stream_gives_its_slot_to_nobody() {
     let slot = fleet.members[&id("a", "1")].0.slot;
     let reply = fleet.apply(Event::GoodbyeOnce {
         id: id("a", "1"),
-        incarnation: life("first"),
+        incarnation: Some(life("first")),
     });
     assert_eq!(reply, Reply::Done);
     assert!(fleet.engine.leases.slab.is_orphaned(slot));

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ward_model::{
     ChangeSet, CheckDeclaration, CheckKind, CheckResult, Criticality, Dependency, DependencyKind, Epoch,
-    Hello, Incarnation, InstanceId, Mono, Name, Now, SignalDeclaration, SignalLevel, SignalValue, Status,
-    Update, Wall,
+    Hello, Incarnation, InstanceId, InstanceState, Mono, Name, Now, SignalDeclaration, SignalLevel,
+    SignalValue, Status, Update, Wall,
 };
 
-use crate::{Config, Engine, Event, Registered, Reply, Slab, StreamId, Tick};
+use crate::{Config, Declaration, Engine, Event, Registered, Reply, Slab, StreamId, Tick};
 
 pub(super) fn name(text: &str) -> Name {
     Name::new(text).expect("a valid name")
@@ -129,6 +129,8 @@ pub(super) struct Fleet {
     /// Live members: what they beat and the sequence they are at.
     pub(super) members: BTreeMap<InstanceId, (Registered, StreamId, u64)>,
     next_stream: u64,
+    /// Streams were told to ask for renewals, and did not.
+    pub(super) renewals: bool,
     pub(super) told: Vec<ChangeSet>,
 }
 
@@ -146,6 +148,7 @@ impl Fleet {
             entropy: 7,
             members,
             next_stream: 0,
+            renewals: false,
             told: Vec::new(),
         }
     }
@@ -153,6 +156,7 @@ impl Fleet {
     pub(super) fn apply(&mut self, event: Event) -> Reply {
         self.ingress += 1;
         let outcome = self.engine.apply(event, at(self.now));
+        self.renewals |= outcome.renewals;
         self.told.extend(outcome.changes);
         outcome.reply
     }
@@ -200,7 +204,12 @@ impl Fleet {
         )
     }
 
-    fn update(&mut self, id: &InstanceId, results: Vec<CheckResult>, values: Vec<SignalValue>) -> Reply {
+    pub(super) fn update(
+        &mut self,
+        id: &InstanceId,
+        results: Vec<CheckResult>,
+        values: Vec<SignalValue>,
+    ) -> Reply {
         let (registered, _, sequence) = self.members.get_mut(id).expect("a member");
         *sequence += 1;
         let update = Update {
@@ -211,6 +220,47 @@ impl Fleet {
         };
         let slot = registered.slot;
         self.apply(Event::Update { slot, update })
+    }
+
+    pub(super) fn once(&mut self, hello: Hello) -> Reply {
+        self.apply(Event::Hello {
+            stream: None,
+            hello: Box::new(hello),
+        })
+    }
+
+    pub(super) fn anonymous(&mut self, hello: Hello) -> Reply {
+        self.apply(Event::HelloAnonymous {
+            hello: Box::new(hello),
+        })
+    }
+
+    pub(super) fn declare(&mut self, service: &str, declaration: Option<Declaration>) {
+        let service = name(service);
+        let reply = self.apply(Event::Declare { service, declaration });
+        assert_eq!(reply, Reply::Done);
+    }
+
+    /// Every stream asks which intervals are others now, and beats by them.
+    pub(super) fn renew(&mut self) {
+        self.renewals = false;
+        let streams: Vec<_> = self.members.values().map(|&(_, stream, _)| stream).collect();
+        for stream in streams {
+            let Reply::Renewed(renewed) = self.apply(Event::Renew { stream }) else {
+                panic!("renewals are the answer");
+            };
+            for registered in renewed {
+                let mut members = self.members.values_mut();
+                let member = members.find(|(known, ..)| known.slot == registered.slot);
+                member.expect("a member of the stream").0 = registered;
+            }
+        }
+    }
+
+    pub(super) fn instance(&self, service: &str, instance: &str) -> InstanceState {
+        let states = self.engine.instances(&name(service), usize::MAX);
+        let of = |state: &InstanceState| state.id.instance.as_str() == instance;
+        states.into_iter().find(of).expect("an instance")
     }
 
     /// Its connection breaks.
@@ -254,6 +304,17 @@ impl Fleet {
                 let members: Vec<_> = self.members.keys().filter(|id| beats(id)).cloned().collect();
                 members.iter().for_each(|id| self.beat(id));
             }
+            self.tick();
+        }
+    }
+
+    /// The same in longer steps, in which everybody for whom `beats` says so beats.
+    pub(super) fn stride(&mut self, time: Duration, step: Duration, beats: impl Fn(&InstanceId) -> bool) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = self.now + step;
+            let members: Vec<_> = self.members.keys().filter(|id| beats(id)).cloned().collect();
+            members.iter().for_each(|id| self.beat(id));
             self.tick();
         }
     }

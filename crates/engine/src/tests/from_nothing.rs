@@ -1,11 +1,20 @@
 //! The reference: every verdict computed from the leaves alone, by repeating the health model's definitions until
 //! nothing changes. Slow and plain on purpose; shares no formula with the incremental roll-up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use ward_model::{CheckKind, Criticality, DependencyKind, Mono, Name, Status};
+use ward_model::{
+    CheckKind, Criticality, DependencyKind, Freshness, InstanceId, Mono, Name, SignalLevel, Status, bounds,
+};
 
-use crate::{Engine, world::Service};
+use crate::{
+    Engine,
+    leaf::Leaf,
+    world::{Instance, Service, Signal},
+};
 
 use Status::{Degraded as D, Healthy as H, Unhealthy as X, Unknown as U};
 
@@ -52,6 +61,88 @@ pub(super) fn verdicts(engine: &Engine, now: Mono) -> Verdicts {
         system,
         causes,
     }
+}
+
+/// How often an instance is to be heard, from what is declared alone.
+pub(super) fn interval(engine: &Engine, id: &InstanceId) -> Duration {
+    let (service, instance) = find(engine, id);
+    let file = service.file.as_ref().and_then(|file| file.interval);
+    match file {
+        Some(file) if instance.pace.once => file,
+        Some(file) => file.min(bounds::INTERVAL_MAX),
+        None => instance.pace.own,
+    }
+}
+
+/// The status of each signal of an instance, from its value and what is declared alone; levels that clear where they
+/// raise have no past.
+pub(super) fn signals(engine: &Engine, id: &InstanceId) -> Vec<(Name, Status)> {
+    let (service, instance) = find(engine, id);
+    let status = |signal: &Signal| {
+        let file = service
+            .file
+            .as_ref()
+            .and_then(|file| file.levels.get(&signal.name));
+        let levels = file.unwrap_or(&signal.declared);
+        let over = |level: Option<SignalLevel>| {
+            level.is_some_and(|level| signal.value.is_some_and(|value| value >= level.raise))
+        };
+        if over(levels.unhealthy) {
+            X
+        } else if over(levels.degraded) {
+            D
+        } else {
+            H
+        }
+    };
+    let signals = instance.signals.iter();
+    signals
+        .map(|signal| (signal.name.clone(), status(signal)))
+        .collect()
+}
+
+/// The same as the engine has it, before flapping is looked at.
+pub(super) fn raw(engine: &Engine, id: &InstanceId) -> Vec<(Name, Status)> {
+    let signals = find(engine, id).1.signals.iter();
+    signals
+        .map(|signal| (signal.name.clone(), signal.leaf.raw()))
+        .collect()
+}
+
+/// The status of an instance from its checks and signals; `None` where its past plays a part.
+pub(super) fn leaf(engine: &Engine, id: &InstanceId) -> Option<Status> {
+    let (_, instance) = find(engine, id);
+    let checks = instance.checks.iter().map(|check| &check.leaf);
+    let mut leaves = checks.chain(instance.signals.iter().map(|signal| &signal.leaf));
+    let flaps = instance.leaf.is_flapping() || leaves.any(Leaf::is_flapping);
+    if flaps || instance.tainted.is_some() || !instance.is_heard() {
+        return None;
+    }
+    let checks = instance
+        .checks
+        .iter()
+        .map(|check| match (check.kind, check.leaf.status()) {
+            (CheckKind::Required, status) => status,
+            (CheckKind::Advisory, D | X) => D,
+            (CheckKind::Advisory, _) => H,
+        });
+    let signals = signals(engine, id).into_iter().map(|(_, status)| status);
+    Some(checks.chain(signals).max().unwrap_or(H))
+}
+
+/// How many are fresh and how many are suspect of those that say something about the observer.
+pub(super) fn telling(engine: &Engine) -> [u64; 2] {
+    let instances = engine.world.instances.iter().map(|(_, instance)| instance);
+    let telling: Vec<_> = instances
+        .filter(|instance| interval(engine, &instance.id) <= bounds::INTERVAL_MAX)
+        .collect();
+    [Freshness::Fresh, Freshness::Suspect]
+        .map(|of| telling.iter().filter(|instance| instance.freshness == of).count() as u64)
+}
+
+fn find<'a>(engine: &'a Engine, id: &InstanceId) -> (&'a Service, &'a Instance) {
+    let service = &engine.world.services[engine.world.names[&id.service]];
+    (service, &engine.world.instances[service.instances[&id.instance]])
 }
 
 /// Every bad service reachable over bad dependencies whose own status stays bad without its observations of bad

@@ -4,19 +4,34 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 use ward_model::{
-    CheckDeclaration, CheckKind, Criticality, Dependency, DependencyKind, Entity, EntityKey, MinHealthy,
-    Name, Status,
+    CheckDeclaration, CheckKind, Criticality, Dependency, DependencyKind, Entity, EntityKey, Freshness,
+    InstanceState, MinHealthy, Name, SignalDeclaration, SignalLevel, Status, bounds,
 };
 
 use super::{
     fleet::{Fleet, hello, id, life, name},
-    from_nothing::verdicts,
+    from_nothing::{self, verdicts},
 };
-use crate::{Config, Declaration, Event};
+use crate::{Config, Declaration, Event, Levels};
 
 const SERVICES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const CHECKS: [&str; 2] = ["one", "two"];
 const GROUPS: [&str; 2] = ["g", "h"];
+const SIGNAL: &str = "load";
+/// No two of them are at the same bad level of [`LEVELS`]: within a level a value is nobody's news.
+const VALUES: [f64; 3] = [0.0, 0.5, 1.0];
+const LEVELS: [(Option<f64>, Option<f64>); 4] = [
+    (Some(0.4), Some(0.9)),
+    (Some(0.9), None),
+    (None, Some(0.9)),
+    (None, None),
+];
+const INTERVALS: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_millis(600),
+    Duration::from_secs(30),
+    Duration::from_secs(7_200),
+];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -27,11 +42,18 @@ enum Step {
         wanted: Option<MinHealthy>,
         needs: Vec<Need>,
         checks: Vec<Observing>,
+        levels: Option<usize>,
+        every: usize,
+        once: bool,
     },
     Say {
         member: usize,
         check: usize,
         status: usize,
+    },
+    Measure {
+        member: usize,
+        value: usize,
     },
     Leave {
         member: usize,
@@ -55,10 +77,12 @@ enum Step {
     },
     Declare {
         service: usize,
-        criticality: Option<Criticality>,
+        declared: Option<Declared>,
     },
+    Renew,
 }
 
+type Declared = (Option<Criticality>, Option<usize>, Option<usize>);
 type Need = (usize, bool, Option<usize>);
 type Observing = (bool, Option<usize>);
 
@@ -94,18 +118,26 @@ fn step() -> impl Strategy<Value = Step> {
         prop::option::of(wanted()),
         needs,
         checks,
+        (prop::option::of(0..LEVELS.len()), 0..INTERVALS.len(), 0..5u8),
+    );
+    let declared = (
+        prop::option::of(criticality()),
+        prop::option::of(0..INTERVALS.len()),
+        prop::option::of(0..LEVELS.len()),
     );
     let member = any::<prop::sample::Index>().prop_map(|index| index.index(1 << 16));
     prop_oneof![
-        6 => join.prop_map(|(at, life, criticality, wanted, needs, checks)| Step::Join { at, life, criticality, wanted, needs, checks }),
+        6 => join.prop_map(|(at, life, criticality, wanted, needs, checks, (levels, every, once))| Step::Join { at, life, criticality, wanted, needs, checks, levels, every, once: once == 0 }),
         12 => (member.clone(), 0..CHECKS.len(), 0..4usize).prop_map(|(member, check, status)| Step::Say { member, check, status }),
+        6 => (member.clone(), 0..VALUES.len()).prop_map(|(member, value)| Step::Measure { member, value }),
         1 => member.clone().prop_map(|member| Step::Leave { member }),
         2 => member.clone().prop_map(|member| Step::Cut { member }),
         1 => member.prop_map(|member| Step::Exit { member }),
         3 => (1..400u64, any::<u8>()).prop_map(|(seconds, silent)| Step::Pass { seconds: if seconds > 390 { 300 } else { seconds.min(8) }, silent }),
         2 => (service.clone(), any::<bool>()).prop_map(|(service, on)| Step::Maintain { service, on }),
         1 => service.clone().prop_map(|service| Step::Forget { service }),
-        1 => (service, prop::option::of(criticality())).prop_map(|(service, criticality)| Step::Declare { service, criticality }),
+        4 => (service, prop::option::of(declared)).prop_map(|(service, declared)| Step::Declare { service, declared }),
+        2 => Just(Step::Renew),
     ]
 }
 
@@ -135,6 +167,15 @@ fn declaration(((required, subject), check): (Observing, &str)) -> CheckDeclarat
     }
 }
 
+fn levels(of: usize) -> Levels {
+    let level = |raise: f64| SignalLevel { raise, clear: raise };
+    let (degraded, unhealthy) = LEVELS[of];
+    Levels {
+        degraded: degraded.map(level),
+        unhealthy: unhealthy.map(level),
+    }
+}
+
 fn take(fleet: &mut Fleet, step: Step) {
     let nth = |fleet: &Fleet, member: usize| {
         let count = fleet.members.len().max(1);
@@ -148,6 +189,9 @@ fn take(fleet: &mut Fleet, step: Step) {
             wanted,
             needs,
             checks,
+            levels: of,
+            every,
+            once,
         } => {
             let mut hello = hello(SERVICES[service], &format!("i{instance}"));
             hello.incarnation = life(&format!("life{lives}"));
@@ -155,7 +199,21 @@ fn take(fleet: &mut Fleet, step: Step) {
             (hello.criticality, hello.min_healthy) = (criticality, wanted);
             hello.dependencies = needs.into_iter().map(dependency).collect();
             hello.checks = checks.into_iter().zip(CHECKS).map(declaration).collect();
-            fleet.join(hello);
+            hello
+                .signals
+                .extend(of.map(levels).map(|levels| SignalDeclaration {
+                    name: name(SIGNAL),
+                    degraded: levels.degraded,
+                    unhealthy: levels.unhealthy,
+                }));
+            if once {
+                hello.interval = INTERVALS[every];
+                fleet.members.remove(&hello.id);
+                fleet.once(hello);
+            } else {
+                hello.interval = INTERVALS[every].min(bounds::INTERVAL_MAX);
+                fleet.join(hello);
+            }
         }
         Step::Say {
             member,
@@ -164,6 +222,11 @@ fn take(fleet: &mut Fleet, step: Step) {
         } => {
             if let Some(id) = nth(fleet, member) {
                 fleet.say(&id, CHECKS[check], Status::ALL[status]);
+            }
+        }
+        Step::Measure { member, value } => {
+            if let Some(id) = nth(fleet, member) {
+                fleet.measure(&id, SIGNAL, VALUES[value]);
             }
         }
         Step::Leave { member } => {
@@ -217,16 +280,16 @@ fn take(fleet: &mut Fleet, step: Step) {
                 instance: None,
             });
         }
-        Step::Declare { service, criticality } => {
-            let declaration = criticality.map(|criticality| Declaration {
-                criticality: Some(criticality),
+        Step::Declare { service, declared } => {
+            let declaration = declared.map(|(criticality, every, of)| Declaration {
+                criticality,
+                interval: every.map(|every| INTERVALS[every]),
+                levels: of.map(|of| (name(SIGNAL), levels(of))).into_iter().collect(),
                 ..Declaration::default()
             });
-            fleet.apply(Event::Declare {
-                service: name(SERVICES[service]),
-                declaration,
-            });
+            fleet.declare(SERVICES[service], declaration);
         }
+        Step::Renew => fleet.renew(),
     }
 }
 
@@ -269,8 +332,11 @@ impl Told {
             prop_assert_eq!(told, Some(&Entity::Service(service.clone())));
             let instances = fleet.engine.instances(&service.name, usize::MAX);
             for state in &instances {
-                let told = self.0.get(&EntityKey::Instance(state.id.clone()));
-                prop_assert_eq!(told, Some(&Entity::Instance(state.clone())));
+                let told = match self.0.get(&EntityKey::Instance(state.id.clone())) {
+                    Some(Entity::Instance(told)) => Some(without_values(told)),
+                    _ => None,
+                };
+                prop_assert_eq!(told, Some(without_values(state)));
             }
         }
         let count = |engine: &crate::Engine| {
@@ -286,6 +352,42 @@ impl Told {
         }
         Ok(())
     }
+}
+
+/// A value within its level is nobody's news.
+fn without_values(state: &InstanceState) -> InstanceState {
+    let mut state = state.clone();
+    state.signals.iter_mut().for_each(|signal| signal.value = 0.0);
+    state
+}
+
+/// What is declared is in force, everywhere and at once.
+fn declared_is_in_force(fleet: &Fleet) -> Result<(), TestCaseError> {
+    let engine = &fleet.engine;
+    for service in engine.services(None) {
+        for state in engine.instances(&service.name, usize::MAX) {
+            let interval = from_nothing::interval(engine, &state.id).as_millis();
+            prop_assert_eq!(
+                u128::from(state.interval_ms),
+                interval,
+                "interval of {}",
+                &state.id
+            );
+            let expected = from_nothing::signals(engine, &state.id);
+            prop_assert_eq!(
+                from_nothing::raw(engine, &state.id),
+                expected,
+                "signals of {}",
+                &state.id
+            );
+            let leaf = from_nothing::leaf(engine, &state.id);
+            let status = state.condition.status;
+            prop_assert_eq!(status, leaf.unwrap_or(status), "status of {}", &state.id);
+        }
+    }
+    let telling = [Freshness::Fresh, Freshness::Suspect].map(|of| engine.telling(of));
+    prop_assert_eq!(telling, from_nothing::telling(engine), "those that say something");
+    Ok(())
 }
 
 /// The short form; `PROPTEST_CASES` asks for the long one.
@@ -314,6 +416,7 @@ proptest! {
                 prop_assert_eq!(causes, all, "causes of {}", &service.name);
             }
             prop_assert_eq!(fleet.system(), reference.system);
+            declared_is_in_force(&fleet)?;
             told.follow(&fleet)?;
             told.matches(&fleet)?;
         }

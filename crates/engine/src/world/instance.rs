@@ -1,16 +1,11 @@
 //! One instance: its lease, its checks and signals, and its status as a leaf of the roll-up.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::collections::{BTreeMap, VecDeque};
 
-use ward_model::{
-    CheckKind, Freshness, Incarnation, InstanceId, Mono, Name, Reason, SignalLevel, Status, Wall,
-};
+use ward_model::{CheckKind, Freshness, Incarnation, InstanceId, Mono, Name, Reason, Status, Wall};
 
-use super::ServiceIx;
-use crate::{Lease, Slot, leaf::Leaf, rollup::through_check};
+use super::{Pace, ServiceIx};
+use crate::{Levels, Slot, leaf::Leaf, rollup::through_check, signal::cross};
 
 /// How many superseded incarnations are remembered and refused.
 const SUPERSEDED: usize = 8;
@@ -33,9 +28,12 @@ pub(crate) struct Check {
 #[derive(Clone, Debug)]
 pub(crate) struct Signal {
     pub(crate) name: Name,
-    pub(crate) value: f64,
-    pub(crate) degraded: Option<SignalLevel>,
-    pub(crate) unhealthy: Option<SignalLevel>,
+    /// The last one of this life.
+    pub(crate) value: Option<f64>,
+    /// What its instance declares.
+    pub(crate) declared: Levels,
+    /// In force: the file's, or those declared.
+    pub(crate) levels: Levels,
     pub(crate) leaf: Leaf,
 }
 
@@ -46,8 +44,7 @@ pub(crate) struct Instance {
     pub(crate) incarnation: Incarnation,
     pub(crate) version: String,
     pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) interval: Duration,
-    pub(crate) lease: Lease,
+    pub(crate) pace: Pace,
     /// Where it beats. Always there while the instance is; its stream may be over.
     pub(crate) slot: Slot,
     pub(crate) freshness: Freshness,
@@ -109,7 +106,7 @@ impl Instance {
         id: InstanceId,
         service: ServiceIx,
         incarnation: Incarnation,
-        interval: Duration,
+        pace: Pace,
         slot: Slot,
         startup_due: Mono,
         wall: Wall,
@@ -121,8 +118,7 @@ impl Instance {
             incarnation,
             version: String::new(),
             labels: BTreeMap::new(),
-            interval,
-            lease: Lease::for_interval(interval),
+            pace,
             slot,
             freshness: Freshness::Fresh,
             due: Mono::default(),
@@ -251,6 +247,15 @@ impl Instance {
             .chain(startup)
             .chain(forget)
             .min()
+    }
+}
+
+impl Signal {
+    /// The status of its value, where it was at `before`. Without a value it is idle.
+    pub(crate) fn at_level(&self, before: Status) -> Status {
+        let Levels { degraded, unhealthy } = self.levels;
+        self.value
+            .map_or(Status::Healthy, |value| cross(before, value, degraded, unhealthy))
     }
 }
 

@@ -1,6 +1,9 @@
 //! One service: its instances counted by status, what was declared about it, and its place in the graph.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use ward_model::{
     Criticality, Dependency, DependencyKind, Incarnation, Maintenance, MinHealthy, Mono, Name, ServiceState,
@@ -8,7 +11,7 @@ use ward_model::{
 };
 
 use super::{InstanceIx, ServiceIx};
-use crate::{Declaration, rollup::Counts};
+use crate::{Declaration, Levels, rollup::Counts};
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
 const DEPARTED: usize = 64;
@@ -158,6 +161,17 @@ impl Service {
     pub(crate) fn declared_dependencies(&self) -> &[Dependency] {
         let file = self.file.as_ref().and_then(|file| file.dependencies.as_deref());
         file.or(self.hello.dependencies.as_deref()).unwrap_or_default()
+    }
+
+    /// What the file says about how often its instances are to be heard.
+    pub(crate) fn file_interval(&self) -> Option<Duration> {
+        self.file.as_ref().and_then(|file| file.interval)
+    }
+
+    /// The levels in force for a signal for which an instance declares `own`.
+    pub(crate) fn levels(&self, signal: &Name, own: Levels) -> Levels {
+        let file = self.file.as_ref().and_then(|file| file.levels.get(signal));
+        file.copied().unwrap_or(own)
     }
 
     pub(crate) fn remember_departed(&mut self, instance: Name, incarnation: Incarnation) {

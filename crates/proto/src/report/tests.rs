@@ -109,6 +109,40 @@ fn identity_and_times_are_within_bounds() {
 }
 
 #[test]
+fn what_is_reported_once_may_be_rare_and_without_a_life_and_nothing_else() {
+    let life = Incarnation::new("new").unwrap();
+    let once = |change: fn(&mut v1::Hello)| {
+        let mut wire = good();
+        change(&mut wire);
+        hello_once(wire, &life)
+    };
+    let refused = |change| once(change).expect_err("must be refused");
+    let anonymous = once(|hello| hello.incarnation.clear()).unwrap().value;
+    assert_eq!(anonymous.incarnation, life);
+    assert_eq!(once(|_| ()).unwrap().value.incarnation.as_str(), "4f1c");
+    let month = once(|hello| hello.interval_ms = 2_678_400_000).unwrap().value;
+    assert_eq!(month.interval, INTERVAL_ONCE_MAX);
+    let more = refused(|hello| hello.interval_ms = 2_678_400_001);
+    assert_eq!(
+        more.to_string(),
+        "hello.interval_ms is 2678400001, expected 100 to 2678400000, or 0 for the default"
+    );
+    assert_eq!(refused(|hello| hello.interval_ms = 99).field, "hello.interval_ms");
+    assert_eq!(refused(|hello| hello.instance.clear()).field, "hello.instance");
+    assert_eq!(
+        refused(|hello| hello.incarnation = "\n".into()).field,
+        "hello.incarnation"
+    );
+    let streaming = good();
+    let streaming = v1::Hello {
+        incarnation: String::new(),
+        ..streaming
+    };
+    let refused = Converted::<Hello>::try_from(streaming).expect_err("streams are strict");
+    assert_eq!(refused.field, "hello.incarnation");
+}
+
+#[test]
 fn labels_are_bounded_and_harmless() {
     let label = |key: &str, value: &str| {
         let (key, value) = (key.to_string(), value.to_string());

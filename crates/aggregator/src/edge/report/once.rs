@@ -1,10 +1,13 @@
 //! `ReportOnce`: one full report of an instance that holds no stream.
+//!
+//! A shell script has nowhere to keep an incarnation, so it may leave it out. Which life is meant then is for the engine
+//! to see, at the moment it takes the report: asking it first would let two reports at once start two lives.
 
 use tonic::Status;
 use ward_engine::{Event, Reply};
-use ward_model::Hello;
+use ward_model::Incarnation;
 use ward_proto::{
-    Converted, Invalid,
+    Converted, Invalid, hello_once,
     v1::{self, RejectionCode},
 };
 
@@ -34,10 +37,11 @@ async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::Repo
     let hello = request
         .hello
         .ok_or_else(|| refusal::invalid(Invalid::new("hello", "is missing, expected one")))?;
+    let anonymous = hello.incarnation.is_empty();
     let Converted {
         value: hello,
         left_out,
-    } = Converted::<Hello>::try_from(hello).map_err(refusal::invalid)?;
+    } = hello_once(hello, &new_life()).map_err(refusal::invalid)?;
     let id = hello.id.clone();
     let left_out = left_out.into_iter();
     let mut rejections: Vec<_> = left_out
@@ -46,7 +50,11 @@ async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::Repo
     let event = if request.goodbye {
         Event::GoodbyeOnce {
             id: hello.id,
-            incarnation: hello.incarnation,
+            incarnation: (!anonymous).then_some(hello.incarnation),
+        }
+    } else if anonymous {
+        Event::HelloAnonymous {
+            hello: Box::new(hello),
         }
     } else {
         Event::Hello {
@@ -72,4 +80,8 @@ async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::Repo
             rejections,
         }),
     }
+}
+
+fn new_life() -> Incarnation {
+    Incarnation::new(&format!("{:032x}", rand::random::<u128>())).expect("32 hexadecimal digits")
 }
