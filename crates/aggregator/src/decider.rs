@@ -20,7 +20,7 @@ use std::{
 };
 
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use ward_chassis::Clock;
 use ward_engine::{Declaration, Engine, Event, Reply, Slab};
 use ward_model::{Entity, Epoch, Mono, Name};
@@ -67,6 +67,8 @@ struct Shared {
     slab: Arc<Slab>,
     /// Messages that edges have taken in, all told.
     ingress: AtomicU64,
+    /// Moves when streams have to ask for renewals.
+    renewals: watch::Sender<()>,
     /// When the loop was last seen alive: nanoseconds of [`Mono`].
     heartbeat: AtomicU64,
 }
@@ -107,6 +109,7 @@ pub(crate) fn start(
         clock: clock.clone(),
         slab,
         ingress: AtomicU64::new(0),
+        renewals: watch::Sender::new(()),
     });
     let (inbox, commands) = mpsc::channel(INBOX);
     let (stop, stopped) = oneshot::channel();
@@ -186,6 +189,11 @@ impl Decider {
     #[inline]
     pub(crate) fn count_ingress(&self) {
         self.shared.ingress.fetch_add(1, Relaxed);
+    }
+
+    /// Changes whenever intervals of instances on streams did: each stream is to ask with [`Event::Renew`] then.
+    pub(crate) fn renewals(&self) -> watch::Receiver<()> {
+        self.shared.renewals.subscribe()
     }
 
     /// Where beats go.

@@ -98,3 +98,5 @@ async fn a_panic_in_a_report_stream_is_told_and_the_stream_is_over_for_the_engin
     assert!(get_system(&app).await.is_ok());
     assert!(app.stop().await.is_clean());
 }
+
+mod intervals;

@@ -107,6 +107,9 @@ impl Running {
     fn apply(&mut self, event: Event, received: Option<Mono>) -> Reply {
         let now = self.shared.clock.now();
         let outcome = self.engine.apply(event, now);
+        if outcome.renewals {
+            self.shared.renewals.send_replace(());
+        }
         if received.is_none() && outcome.changes.is_none() {
             return outcome.reply;
         }

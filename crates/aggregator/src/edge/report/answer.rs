@@ -3,7 +3,11 @@
 //! Acknowledgements are cumulative and lazy. Everything else is bounded: registrations and wanted states by the handles
 //! a stream may have, rejections by [`REJECTIONS`].
 
-use std::{collections::BTreeSet, mem, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
 
 use ward_engine::Registered;
 use ward_model::{
@@ -27,7 +31,8 @@ pub(super) struct Answer {
     handled: u64,
     acknowledged: u64,
     acknowledged_at: Mono,
-    registrations: Vec<v1::Registration>,
+    /// By their handles: of several for one the last is the one that holds.
+    registrations: BTreeMap<u32, v1::Registration>,
     wanted: BTreeSet<u32>,
     rejections: Vec<v1::Rejection>,
 }
@@ -38,7 +43,7 @@ impl Answer {
             handled: 0,
             acknowledged: 0,
             acknowledged_at: now,
-            registrations: Vec::new(),
+            registrations: BTreeMap::new(),
             wanted: BTreeSet::new(),
             rejections: Vec::new(),
         }
@@ -50,7 +55,7 @@ impl Answer {
     }
 
     pub(super) fn register(&mut self, registration: v1::Registration) {
-        self.registrations.push(registration);
+        self.registrations.insert(registration.handle, registration);
     }
 
     pub(super) fn want_full_state(&mut self, handle: u32) {
@@ -83,12 +88,13 @@ impl Answer {
     pub(super) fn take(&mut self, now: Mono) -> v1::ReportResponse {
         self.acknowledged = self.handled;
         self.acknowledged_at = now;
-        let more = self
-            .registrations
-            .split_off(self.registrations.len().min(REGISTRATIONS));
+        let behind = self.registrations.keys().nth(REGISTRATIONS).copied();
+        let more = behind.map_or_else(BTreeMap::new, |handle| self.registrations.split_off(&handle));
         v1::ReportResponse {
             acknowledged: self.acknowledged,
-            registrations: mem::replace(&mut self.registrations, more),
+            registrations: mem::replace(&mut self.registrations, more)
+                .into_values()
+                .collect(),
             full_state_wanted: mem::take(&mut self.wanted).into_iter().collect(),
             rejections: mem::take(&mut self.rejections),
             closing: None,
@@ -163,12 +169,22 @@ mod tests {
     fn what_waits_is_bounded_and_what_is_sent_is_too() {
         let mut answer = Answer::new(at(0));
         (0..1_000).for_each(|_| answer.reject(v1::Rejection::default()));
-        (0..REGISTRATIONS + 1).for_each(|_| answer.register(v1::Registration::default()));
+        for turn in 1..=2 {
+            let (handles, interval_ms) = (0..REGISTRATIONS as u32 + 1, turn);
+            handles.for_each(|handle| {
+                answer.register(v1::Registration {
+                    handle,
+                    interval_ms,
+                    ..Default::default()
+                });
+            });
+        }
         let first = answer.take(at(0));
         assert_eq!(
             (first.rejections.len(), first.registrations.len()),
             (REJECTIONS, REGISTRATIONS)
         );
+        assert!(first.registrations.iter().all(|last| last.interval_ms == 2));
         assert!(answer.is_due(at(0)), "one registration is left");
         assert_eq!(answer.take(at(0)).registrations.len(), 1);
         assert!(!answer.is_due(at(0)));

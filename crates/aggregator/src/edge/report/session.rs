@@ -3,6 +3,7 @@
 mod parts;
 
 use std::{
+    collections::HashMap,
     error::Error as _,
     pin::{Pin, pin},
     sync::atomic::Ordering::Relaxed,
@@ -12,18 +13,18 @@ use std::{
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Sleep, sleep, timeout},
 };
 use tonic::Status;
-use ward_engine::{Refusal, StreamId};
+use ward_engine::{Event, Refusal, Registered, Reply, Slot, StreamId};
 use ward_model::Mono;
 use ward_proto::v1::{self, RejectionCode};
 
 use self::parts::unknown_handle;
 use super::{
     super::{Shared, refusal},
-    answer::{ACKNOWLEDGE_AFTER, Answer},
+    answer::{ACKNOWLEDGE_AFTER, Answer, registration},
     table::Table,
     wire,
 };
@@ -37,9 +38,9 @@ const REQUESTS_LEFT: usize = 1_024;
 /// How long the last word of a stream waits for a peer that does not read.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
-/// How often beats are held against what became of their instances: a look at a flag for each handle of the stream, which
-/// is too much for every beat.
-const ORPHANS_EACH: Duration = Duration::from_secs(1);
+/// How often a stream that is never idle looks up: whether its intervals changed, and what became of its instances, which
+/// is a look at a flag for each handle and too much for every beat.
+const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// One stream: what has come in on it, and what there is to say.
 pub(super) struct Session {
@@ -53,7 +54,9 @@ pub(super) struct Session {
     armed: bool,
     /// Something is due and the peer has not taken what was said before.
     waiting: bool,
-    /// When orphans were last looked for.
+    /// Moves when the intervals of its instances may be others.
+    renewals: watch::Receiver<()>,
+    /// When it last looked up, see [`LOOK_EACH`].
     looked: Mono,
 }
 
@@ -78,6 +81,8 @@ impl Session {
         let now = edge.clock.mono();
         let answer = Answer::new(now);
         let alarm = Box::pin(sleep(ACKNOWLEDGE_AFTER));
+        // Before the first hello, so that no change behind one is missed.
+        let renewals = edge.decider.renewals();
         Self {
             edge,
             id,
@@ -87,6 +92,7 @@ impl Session {
             alarm,
             armed: false,
             waiting: false,
+            renewals,
             looked: now,
         }
     }
@@ -146,6 +152,12 @@ impl Session {
                     self.armed = false;
                     self.say(self.edge.clock.mono());
                 }
+                Ok(()) = self.renewals.changed() => {
+                    if let Err(end) = self.renew().await {
+                        return end;
+                    }
+                    self.say(self.edge.clock.mono());
+                }
             }
         }
     }
@@ -182,9 +194,13 @@ impl Session {
                 self.tell(None, 0, RejectionCode::Invalid, message);
             }
         }
-        if now.since(self.looked) >= ORPHANS_EACH {
+        if now.since(self.looked) >= LOOK_EACH {
             self.looked = now;
             self.tell_orphans();
+            if self.renewals.has_changed().unwrap_or(false) {
+                self.renewals.mark_unchanged();
+                self.renew().await?;
+            }
         }
         self.answer.handled();
         self.say(now);
@@ -200,6 +216,32 @@ impl Session {
             let id = self.table.id(handle).cloned();
             self.refused(id.as_ref(), handle, &Refusal::Forgotten);
         }
+    }
+
+    /// Asks which of its instances are to be heard at another interval now, and tells them. No beat is read between the
+    /// engine's word and the new lease, so that none is good for less than was just promised.
+    async fn renew(&mut self) -> Result<(), End> {
+        let stream = self.id;
+        let Reply::Renewed(renewed) = self.edge.decider.apply(Event::Renew { stream }).await? else {
+            return Ok(());
+        };
+        let renewed: HashMap<Slot, Registered> = renewed
+            .into_iter()
+            .map(|registered| (registered.slot, registered))
+            .collect();
+        let handles: Vec<_> = self
+            .table
+            .handles(|lease| renewed.contains_key(&lease.slot))
+            .collect();
+        for handle in handles {
+            let (Some(lease), Some(id)) = (self.table.get(handle), self.table.id(handle)) else {
+                continue;
+            };
+            let registered = &renewed[&lease.slot];
+            self.answer.register(registration(id, handle, registered));
+            self.table.renew(handle, registered.suspect_after);
+        }
+        Ok(())
     }
 
     fn beat(&mut self, request: Bytes, now: Mono) -> Result<v1::ReportRequest, prost::DecodeError> {

@@ -19,6 +19,13 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    fn new(slot: Slot, suspect_after: Duration) -> Self {
+        Self {
+            slot,
+            suspect_after_nanos: u64::try_from(suspect_after.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
     /// Good until when, after a beat at `now`.
     #[inline]
     pub(super) fn deadline(&self, now: Mono) -> Mono {
@@ -61,16 +68,19 @@ impl Table {
     /// A new handle for an instance; one it had before is void.
     pub(super) fn give(&mut self, id: InstanceId, slot: Slot, suspect_after: Duration) -> u32 {
         let handle = u32::try_from(self.leases.len()).expect("handles are bounded far below");
-        let suspect_after_nanos = u64::try_from(suspect_after.as_nanos()).unwrap_or(u64::MAX);
-        self.leases.push(Some(Lease {
-            slot,
-            suspect_after_nanos,
-        }));
+        self.leases.push(Some(Lease::new(slot, suspect_after)));
         self.ids.push(id.clone());
         if let Some(old) = self.handles.insert(id, handle) {
             self.leases[old as usize] = None;
         }
         handle
+    }
+
+    /// Beats under this handle are good for so long from now on.
+    pub(super) fn renew(&mut self, handle: u32, suspect_after: Duration) {
+        if let Some(Some(lease)) = self.leases.get_mut(handle as usize) {
+            *lease = Lease::new(lease.slot, suspect_after);
+        }
     }
 
     /// The handle is void from now on; what it stood for.
