@@ -99,7 +99,8 @@ impl Builder {
         self
     }
 
-    /// How often it will be heard: 100 ms to 1 h, 5 s unless said. Missing three, it is suspect.
+    /// How often it will be heard: 100 ms to 1 h, 5 s unless said. Missing three, it is suspect. Where the aggregator's
+    /// configuration names another interval for the service, that is kept instead.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.hello.interval_ms = millis(interval);
         self

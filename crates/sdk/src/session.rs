@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use ward_model::{CheckResult, Name, SignalValue, Status, Update, Wall};
+use ward_model::{
+    CheckResult, Name, SignalValue, Status, Update, Wall,
+    bounds::{INTERVAL_MAX, INTERVAL_MIN},
+};
 use ward_proto::v1::{self, RejectionCode};
 
 /// The conversation of one instance.
@@ -65,6 +68,8 @@ impl Due {
 pub(crate) struct Heard {
     /// Beats may start.
     pub(crate) registered: bool,
+    /// At this interval; `None` is its own, as ever with aggregators that say nothing about it.
+    pub(crate) interval: Option<Duration>,
     /// Everything has to be said.
     pub(crate) full_wanted: bool,
     /// Not taken.
@@ -147,6 +152,7 @@ impl Session {
             {
                 self.standing = Standing::Known(registration.handle);
                 heard.registered = true;
+                heard.interval = in_force(registration.interval_ms);
             }
         }
         heard.full_wanted = answer
@@ -263,6 +269,12 @@ impl Told {
             values: state.values.iter().filter(set).cloned().collect(),
         }
     }
+}
+
+/// Within the bounds of streams: an aggregator that was told wrong must neither make a reporter burn nor silence it.
+fn in_force(interval_ms: u32) -> Option<Duration> {
+    let said = Some(interval_ms).filter(|&ms| ms > 0);
+    said.map(|ms| Duration::from_millis(ms.into()).clamp(INTERVAL_MIN, INTERVAL_MAX))
 }
 
 fn beat(handle: u32) -> v1::ReportRequest {

@@ -37,6 +37,7 @@ pub(crate) struct Stream {
     board: Arc<Board>,
     endpoint: Endpoint,
     session: Session,
+    /// Its own, for where the aggregator names none.
     interval: Duration,
     stop: watch::Receiver<bool>,
     /// Connections in a row that did not lead to a registration.
@@ -51,6 +52,7 @@ pub(crate) struct Stream {
 /// One connection's timers and what is to be said on it.
 struct Talk {
     due: Due,
+    interval: Duration,
     beats: Interval,
     answer_by: Option<Pin<Box<Sleep>>>,
 }
@@ -246,13 +248,13 @@ impl Stream {
             self.refused(refused, talk);
         }
         if heard.registered {
-            self.registered(talk);
+            self.registered(heard.interval, talk);
         }
         talk.due.full |= heard.full_wanted;
         heard.closing
     }
 
-    fn registered(&mut self, talk: &mut Talk) {
+    fn registered(&mut self, interval: Option<Duration>, talk: &mut Talk) {
         let figures = &self.board.figures;
         if !figures.connected.swap(true, Relaxed) {
             figures.connections.fetch_add(1, Relaxed);
@@ -262,7 +264,7 @@ impl Stream {
         self.last_refusal = None;
         self.again = None;
         talk.answer_by = None;
-        talk.beats.reset();
+        talk.beat_every(interval.unwrap_or(self.interval));
         // Whatever changed while the answer was on its way.
         talk.due.news = true;
     }
@@ -316,15 +318,29 @@ impl Stream {
 }
 
 impl Talk {
-    fn new(period: Duration) -> Self {
-        let mut beats = interval(period);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    fn new(interval: Duration) -> Self {
         Self {
             due: Due::default(),
-            beats,
+            interval,
+            beats: beats(interval),
             answer_by: Some(Box::pin(sleep(ANSWER))),
         }
     }
+
+    /// From now on; at another interval than before with a beat at once, so that the new lease begins with it.
+    fn beat_every(&mut self, interval: Duration) {
+        if interval == self.interval {
+            return self.beats.reset();
+        }
+        tracing::debug!(?interval, "the aggregator wants beats at another interval");
+        (self.interval, self.beats) = (interval, beats(interval));
+    }
+}
+
+fn beats(period: Duration) -> Interval {
+    let mut beats = interval(period);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

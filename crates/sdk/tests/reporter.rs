@@ -16,6 +16,7 @@ use std::{
 use server::{PATIENCE, Server};
 use tokio::time::{sleep, timeout};
 use ward_chassis::Clock;
+use ward_model::Mono;
 use ward_proto::v1::{self, RejectionCode, Status as Wire};
 use ward_sdk::{Builder, Check, CheckKind, Criticality, MinHealthy, Reporter, Signal, Status, Verdict};
 
@@ -135,6 +136,41 @@ async fn hello_carries_everything_and_beats_follow() {
         talk.request().await.updates.is_empty(),
         "not a number is not told"
     );
+}
+
+#[tokio::test]
+async fn it_beats_as_the_aggregator_wants_and_no_faster_than_is_good() {
+    let mut server = Server::start().await;
+    // Its own is far longer than the test: every beat is one that was asked for.
+    let reporter = payments(&server)
+        .interval(Duration::from_secs(3_600))
+        .start()
+        .unwrap();
+    let mut talk = server.accept().await;
+    let hello = talk.hello().await;
+    assert_eq!(hello.interval_ms, 3_600_000, "what it says is its own");
+    talk.register_every(&hello, 7, 100).await;
+    for _ in 0..5 {
+        assert_eq!(talk.request().await.beats, [7]);
+    }
+    // Of another interval the first beat comes at once, and here none behind it.
+    talk.register_every(&hello, 7, 3_600_000).await;
+    talk.quiet(Duration::from_millis(500)).await;
+    // Another one at run time, lower than any may be.
+    talk.register_every(&hello, 7, 1).await;
+    talk.request().await;
+    let clock = Clock::start();
+    for _ in 0..5 {
+        assert_eq!(talk.request().await.beats, [7]);
+    }
+    assert!(
+        clock.mono().since(Mono::default()) >= Duration::from_millis(400),
+        "five beats"
+    );
+    // One that says nothing about it has the reporter's own.
+    talk.register_every(&hello, 7, 0).await;
+    talk.quiet(Duration::from_millis(500)).await;
+    assert!(reporter.is_connected());
 }
 
 #[tokio::test]

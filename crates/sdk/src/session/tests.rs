@@ -208,6 +208,22 @@ fn rejections_are_taken_for_what_they_are_about() {
 }
 
 #[test]
+fn the_interval_in_force_is_the_aggregators_within_bounds() {
+    let mut session = known();
+    let mut told = |interval_ms| {
+        let mut answer = registration(5);
+        answer.registrations[0].interval_ms = interval_ms;
+        let heard = session.hear(answer);
+        assert!(heard.registered);
+        heard.interval.map(|interval| interval.as_millis())
+    };
+    assert_eq!(told(0), None, "an older aggregator");
+    assert_eq!(told(200), Some(200));
+    assert_eq!(told(1), Some(100));
+    assert_eq!(told(u32::MAX), Some(3_600_000));
+}
+
+#[test]
 fn goodbye_is_said_once_and_only_by_the_known() {
     let mut session = known();
     assert_eq!(session.goodbye("stop").unwrap().goodbyes[0].handle, 5);

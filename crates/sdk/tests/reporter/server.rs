@@ -115,6 +115,16 @@ impl Talk {
         self.request_or_end().await.expect("another request")
     }
 
+    /// Reads on until nothing came for so long.
+    pub(crate) async fn quiet(&mut self, time: Duration) {
+        let silence = async {
+            while let Ok(request) = timeout(time, self.requests.message()).await {
+                request.expect("the stream lives");
+            }
+        };
+        timeout(PATIENCE, silence).await.expect("silence in time");
+    }
+
     /// The next request, or `None` at the end of the stream.
     pub(crate) async fn request_or_end(&mut self) -> Option<v1::ReportRequest> {
         timeout(PATIENCE, self.requests.message())
@@ -166,6 +176,11 @@ impl Talk {
     }
 
     pub(crate) async fn register(&mut self, hello: &v1::Hello, handle: u32) {
+        self.register_every(hello, handle, 0).await;
+    }
+
+    /// With an interval that the aggregator wants; 0 is none.
+    pub(crate) async fn register_every(&mut self, hello: &v1::Hello, handle: u32, interval_ms: u32) {
         let (service, instance) = (hello.service.clone(), hello.instance.clone());
         let registration = v1::Registration {
             service,
@@ -173,7 +188,7 @@ impl Talk {
             handle,
             suspect_after_ms: 2_100,
             lost_after_ms: 3_100,
-            interval_ms: 0,
+            interval_ms,
         };
         self.answer(v1::ReportResponse {
             registrations: vec![registration],
