@@ -25,6 +25,8 @@ pub(crate) struct Board {
     pub(crate) signals: Vec<(Name, SignalHandle)>,
     /// A check has another status than before.
     pub(crate) news: Notify,
+    /// The same, for who serves `grpc.health.v1`.
+    pub(crate) told: Notify,
     /// The service is leaving.
     pub(crate) leaving: AtomicBool,
     pub(crate) figures: Figures,
@@ -143,6 +145,7 @@ impl Board {
             checks: Mutex::new(checks),
             signals,
             news: Notify::new(),
+            told: Notify::new(),
             leaving: AtomicBool::new(false),
             figures: Figures::default(),
         }
@@ -158,6 +161,7 @@ impl Board {
             .is_some_and(|cell| cell.record(verdict, now));
         if news {
             self.news.notify_one();
+            self.told.notify_one();
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -17,12 +17,14 @@ use std::{
 use axum::Router;
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
+use ward_grpc_health::v1::health_server::HealthServer;
 use ward_model::Status;
 
 use crate::{
     board::Board,
     builder::Builder,
     check::Verdict,
+    grpc_health::GrpcHealth,
     health::Health,
     liveness::{Heartbeat, Liveness},
     probes::{ProbeServer, Probes},
@@ -43,6 +45,8 @@ struct Inner {
     // Dropping a set ends its tasks.
     checks: Mutex<JoinSet<()>>,
     reporting: Mutex<JoinSet<()>>,
+    grpc_health: OnceLock<Arc<GrpcHealth>>,
+    following: Mutex<JoinSet<()>>,
     nowhere: SignalHandle,
     nobody: Heartbeat,
     strangers_told: AtomicBool,
@@ -66,6 +70,8 @@ impl Reporter {
             stop,
             checks: Mutex::new(checks),
             reporting: Mutex::new(reporting),
+            grpc_health: OnceLock::new(),
+            following: Mutex::default(),
             nowhere: SignalHandle::default(),
             nobody: Heartbeat::default(),
             strangers_told: AtomicBool::new(false),
@@ -142,10 +148,46 @@ impl Reporter {
         ProbeServer::start(&self.0.probes, addr)
     }
 
+    /// The standard health service of gRPC (`grpc.health.v1`), to be added to the service's own tonic server. It answers
+    /// for `liveness`, `readiness` and `startup` as `/livez`, `/readyz` and `/startupz` do; for the service by its name
+    /// as `/health` does; and for the whole server (the empty name) and each of `names`, which are those of its gRPC
+    /// services, as for `readiness`. Degraded is serving.
+    ///
+    /// ```no_run
+    /// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    /// let reporter = ward_sdk::Reporter::builder("payments").start()?;
+    /// let serving = tonic::transport::Server::builder()
+    ///     .add_service(reporter.grpc_health(&["shop.Payments"]))
+    ///     // .add_service(PaymentsServer::new(payments))
+    ///     .serve(([0, 0, 0, 0], 50051).into());
+    /// # serving.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Behind [`Self::shutdown`], and when the last clone of the reporter is dropped, everything is `NOT_SERVING`: each
+    /// watch is told so and ends, so that none keeps the server from stopping.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn grpc_health(&self, names: &[&str]) -> HealthServer<ward_grpc_health::Service> {
+        let health = self.0.grpc_health.get_or_init(|| {
+            let health = Arc::new(GrpcHealth::new(self.0.probes.clone()));
+            self.0.following.lock().spawn(health.clone().follow());
+            health
+        });
+        health.add(names);
+        health.served.server()
+    }
+
     /// Says goodbye and stops. Readiness falls at once. Takes at most 2 s, whatever the aggregator does; the second call
     /// does nothing.
     pub async fn shutdown(&self) {
         self.0.probes.board.leaving.store(true, Relaxed);
+        if let Some(health) = self.0.grpc_health.get() {
+            health.served.drain();
+        }
         self.0.checks.lock().abort_all();
         self.0.stop.send_replace(true);
         let mut reporting = std::mem::take(&mut *self.0.reporting.lock());

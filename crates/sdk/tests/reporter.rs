@@ -1,5 +1,7 @@
 //! A reporter against an aggregator that the test plays, over real connections.
 
+#[path = "reporter/grpc_health.rs"]
+mod grpc_health;
 #[path = "reporter/server.rs"]
 mod server;
 
@@ -500,6 +502,8 @@ async fn an_aggregator_that_takes_the_call_and_never_answers_hello_is_left() {
 }
 
 async fn get(addr: std::net::SocketAddr, path: &str) -> (u16, String) {
+    // reqwest makes no client without one, for plain HTTP neither. Any test may have been the first.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let response = reqwest::get(format!("http://{addr}{path}"))
         .await
         .expect("an answer");
