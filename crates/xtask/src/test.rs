@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is, with `cargo test`, and what only an outside program can tell.
 //!
-//! Cargo's output is passed on line by line, as it comes, and counted on the way. It does not use cargo-nextest, which
+//! Cargo's output is passed on line by line, as it comes, and counted on the way. A test that lacks a program says so in
+//! a line of its own, past libtest's capture, and is named at the end. It does not use cargo-nextest, which
 //! would be one more thing to install and runs no doctests.
 
 use std::{
@@ -53,7 +54,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         passed,
         failed,
         long,
+        not_run,
     } = counts;
+    for why in &not_run {
+        ledger.not_run("test", why, true);
+    }
     let left_out = if long > 0 {
         format!("; {long} long ones left out, --long runs them")
     } else {
@@ -114,11 +119,17 @@ struct Counts {
     failed: u32,
     /// Left out for being long.
     long: u32,
+    /// What tests say that they did not do, and why: a line or two for each program that can be missing.
+    not_run: Vec<String>,
 }
+
+/// How a test says so.
+const NOT_RUN: &str = "NOT RUN: ";
 
 impl Counts {
     fn add(&mut self, line: &str) {
         self.long += u32::from(line.starts_with("test ") && line.contains(" ... ignored, long: "));
+        self.not_run.extend(line.strip_prefix(NOT_RUN).map(str::to_owned));
         let Some(result) = line.strip_prefix("test result: ") else {
             return;
         };
@@ -146,6 +157,8 @@ mod tests {
             "test be_a_server ... ignored, role: of the attacks",
             "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test that says test result: ok. 9 passed; ... ok",
+            "NOT RUN: blackbox_exporter: no program of that name",
+            "test that says NOT RUN: nothing ... ok",
             "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 5 filtered out; finished in 1.00s",
         ] {
             counts.add(line);
@@ -156,7 +169,8 @@ mod tests {
                 programs: 2,
                 passed: 5,
                 failed: 1,
-                long: 1
+                long: 1,
+                not_run: vec!["blackbox_exporter: no program of that name".to_owned()],
             }
         );
     }
@@ -172,6 +186,7 @@ mod tests {
             [
                 "test",
                 "--workspace",
+                "--all-features",
                 "--no-fail-fast",
                 "wire",
                 "--",

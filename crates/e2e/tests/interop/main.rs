@@ -1,0 +1,10 @@
+//! Clients that nobody here wrote, against a real aggregator: what the standard says, as others read it.
+//!
+//! Each needs a program from outside. Where that is not to be had the test says NOT RUN and passes, or fails under
+//! `WARD_REQUIRE_ALL=1`. CONTRIBUTING.md names the programs; `.ci/run` gets them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod blackbox;
+mod outside;
+mod watching;
