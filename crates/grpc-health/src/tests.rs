@@ -310,6 +310,22 @@ fn a_list_ends_where_a_message_does() {
     assert_eq!(check(&health, &name(14_999)), Ok(Told::NotServing));
 }
 
+/// A server that stops does both at once.
+#[test]
+fn a_drain_is_told_to_a_watch_that_is_ended_in_the_same_moment() {
+    let health = Health::new();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let ended = ended.map(drop).shared();
+    let service = Service::new(health.0.clone(), Some(Arc::new(move |_| ended.clone().boxed())));
+    let mut watch = now(service.watch(request(""))).unwrap().into_inner();
+    assert_eq!(next(&mut watch), Next::Told(Told::Serving));
+    assert_eq!(next(&mut watch), Next::Nothing);
+    health.drain();
+    drop(end);
+    assert_eq!(next(&mut watch), Next::Told(Told::NotServing));
+    assert_eq!(next(&mut watch), Next::End);
+}
+
 #[test]
 fn a_watch_ends_when_the_server_says_so() {
     let health = Health::new();
