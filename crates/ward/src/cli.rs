@@ -8,7 +8,9 @@ use std::{env, ffi::OsStr};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{Exit, Failure, aggregator, check, demo, explain, output::Out, status, watch};
+use crate::{
+    Exit, Failure, aggregator, check, demo, explain, forget, maintenance, output::Out, report, status, watch,
+};
 
 /// Keeps systems of services up and tells the truth about them.
 #[derive(Debug, Parser)]
@@ -76,6 +78,12 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     /// Ask whether a server is well, by grpc.health.v1 or HTTP
     Check(Box<check::CheckArgs>),
+    /// Report for a service, from a shell script or a cron job
+    Report(Box<report::ReportArgs>),
+    /// Say that somebody works on a service
+    Maintenance(maintenance::MaintenanceArgs),
+    /// Drop a service, or an instance, that is gone for good
+    Forget(forget::ForgetArgs),
     /// Print completions for a shell
     #[command(after_help = "Examples:
   ward completions bash > ~/.local/share/bash-completion/completions/ward

@@ -11,7 +11,7 @@ use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
 };
-use ward_model::ServiceState;
+use ward_model::{Name, ServiceState};
 use ward_proto::{
     Invalid,
     v1::{self, health_service_client::HealthServiceClient},
@@ -20,6 +20,7 @@ use ward_proto::{
 use crate::{
     Failure,
     failure::root,
+    near,
     output::{Cursor, Escaped, Format},
 };
 
@@ -45,6 +46,19 @@ pub(crate) struct ClientArgs {
     /// For people or for programs
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,
+}
+
+/// The same, for commands that have no data to write.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The aggregator: host:port or http://host:port
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "WARD_SERVER",
+        default_value = DEFAULT_SERVER
+    )]
+    pub(crate) server: Server,
 }
 
 /// Where an aggregator is: `host:port`.
@@ -146,6 +160,27 @@ impl Client {
                     self.server
                 ))
             }
+        }
+    }
+
+    /// What it means that a command about `service` was refused.
+    pub(crate) async fn refused(&mut self, status: &Status, service: &Name) -> Failure {
+        if status.source().is_some() {
+            return self.failed(status);
+        }
+        match status.code() {
+            Code::NotFound => match self.services().await {
+                Ok(there) if there.iter().all(|known| known.name != *service) => {
+                    near::no_such_service(service, &there)
+                }
+                // It is there: one of its instances is not.
+                Ok(_) => Failure::Usage(Escaped(status.message()).to_string()),
+                Err(failure) => failure,
+            },
+            Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists => {
+                Failure::Usage(Escaped(status.message()).to_string())
+            }
+            _ => self.failed(status),
         }
     }
 

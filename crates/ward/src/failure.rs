@@ -4,7 +4,7 @@
 //! sysexits.h. anyhow alone would make all failures 1, which is `degraded`. Where another promise is older (`check` ends
 //! as grpc_health_probe does, `report --run` as the command it ran) that one is kept.
 
-use std::{error::Error, io, process::ExitCode};
+use std::{error::Error, fmt, io, process::ExitCode};
 
 use ward_model::Status;
 
@@ -96,26 +96,35 @@ impl Failure {
                 drop(error.print());
                 exit
             }
-            Self::Usage(message) => {
-                out.error(&message);
-                Exit::Usage
+            failure => {
+                let exit = match failure {
+                    Self::Usage(_) => Exit::Usage,
+                    Self::Unreachable { .. } | Self::NoDemo(_) => Exit::Unreachable,
+                    _ => Exit::Failed,
+                };
+                out.error(&failure.to_string());
+                exit
             }
+        }
+    }
+}
+
+/// Harmless on a terminal.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parse { error, .. } => write!(f, "{}", Escaped(&error.to_string())),
+            Self::Usage(message) => f.write_str(message),
             Self::Unreachable { server, why } => {
-                let (server, why) = (Escaped(&server), Escaped(&why));
-                out.error(&format!(
+                let (server, why) = (Escaped(server), Escaped(why));
+                write!(
+                    f,
                     "no aggregator at {server} ({why}): start one with `ward demo` or `ward aggregator`, or name another \
                      with --server"
-                ));
-                Exit::Unreachable
+                )
             }
-            Self::NoDemo(why) => {
-                out.error(&Escaped(&why).to_string());
-                Exit::Unreachable
-            }
-            Self::Other(error) => {
-                out.error(&Escaped(&format!("{error:#}")).to_string());
-                Exit::Failed
-            }
+            Self::NoDemo(why) => write!(f, "{}", Escaped(why)),
+            Self::Other(error) => write!(f, "{}", Escaped(&format!("{error:#}"))),
         }
     }
 }

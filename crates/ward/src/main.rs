@@ -10,8 +10,12 @@ mod client;
 mod demo;
 mod explain;
 mod failure;
+mod forget;
+mod maintenance;
 mod near;
+mod operator;
 mod output;
+mod report;
 mod status;
 mod typed;
 mod watch;
@@ -35,8 +39,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
     let mut runtime = match command {
-        // Asks one question, and may be started every few seconds on a machine that is short of everything.
-        Command::Check(_) => runtime::Builder::new_current_thread(),
+        // Started every few seconds, or beside every job, on machines that have other things to do.
+        Command::Check(_) | Command::Report(_) => runtime::Builder::new_current_thread(),
         _ => runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.enable_all().build().map_err(Failure::runtime)?;
@@ -49,6 +53,9 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Watch(args) => watch::run(args).await,
             Command::Explain(args) => explain::run(args, out).await,
             Command::Check(args) => Ok(check::run(args, out).await),
+            Command::Report(args) => report::run(*args, out).await,
+            Command::Maintenance(args) => maintenance::run(args, out).await,
+            Command::Forget(args) => forget::run(args, out).await,
             Command::Completions { shell } => cli::completions(shell, out),
         }
     });

@@ -11,7 +11,7 @@ mod time;
 
 use std::{
     fmt,
-    io::{self, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Read, Write},
 };
 
 use anstream::AutoStream;
@@ -36,6 +36,9 @@ pub(crate) enum Format {
     /// JSON for programs
     Json,
 }
+
+/// More than anybody answers to a question.
+const ANSWER_BYTES: u64 = 1024;
 
 /// Whether somebody still reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,24 @@ impl Out {
     pub(crate) fn error(&mut self, text: &str) {
         let error = paint(style::ERROR, "error");
         drop(writeln!(self.notes, "{error}: {text}"));
+    }
+
+    /// Whether there is somebody who can be asked.
+    pub(crate) fn has_person(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks them. Anything but yes is no, the end of the input too.
+    pub(crate) fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
+        drop(write!(self.notes, "{question} [y/N] "));
+        drop(self.notes.flush());
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .take(ANSWER_BYTES)
+            .read_line(&mut answer)
+            .context("read the answer")?;
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
     /// The width that data should keep to; `None` where it is read by a program.

@@ -21,6 +21,11 @@ pub(crate) fn service(text: &str) -> Result<Name, String> {
     Name::service(text).map_err(|invalid| format!("a service's name {invalid}"))
 }
 
+/// The name of an instance.
+pub(crate) fn instance(text: &str) -> Result<Name, String> {
+    Name::instance(text).map_err(|invalid| format!("an instance's name {invalid}"))
+}
+
 /// A status, by its word.
 pub(crate) fn status() -> impl TypedValueParser<Value = Status> {
     PossibleValuesParser::new(Status::ALL.map(Status::as_str)).map(|text| {

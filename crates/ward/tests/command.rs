@@ -8,8 +8,16 @@ mod check;
 mod evil;
 #[path = "command/house.rs"]
 mod house;
+#[path = "command/operate.rs"]
+mod operate;
+#[path = "command/report.rs"]
+mod report;
+#[path = "command/run.rs"]
+mod run;
 #[path = "command/servers.rs"]
 mod servers;
+#[path = "command/terminal.rs"]
+mod terminal;
 
 use std::{io::Write, net::TcpListener, time::Duration};
 
@@ -38,6 +46,38 @@ fn mistakes_end_with_64_and_say_so_on_standard_error() {
         &["demo", "break", "bank", "--how", "gently"],
         &["aggregator", "--grpc", "7700"],
         &["completions", "cmd"],
+        &["maintenance"],
+        &["maintenance", "start", "payments"],
+        &["maintenance", "start", "Payments", "--why", "disks"],
+        &["maintenance", "start", "payments", "--why", "disks", "--for", "2"],
+        &[
+            "maintenance",
+            "start",
+            "payments",
+            "--why",
+            "disks",
+            "--for",
+            "0s",
+        ],
+        &["maintenance", "end"],
+        &["forget"],
+        &["forget", "payments", "a_b"],
+        &["report"],
+        &["report", "payments"],
+        &["report", "payments", "--status", "ill"],
+        &["report", "payments", "--message", "why"],
+        &["report", "payments", "--check", "disk"],
+        &["report", "payments", "--check", "disk=full"],
+        &["report", "payments", "--signal", "waiting=many"],
+        &["report", "payments", "--status", "healthy", "--label", "=x"],
+        &["report", "payments", "--status", "healthy", "--interval", "32d"],
+        &["report", "payments", "--status", "healthy", "--instance", "a_b"],
+        &["report", "payments", "--status", "healthy", "--goodbye"],
+        &["report", "payments", "--status", "healthy", "--timeout", "1s"],
+        &["report", "payments", "--status", "healthy", "--run", "true"],
+        &["report", "payments", "--run"],
+        &["report", "payments", "--run", "--"],
+        &["report", "Payments", "--run", "true"],
         &[],
     ] {
         let done = ward(args);

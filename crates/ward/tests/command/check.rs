@@ -211,7 +211,11 @@ async fn tls_is_believed_only_from_whom_it_should_be() {
             NOT_SERVING,
             "NOT_SERVING",
         ),
-        (&[&url, "--tls-ca-cert", &wrong_ca], UNCONNECTED, "invalid peer certificate"),
+        (
+            &[&url, "--tls-ca-cert", &wrong_ca],
+            UNCONNECTED,
+            "invalid peer certificate",
+        ),
         (&[&url], UNCONNECTED, "invalid peer certificate"),
         (&[&url, "--tls-no-verify"], SERVING, "SERVING"),
         // The certificate is for localhost.
@@ -237,7 +241,7 @@ async fn tls_is_believed_only_from_whom_it_should_be() {
         (
             &[&[mutual.as_str()], trusting].concat(),
             UNCONNECTED,
-            "CertificateRequired",
+            "no connection to",
         ),
         (
             &[
@@ -267,7 +271,7 @@ async fn tls_is_believed_only_from_whom_it_should_be() {
             ]
             .concat(),
             UNCONNECTED,
-            "alert",
+            "no connection to",
         ),
         (
             &[

@@ -48,14 +48,34 @@ fn service() -> v1::ServiceState {
         own: condition(),
         condition: condition(),
         disagreements: vec![TEXT.into()],
-        maintenance: Some(v1::Maintenance {
-            service: "bank".into(),
-            by: TEXT.into(),
-            why: TEXT.into(),
-            start_unix_ms: i64::MIN,
-            end_unix_ms: i64::MAX,
-        }),
+        maintenance: maintenance(),
         ..v1::ServiceState::default()
+    }
+}
+
+fn maintenance() -> Option<v1::Maintenance> {
+    Some(v1::Maintenance {
+        service: "bank".into(),
+        by: TEXT.into(),
+        why: TEXT.into(),
+        start_unix_ms: i64::MIN,
+        end_unix_ms: i64::MAX,
+    })
+}
+
+fn reported() -> v1::ReportOnceResponse {
+    v1::ReportOnceResponse {
+        registration: Some(v1::Registration {
+            service: TEXT.into(),
+            instance: TEXT.into(),
+            suspect_after_ms: u32::MAX,
+            lost_after_ms: u32::MAX,
+            ..v1::Registration::default()
+        }),
+        rejections: vec![v1::Rejection {
+            message: TEXT.into(),
+            ..v1::Rejection::default()
+        }],
     }
 }
 
@@ -130,7 +150,7 @@ macro_rules! answers {
 }
 
 answers! {
-    report_once(v1::ReportOnceRequest) -> v1::ReportOnceResponse = Err(Status::internal(TEXT));
+    report_once(v1::ReportOnceRequest) -> v1::ReportOnceResponse = Ok(reported());
     get_system(v1::GetSystemRequest) -> v1::GetSystemResponse =
         Ok(v1::GetSystemResponse { system: Some(system()), version: TEXT.into(), ..v1::GetSystemResponse::default() });
     list_services(v1::ListServicesRequest) -> v1::ListServicesResponse =
@@ -139,8 +159,14 @@ answers! {
         Ok(v1::GetServiceResponse { cursor: None, service: Some(service()), instances: vec![instance()] });
     explain(v1::ExplainRequest) -> v1::ExplainResponse =
         Ok(v1::ExplainResponse { condition: condition(), chains: vec![chain()], ..v1::ExplainResponse::default() });
-    start_maintenance(v1::StartMaintenanceRequest) -> v1::StartMaintenanceResponse = Err(Status::internal(TEXT));
+    start_maintenance(v1::StartMaintenanceRequest) -> v1::StartMaintenanceResponse =
+        Ok(v1::StartMaintenanceResponse { maintenance: maintenance() });
     end_maintenance(v1::EndMaintenanceRequest) -> v1::EndMaintenanceResponse = Err(Status::internal(TEXT));
-    list_maintenance(v1::ListMaintenanceRequest) -> v1::ListMaintenanceResponse = Err(Status::internal(TEXT));
-    forget(v1::ForgetRequest) -> v1::ForgetResponse = Err(Status::internal(TEXT));
+    list_maintenance(v1::ListMaintenanceRequest) -> v1::ListMaintenanceResponse =
+        Ok(v1::ListMaintenanceResponse {
+            cursor: None,
+            active: maintenance().into_iter().collect(),
+            upcoming: maintenance().into_iter().collect(),
+        });
+    forget(v1::ForgetRequest) -> v1::ForgetResponse = Err(Status::failed_precondition(TEXT));
 }

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use ward_proto::v1::{self, health_service_client::HealthServiceClient};
 
 /// Far more than anything here takes, for machines that are busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An address that nobody listens on: bound, and let go.
 pub(crate) fn nowhere() -> String {
@@ -28,6 +28,16 @@ pub(crate) fn nowhere() -> String {
         .local_addr()
         .unwrap()
         .to_string()
+}
+
+/// Waits until `is_so`, asking again and again.
+#[expect(clippy::disallowed_methods, reason = "a deadline")]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "not so: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// What a command left behind.
@@ -40,7 +50,7 @@ pub(crate) struct Done {
 }
 
 /// `ward`, away from the environment of whoever runs the tests.
-fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
+pub(crate) fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ward"));
     for variable in [
         "NO_COLOR",
@@ -50,6 +60,8 @@ fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
         "WARD_LOG",
         "RUST_LOG",
         "COLUMNS",
+        "USER",
+        "LOGNAME",
     ] {
         command.env_remove(variable);
     }
@@ -89,7 +101,8 @@ pub(crate) fn masked(text: &str) -> String {
     let word = |word: &str| {
         let bare = word.trim_matches(['(', ')', ',', ':']);
         let shown = match bare {
-            bare if is_span(bare) => "SPAN",
+            // Tenths of a second are for what is over.
+            bare if is_span(&bare.replacen('.', "", 1)) => "SPAN",
             bare if is_day(bare) => "DAY",
             bare if is_time(bare) => "TIME",
             bare => bare,
@@ -407,7 +420,7 @@ fn says(line: &str, expected: &str) -> bool {
 }
 
 /// The lines of a stream, as they come.
-fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+pub(crate) fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     // More than any test says.
     let (heard, lines) = sync_channel(10_000);
     thread::spawn(move || {

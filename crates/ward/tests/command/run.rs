@@ -1,0 +1,413 @@
+//! `ward report --run`: the command must not notice, and the aggregator must know.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+use crate::{
+    house::{self, Aggregator, command, nowhere, until},
+    terminal::Terminal,
+};
+
+/// `ward report job --run ARGS`, away from any terminal, so that it is the same wherever the tests run.
+struct Job {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+#[derive(Debug)]
+struct Ended {
+    code: i32,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Job {
+    fn start(server: &str, options: &[&str], run: &[&str]) -> Self {
+        let ward = command(&[], &[]);
+        let mut alone = Command::new("setsid");
+        alone
+            .arg(ward.get_program())
+            .args(["report", "job", "--server", server])
+            .args(options)
+            .args(["--run", "--"])
+            .args(run)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = alone.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdout }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        self.child.stdin.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    fn ended(mut self) -> Ended {
+        drop(self.child.stdin.take());
+        let mut notes = self.child.stderr.take().unwrap();
+        let notes = std::thread::spawn(move || {
+            let mut stderr = Vec::new();
+            notes.read_to_end(&mut stderr).unwrap();
+            stderr
+        });
+        let mut stdout = Vec::new();
+        self.stdout.read_to_end(&mut stdout).unwrap();
+        let status = self.child.wait().unwrap();
+        Ended {
+            code: status.code().unwrap_or(-1),
+            stdout,
+            stderr: notes.join().unwrap(),
+        }
+    }
+}
+
+fn run(server: &str, options: &[&str], run: &[&str]) -> Ended {
+    Job::start(server, options, run).ended()
+}
+
+/// The only instance of the job.
+fn instance(ward: &Aggregator) -> Value {
+    let done = ward.run(&["status", "job", "-o", "json"]);
+    let service: Value = serde_json::from_str(&done.stdout).unwrap_or_default();
+    service["instances"].get(0).cloned().unwrap_or_default()
+}
+
+/// The status and the message of its run.
+fn word(ward: &Aggregator) -> (String, String) {
+    let condition = &instance(ward)["checks"][0]["condition"];
+    let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+    (text("status"), text("message"))
+}
+
+#[test]
+fn it_ends_as_the_command_does_and_says_so() {
+    let ward = Aggregator::start();
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("plain");
+    fs::write(&plain, "no program\n").unwrap();
+    for (args, code, status, message) in [
+        (
+            &["sh", "-c", "echo noise >&2"] as &[&str],
+            0,
+            "healthy",
+            "exit code 0 after SPAN",
+        ),
+        (
+            &["sh", "-c", "echo no disk >&2; exit 3"],
+            3,
+            "unhealthy",
+            "exit code 3 after SPAN: no disk",
+        ),
+        (
+            &["sh", "-c", "exit 255"],
+            255,
+            "unhealthy",
+            "exit code 255 after SPAN",
+        ),
+        (
+            &["sh", "-c", "kill -9 $$"],
+            137,
+            "unhealthy",
+            "ended by SIGKILL after SPAN",
+        ),
+        (
+            &["sh", "-c", "kill -USR1 $$"],
+            138,
+            "unhealthy",
+            "ended by SIGUSR1 after SPAN",
+        ),
+        (
+            &[
+                "sh",
+                "-c",
+                "printf '\\033[31mbad\\033[0m\\033[2J\\a\\302\\233' >&2; exit 1",
+            ],
+            1,
+            "unhealthy",
+            "exit code 1 after SPAN: bad\\u{9b}",
+        ),
+        (
+            &["nowhere-to-be-found"],
+            127,
+            "unhealthy",
+            "cannot be started: No such file or directory (os error 2)",
+        ),
+        (
+            &[plain.to_str().unwrap()],
+            126,
+            "unhealthy",
+            "cannot be started: Permission denied (os error 13)",
+        ),
+        (&["true"], 0, "healthy", "exit code 0 after SPAN"),
+    ] {
+        let ended = run(&ward.grpc, &[], args);
+        assert_eq!(
+            ended.code,
+            code,
+            "{args:?}: {}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
+        let (is, why) = word(&ward);
+        assert_eq!(
+            (is.as_str(), house::masked(&why).trim()),
+            (status, message),
+            "{args:?}"
+        );
+        let job = instance(&ward);
+        assert_eq!(job["interval_ms"], 86_400_000);
+        let signals = &job["signals"];
+        assert_eq!(
+            (&signals[0]["name"], &signals[1]["name"]),
+            (&"duration_seconds".into(), &"exit_code".into())
+        );
+        assert_eq!(signals[1]["value"], f64::from(code));
+    }
+}
+
+#[test]
+fn what_goes_in_and_out_is_left_alone() {
+    let ward = Aggregator::start();
+    // What is not text, longer than a pipe holds, without a line end at the end.
+    let bytes: Vec<u8> = (0..300_000_u32).map(|at| (at % 251) as u8).collect();
+    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", "tee /dev/stderr; exit 5"]);
+    let mut stdin = job.child.stdin.take().unwrap();
+    let writing = bytes.clone();
+    let writer = std::thread::spawn(move || stdin.write_all(&writing));
+    let ended = job.ended();
+    writer.join().unwrap().unwrap();
+    assert_eq!(ended.code, 5);
+    assert!(
+        ended.stdout == bytes && ended.stderr == bytes,
+        "{} {}",
+        ended.stdout.len(),
+        ended.stderr.len()
+    );
+    // Arguments, hyphens and all, are the command's.
+    let ended = run(&ward.grpc, &[], &["printf", "%s,", "--server", "-h", "--", "a b"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_slice()),
+        (0, b"--server,-h,--,a b," as &[u8])
+    );
+    // As the shortest form has it.
+    let short = ward.run(&["report", "job", "--run", "printf", "%s", "-x"]);
+    assert_eq!(
+        (short.code, short.stdout.as_str(), short.stderr.as_str()),
+        (0, "-x", "")
+    );
+}
+
+#[test]
+fn an_aggregator_that_is_away_changes_nothing_but_a_line() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for server in [nowhere(), silent.local_addr().unwrap().to_string()] {
+        let ended = run(&server, &[], &["sh", "-c", "echo out; echo err >&2; exit 4"]);
+        assert_eq!((ended.code, ended.stdout.as_slice()), (4, b"out\n" as &[u8]));
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        let lines: Vec<_> = stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{stderr}");
+        assert_eq!(lines[0], "err");
+        assert!(
+            lines[1].starts_with("warning: how this ended is not reported: no a"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn an_aggregator_that_comes_back_is_told() {
+    let mut ward = Aggregator::start();
+    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", "echo ready; read line; exit 6"]);
+    assert_eq!(job.line(), "ready");
+    ward.kill_and_restart();
+    job.say(b"go\n");
+    let ended = job.ended();
+    assert_eq!((ended.code, ended.stderr.as_slice()), (6, b"" as &[u8]));
+    assert_eq!(word(&ward).0, "unhealthy");
+}
+
+#[test]
+fn while_it_runs_its_lease_is_short_and_the_last_word_stands() {
+    let ward = Aggregator::start();
+    let waits = ["sh", "-c", "echo ready; read code; exit $code"];
+    let running = || instance(&ward)["interval_ms"] == 30_000;
+    let mut first = Job::start(&ward.grpc, &[], &waits);
+    until("the first run is heard of", running);
+    let (status, message) = word(&ward);
+    assert!(
+        status == "unknown" && message.starts_with("running since 20"),
+        "{status} {message}"
+    );
+    first.say(b"3\n");
+    assert_eq!(first.ended().code, 3);
+    let (status, message) = word(&ward);
+    assert_eq!(status, "unhealthy");
+    assert_eq!(instance(&ward)["interval_ms"], 86_400_000);
+
+    let mut second = Job::start(&ward.grpc, &[], &waits);
+    until("the second run is heard of", running);
+    assert_eq!(word(&ward), (status, message));
+    second.say(b"0\n");
+    assert_eq!(second.ended().code, 0);
+    assert_eq!(word(&ward).0, "healthy");
+}
+
+#[test]
+fn signals_are_the_commands() {
+    let ward = Aggregator::start();
+    let script = "trap 'echo got TERM; exit 7' TERM; trap 'echo got HUP' HUP; trap 'exit 9' INT; echo ready
+        while :; do sleep 0.02; done";
+    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", script]);
+    assert_eq!(job.line(), "ready");
+    job.signal(Signal::SIGHUP);
+    assert_eq!(job.line(), "got HUP");
+    job.signal(Signal::SIGTERM);
+    let ended = job.ended();
+    assert_eq!((ended.code, ended.stdout.as_slice()), (7, b"got TERM\n" as &[u8]));
+    assert!(word(&ward).1.starts_with("exit code 7"));
+
+    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", "echo ready; sleep 60"]);
+    assert_eq!(job.line(), "ready");
+    job.signal(Signal::SIGTERM);
+    assert_eq!(job.ended().code, 143);
+    assert!(word(&ward).1.starts_with("ended by SIGTERM"));
+
+    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", "echo $$; sleep 60"]);
+    let pid: i32 = job.line().parse().unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    assert_eq!(job.ended().code, 137);
+}
+
+#[test]
+fn what_is_ignored_stays_ignored() {
+    let ward = Aggregator::start();
+    let binary = command(&[], &[]).get_program().to_str().unwrap().to_owned();
+    let script = format!(
+        "trap '' HUP; exec {binary} report job --server {} --run -- sh -c 'echo ready; read line; exit 2'",
+        ward.grpc
+    );
+    let mut child = Command::new("setsid")
+        .args(["sh", "-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGHUP).unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+}
+
+#[test]
+fn its_time_can_be_limited() {
+    let ward = Aggregator::start();
+    // What it started is stopped with it, or standard output would stay open.
+    let ended = run(
+        &ward.grpc,
+        &["--timeout", "300ms"],
+        &["sh", "-c", "sleep 60; true"],
+    );
+    assert_eq!(ended.code, 124);
+    let (status, message) = word(&ward);
+    assert_eq!(status, "unhealthy");
+    assert!(
+        message.starts_with("did not end within 300ms, ended by SIGTERM after "),
+        "{message}"
+    );
+    // One that makes a success of being stopped has not succeeded.
+    let ended = run(
+        &ward.grpc,
+        &["--timeout", "300ms"],
+        &["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.02; done"],
+    );
+    assert_eq!(ended.code, 124);
+    let ended = run(
+        &ward.grpc,
+        &["--timeout", "300ms"],
+        &["sh", "-c", "trap '' TERM; while :; do sleep 0.02; done"],
+    );
+    assert_eq!(ended.code, 124);
+    assert!(
+        word(&ward).1.contains("ended by SIGKILL after 10."),
+        "{}",
+        word(&ward).1
+    );
+    let ended = run(&ward.grpc, &["--timeout", "60s"], &["true"]);
+    assert_eq!(ended.code, 0);
+}
+
+#[test]
+fn one_that_is_left_behind_is_not_waited_for() {
+    let ward = Aggregator::start();
+    let mut job = Job::start(
+        &ward.grpc,
+        &[],
+        &["sh", "-c", "sleep 30 >/dev/null & echo $!; echo last >&2; exit 1"],
+    );
+    let left: i32 = job.line().parse().unwrap();
+    let ended = job.ended();
+    // It still runs, so nobody waited.
+    kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+    assert_eq!((ended.code, ended.stderr.as_slice()), (1, b"last\n" as &[u8]));
+    assert!(word(&ward).1.ends_with(": last"));
+}
+
+#[test]
+fn at_a_terminal_the_command_is_at_the_terminal() {
+    let ward = Aggregator::start();
+    let script = "echo name?; read name; echo hello $name; sleep 60";
+    let mut person = Terminal::start(
+        &["report", "job", "--run", "--", "sh", "-c", script],
+        &[("WARD_SERVER", &ward.grpc)],
+    );
+    person.expect("name?");
+    person.type_in("ann\r");
+    person.expect("hello ann");
+    person.type_in("\u{3}");
+    let (code, shown) = person.ended();
+    assert_eq!(code, 130, "{shown}");
+    assert!(word(&ward).1.starts_with("ended by SIGINT"));
+}
+
+#[test]
+fn a_slow_reader_of_errors_does_not_keep_a_signal_out() {
+    let ward = Aggregator::start();
+    // More than the pipe to us and the one from us hold, and nobody reads.
+    let script = "echo ready; head -c 1000000 /dev/zero >&2; echo done";
+    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", script]);
+    assert_eq!(job.line(), "ready");
+    std::thread::sleep(Duration::from_millis(300));
+    // Once for the command, once more for us who wait for the reader.
+    until("it ends", || {
+        let ended = job.child.try_wait().unwrap().is_some();
+        if !ended {
+            job.signal(Signal::SIGTERM);
+        }
+        ended
+    });
+    assert_eq!(job.child.wait().unwrap().code(), Some(143));
+}
