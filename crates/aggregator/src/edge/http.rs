@@ -42,13 +42,13 @@ pub(crate) fn router(edge: Shared, listeners: Listeners) -> Router {
     let (described, description) = OpenApiRouter::with_openapi(openapi::begin())
         .merge(system::routes())
         .merge(services::routes())
+        .merge(watch::routes())
         .split_for_parts();
     described
         .merge(openapi::route(openapi::finish(description)))
         .merge(probes::routes())
         .route("/health", get(health))
         .route("/metrics", get(metrics))
-        .route("/api/v1/watch", get(watch::watch))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .with_state(App { edge, listeners })

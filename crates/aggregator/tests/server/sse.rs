@@ -606,6 +606,19 @@ async fn compare(ward: &Aggregator, knowledge: &Knowledge) {
             "{name}"
         );
     }
+    // And in every detail with what is answered here.
+    let answer = async |path: &str| -> Value {
+        let answer = Response::of(ward.app.http_addr(), &format!("GET {path}"), &[], None).await;
+        serde_json::from_str(&answer.body().await).unwrap()
+    };
+    assert_eq!(
+        answer("/api/v1/system").await["system"],
+        knowledge.state["system"]
+    );
+    let services = answer("/api/v1/services?page_size=1000").await;
+    for service in services["services"].as_array().unwrap() {
+        assert_eq!(*service, knowledge.state[service["name"].as_str().unwrap()]);
+    }
     let request = v1::WatchRequest {
         level: v1::WatchLevel::Instance.into(),
         ..Default::default()

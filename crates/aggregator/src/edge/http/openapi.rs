@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{App, problem};
+use super::{App, problem, watch};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,7 +21,9 @@ use super::{App, problem};
         description = "What a Ward aggregator knows, and how to tell it.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(problem::Problem, problem::FieldError)),
+    components(schemas(
+        problem::Problem, problem::FieldError, watch::Bookmark, watch::Closing, watch::Delta,
+    )),
     tags(
         (name = "system", description = "The system as a whole."),
         (name = "services", description = "Its services."),

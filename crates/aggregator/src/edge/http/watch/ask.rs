@@ -8,24 +8,39 @@ use ward_model::{Epoch, Revision, Status};
 use ward_proto::Invalid;
 
 use crate::{
-    edge::watch::{self, Ask},
+    edge::{
+        http::parameters::{decoded, said},
+        watch::{self, Ask},
+    },
     hub::{Cursor, Filter, Level},
 };
 
-/// Reads the pairs of the query and the `Last-Event-ID`.
-pub(super) fn ask(pairs: &[(String, String)], last_event_id: Option<&[u8]>) -> Result<Ask, Invalid> {
-    known(pairs)?;
-    let level = once(pairs, "level")?.map(level).transpose()?;
-    let least = once(pairs, "least_severity")?.map(severity).transpose()?;
-    let resume = once(pairs, "resume")?
-        .map(|text| cursor("resume", text.as_bytes()))
-        .transpose()?;
+const KEYS: [&str; 4] = ["level", "names", "least_severity", "resume"];
+const LEVELS: [(&str, Level); 3] = [
+    ("system", Level::System),
+    ("service", Level::Service),
+    ("instance", Level::Instance),
+];
+/// Most parameters of one query: one for each name there may be, and a few more.
+const MOST: usize = 160;
+
+type Pairs = Vec<(String, String)>;
+
+/// Reads the query and the `Last-Event-ID`.
+pub(super) fn ask(query: Option<&str>, last_event_id: Option<&[u8]>) -> Result<Ask, Invalid> {
+    let pairs = pairs(query.unwrap_or_default())?;
+    let level = once(&pairs, "level", |text| word("level", text, &LEVELS))?;
+    let severities = Status::ALL.map(|status| (status.as_str(), status));
+    let least = once(&pairs, "least_severity", |text| {
+        word("least_severity", text, &severities)
+    })?;
+    let resume = once(&pairs, "resume", |text| cursor("resume", text.as_bytes()))?;
     // An empty one is how a client says that it has none.
     let last_event_id = last_event_id
         .filter(|id| !id.is_empty())
         .map(|id| cursor("Last-Event-ID", id))
         .transpose()?;
-    let names: Vec<&str> = of(pairs, "names")
+    let names: Vec<&str> = of(&pairs, "names")
         .flat_map(|names| names.split(','))
         .filter(|name| !name.is_empty())
         .collect();
@@ -39,20 +54,25 @@ pub(super) fn ask(pairs: &[(String, String)], last_event_id: Option<&[u8]>) -> R
     })
 }
 
-fn known(pairs: &[(String, String)]) -> Result<(), Invalid> {
-    const KEYS: [&str; 4] = ["level", "names", "least_severity", "resume"];
-    match pairs.iter().position(|(key, _)| !KEYS.contains(&key.as_str())) {
-        None => Ok(()),
-        // The key itself is not repeated: it may be anything.
-        Some(index) => Err(Invalid::new(
-            "query",
-            format!(
-                "has a key that is not known (number {}), expected {}",
-                index + 1,
-                KEYS.join(", ")
-            ),
-        )),
+/// Not [`Parameters`](crate::edge::http::parameters::Parameters), since names may be repeated.
+fn pairs(query: &str) -> Result<Pairs, Invalid> {
+    let mut pairs = Pairs::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        if pairs.len() == MOST {
+            return Err(Invalid::new("query", format!("has more than {MOST} parameters")));
+        }
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (Some(key), Some(value)) = (decoded(key), decoded(value)) else {
+            return Err(Invalid::new("query", "is not percent-encoded UTF-8"));
+        };
+        if !KEYS.contains(&key.as_str()) {
+            // The key itself is not repeated: it may be anything.
+            let message = format!("has a parameter that is not known here, {}", said(&key, &KEYS));
+            return Err(Invalid::new("query", message));
+        }
+        pairs.push((key, value));
     }
+    Ok(pairs)
 }
 
 fn of<'a>(pairs: &'a [(String, String)], key: &str) -> impl Iterator<Item = &'a str> {
@@ -62,34 +82,24 @@ fn of<'a>(pairs: &'a [(String, String)], key: &str) -> impl Iterator<Item = &'a 
         .map(|(_, value)| value.as_str())
 }
 
-fn once<'a>(pairs: &'a [(String, String)], key: &'static str) -> Result<Option<&'a str>, Invalid> {
+fn once<T>(
+    pairs: &[(String, String)],
+    key: &'static str,
+    read: impl FnOnce(&str) -> Result<T, Invalid>,
+) -> Result<Option<T>, Invalid> {
     let mut values = of(pairs, key);
     match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        _ => Err(Invalid::new(key, "is given more than once, expected one value")),
+        (value, None) => value.map(read).transpose(),
+        _ => Err(Invalid::new(key, "is there twice, expected once")),
     }
 }
 
-fn level(text: &str) -> Result<Level, Invalid> {
-    match text {
-        "system" => Ok(Level::System),
-        "service" => Ok(Level::Service),
-        "instance" => Ok(Level::Instance),
-        _ => Err(Invalid::new(
-            "level",
-            "is not known, expected system, service or instance",
-        )),
-    }
-}
-
-fn severity(text: &str) -> Result<Status, Invalid> {
-    let found = Status::ALL.into_iter().find(|status| status.as_str() == text);
-    found.ok_or_else(|| {
-        Invalid::new(
-            "least_severity",
-            "is not known, expected healthy, unknown, degraded or unhealthy",
-        )
-    })
+fn word<T: Copy>(key: &'static str, text: &str, known: &[(&str, T)]) -> Result<T, Invalid> {
+    let found = known.iter().find(|(word, _)| *word == text);
+    let words = || known.iter().map(|(word, _)| *word).collect::<Vec<_>>();
+    found
+        .map(|(_, value)| *value)
+        .ok_or_else(|| Invalid::new(key, format!("is not known, {}", said(text, &words()))))
 }
 
 /// The id of an event: the epoch in hexadecimal, the revision in digits.
@@ -118,11 +128,6 @@ fn cursor(field: &'static str, text: &[u8]) -> Result<Cursor, Invalid> {
 mod tests {
     use super::*;
 
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
-        pairs.iter().map(owned).collect()
-    }
-
     fn at(epoch: u64, revision: u64) -> Option<Cursor> {
         Some(Cursor {
             epoch: Epoch(epoch),
@@ -132,13 +137,8 @@ mod tests {
 
     #[test]
     fn names_come_in_lists_and_repeated() {
-        let query = pairs(&[
-            ("names", "a,b"),
-            ("level", "instance"),
-            ("names", "c"),
-            ("least_severity", "degraded"),
-        ]);
-        let Ask { filter, resume } = ask(&query, None).unwrap();
+        let query = "names=a,b&level=instance&names=c&&least_severity=degraded";
+        let Ask { filter, resume } = ask(Some(query), None).unwrap();
         let names: Vec<_> = filter.names.iter().map(|name| name.as_str()).collect();
         assert_eq!(names, ["a", "b", "c"]);
         assert_eq!(
@@ -149,11 +149,11 @@ mod tests {
 
     #[test]
     fn the_header_wins() {
-        let query = pairs(&[("resume", "7-5")]);
-        assert_eq!(ask(&query, None).unwrap().resume, at(7, 5));
-        assert_eq!(ask(&query, Some(b"")).unwrap().resume, at(7, 5));
+        let query = Some("resume=7-5");
+        assert_eq!(ask(query, None).unwrap().resume, at(7, 5));
+        assert_eq!(ask(query, Some(b"")).unwrap().resume, at(7, 5));
         assert_eq!(
-            ask(&query, Some(b"001fffffffffffff-6")).unwrap().resume,
+            ask(query, Some(b"001fffffffffffff-6")).unwrap().resume,
             at((1 << 53) - 1, 6)
         );
     }
@@ -161,24 +161,31 @@ mod tests {
     #[test]
     fn each_mistake_is_told_by_name() {
         let many = vec!["x"; 129].join(",");
-        let queries: &[(&[(&str, &str)], &str)] = &[
-            (&[("level", "Service")], "level"),
-            (&[("level", "system"), ("level", "system")], "level"),
-            (&[("least_severity", "bad")], "least_severity"),
-            (&[("names", "a,B")], "names[1]"),
-            (&[("names", &many)], "names has 129"),
-            (&[("name", "a")], "query"),
-            (&[("resume", "7")], "resume"),
-            (&[("resume", "+7-5")], "resume"),
-            (&[("resume", "7-a")], "resume"),
-            (&[("resume", "7-5-3")], "resume"),
-            (&[("resume", "7-99999999999999999999")], "resume"),
-        ];
-        for (query, field) in queries {
-            let refused = ask(&pairs(query), None).unwrap_err().to_string();
-            assert!(refused.starts_with(field), "{query:?}: {refused}");
+        let many = format!("names={many}");
+        let endless = "names&".repeat(1_000);
+        for (query, field) in [
+            ("level=Service", "level"),
+            ("level=system&level=system", "level"),
+            ("level=system&lev%65l=system", "level"),
+            ("least_severity=bad", "least_severity"),
+            ("names=a,B", "names[1]"),
+            (&*many, "names has 129"),
+            (&*endless, "query has more than 160"),
+            (
+                "name=a",
+                "query has a parameter that is not known here, did you mean names?",
+            ),
+            ("names=%ff", "query"),
+            ("resume=7", "resume"),
+            ("resume=%2b7-5", "resume"),
+            ("resume=7-a", "resume"),
+            ("resume=7-5-3", "resume"),
+            ("resume=7-99999999999999999999", "resume"),
+        ] {
+            let refused = ask(Some(query), None).unwrap_err().to_string();
+            assert!(refused.starts_with(field), "{query}: {refused}");
         }
-        let refused = ask(&[], Some(b"\xff-1")).unwrap_err().to_string();
+        let refused = ask(None, Some(b"\xff-1")).unwrap_err().to_string();
         assert!(refused.starts_with("Last-Event-ID"), "{refused}");
     }
 }

@@ -12,10 +12,15 @@ use std::{fmt::Write, ops::Range};
 
 use bytes::Bytes;
 use serde::Serialize;
-use ward_model::{Epoch, ObserverState, Revision};
+use utoipa::ToSchema;
+use ward_model::{Epoch, Revision};
 use ward_proto::v1::DeltaKind;
 
-use crate::hub::{Closing, Frame, Outgoing};
+use super::entity::Entity;
+use crate::{
+    edge::http::view::{Cursor, ObserverState},
+    hub::{self, Frame, Outgoing},
+};
 
 /// Watchers that are cut off without a word come back within this, spread evenly: a killed aggregator has hardly
 /// restarted before, and its watchers must not come all at once. Browsers' own choice is three to five seconds.
@@ -34,17 +39,18 @@ pub(super) fn chunks(message: Outgoing) -> Vec<Bytes> {
             epoch,
             revision,
             observer,
-        } => vec![bookmark(epoch, revision, observer)],
+        } => vec![bookmark(epoch, revision, observer.into())],
         Outgoing::Closing(last_word) => vec![closing(&last_word)],
     }
 }
 
 fn delta(frame: Frame) -> Vec<Bytes> {
     let kind = match frame.kind {
-        DeltaKind::Snapshot => "snapshot",
-        DeltaKind::Coalesced => "coalesced",
-        DeltaKind::Revision | DeltaKind::Unspecified => "revision",
-    };
+        DeltaKind::Snapshot => Kind::Snapshot,
+        DeltaKind::Coalesced => Kind::Coalesced,
+        DeltaKind::Revision | DeltaKind::Unspecified => Kind::Revision,
+    }
+    .as_str();
     let Frame {
         epoch: at,
         from: Revision(from),
@@ -74,18 +80,65 @@ fn delta(frame: Frame) -> Vec<Bytes> {
     chunks
 }
 
-/// Everything up to here has been told.
-#[derive(Serialize)]
-struct Bookmark {
+/// `data` of `snapshot`, `revision` and `coalesced`: one message of a step from one revision to another. It is written
+/// by hand, around bytes that are shared; a test holds that to this description.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WatchDelta)]
+pub(in super::super) struct Delta {
+    /// One life of the aggregator, in hexadecimal. Revisions of different epochs cannot be compared.
+    #[schema(example = "00184f2c9d1be7a3", pattern = "^[0-9a-f]{16}$")]
     epoch: String,
-    revision: u64,
+    /// What was told before: revisions behind this one, up to and including `to`. 0 for a snapshot.
+    from: u64,
+    /// Up to here.
+    to: u64,
+    /// The same as the event's own.
+    kind: Kind,
+    /// Revisions whose own states are not told apart here.
+    skipped: u64,
+    /// The step is whole with this message: apply all of it now. Only then the event has an id.
+    last: bool,
+    /// What changed, as it is now; for a snapshot everything there is.
+    entities: Vec<Entity>,
+}
+
+/// What a step is.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = WatchKind)]
+pub(in super::super) enum Kind {
+    /// Everything there is: forget what you knew.
+    Snapshot,
+    /// One revision.
+    Revision,
+    /// Several revisions as one.
+    Coalesced,
+}
+
+impl Kind {
+    /// The same word as in JSON.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Revision => "revision",
+            Self::Coalesced => "coalesced",
+        }
+    }
+}
+
+/// `data` of `bookmark`: everything up to here has been told. Comes at least every 10 s, also as proof of life.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WatchBookmark)]
+pub(in super::super) struct Bookmark {
+    #[serde(flatten)]
+    cursor: Cursor,
+    /// How far the aggregator trusts itself.
     observer: ObserverState,
 }
 
 fn bookmark(epoch: Epoch, revision: Revision, observer: ObserverState) -> Bytes {
     let bookmark = Bookmark {
-        epoch: hex(epoch),
-        revision: revision.0,
+        cursor: hub::Cursor { epoch, revision }.into(),
         observer,
     };
     let mut event = format!("event: bookmark\ndata: {}\n", json(&bookmark));
@@ -94,18 +147,23 @@ fn bookmark(epoch: Epoch, revision: Revision, observer: ObserverState) -> Bytes 
     event.into()
 }
 
-#[derive(Serialize)]
-struct LastWord {
+/// `data` of `closing`: the stream is about to end from this side.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WatchClosing)]
+pub(in super::super) struct Closing {
+    /// Why, for people.
+    #[schema(example = "the aggregator is stopping: come back in a moment")]
     reason: &'static str,
+    /// Come back after so long. The event says the same as `retry`, which clients follow by themselves.
     retry_after_ms: u32,
 }
 
-fn closing(closing: &Closing) -> Bytes {
-    let Closing {
+fn closing(last_word: &hub::Closing) -> Bytes {
+    let &hub::Closing {
         reason,
         retry_after_ms,
-    } = *closing;
-    let last_word = LastWord {
+    } = last_word;
+    let last_word = Closing {
         reason,
         retry_after_ms,
     };
@@ -178,16 +236,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_by_hand_is_what_is_described() {
+        let removed = ward_model::Entity::Removed(ward_model::EntityKey::System);
+        let mut piece = vec![b','];
+        super::super::entity::write(&removed, &mut piece);
+        let described = Delta {
+            epoch: "0000000000000007".into(),
+            from: 3,
+            to: 5,
+            kind: Kind::Coalesced,
+            skipped: 1,
+            last: true,
+            entities: vec![Entity::from(&removed)],
+        };
+        let written = text(frame(true, vec![piece.into()]));
+        let data = written
+            .lines()
+            .find_map(|line| line.strip_prefix("data: "))
+            .unwrap();
+        assert_eq!(data, serde_json::to_string(&described).unwrap());
+        for kind in [Kind::Snapshot, Kind::Revision, Kind::Coalesced] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
+
+    #[test]
     fn a_bookmark_has_an_id_and_a_last_word_has_none() {
         let mark = text(Outgoing::Bookmark {
             epoch: Epoch(7),
             revision: Revision(5),
-            observer: ObserverState::default(),
+            observer: ward_model::ObserverState::default(),
         });
         assert!(mark.starts_with("event: bookmark\ndata: {\"epoch\":\"0000000000000007\",\"revision\":5,\"observer\":{\"score\":0,"), "{mark}");
         assert!(mark.ends_with("}\nid: 0000000000000007-5\n\n"), "{mark}");
         let last_word = |retry_after_ms| {
-            text(Outgoing::Closing(Closing {
+            text(Outgoing::Closing(hub::Closing {
                 reason: "enough",
                 retry_after_ms,
             }))
