@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote, against a real aggregator: what the standard says, as others read it.
+//! Clients that nobody here wrote, against a real aggregator: what standards say, as others read them.
 //!
 //! Each needs a program from outside. Where that is not to be had the test says NOT RUN and passes, or fails under
 //! `WARD_REQUIRE_ALL=1`. CONTRIBUTING.md names the programs; `.ci/run` gets them.
@@ -6,5 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod blackbox;
+mod event_source;
 mod outside;
+mod relay;
+mod ward;
 mod watching;
