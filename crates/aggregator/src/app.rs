@@ -5,6 +5,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use tokio::{sync::oneshot, task::JoinHandle, time::interval};
 use tower::Layer;
@@ -18,11 +19,13 @@ use ward_chassis::{
 };
 
 use crate::{
-    Config, Serving,
+    Config,
     decider::{self, Loop},
     edge::{self, Edge},
     hub::{self, STALL_SWEEP},
+    maintenance::Keeper,
     metrics::{Listeners, Metrics},
+    reload::{ReloadError, Reloaded, Reloader},
 };
 
 /// All of a stop takes at most this.
@@ -79,6 +82,7 @@ pub struct App {
     stalls: JoinHandle<()>,
     /// Keeps what `grpc.health.v1` answers up to date.
     standard: JoinHandle<()>,
+    maintenance: JoinHandle<()>,
     /// Held until the last.
     data_dir: DataDir,
 }
@@ -124,6 +128,7 @@ impl Drop for App {
     fn drop(&mut self) {
         self.stalls.abort();
         self.standard.abort();
+        self.maintenance.abort();
     }
 }
 
@@ -149,6 +154,10 @@ impl App {
         data_dir.announce([grpc_addr, http_addr])?;
 
         let metrics = Metrics::new();
+        let reloader = Reloader::new(config.settings(), config.source.clone());
+        metrics.config.succeeded(clock.wall(), &reloader.now().hash);
+        let services = config.services.into_iter();
+        let declarations = services.map(|(name, service)| (name, service.declaration));
         let hub_config = hub::Config {
             bookmark_every: config.bookmark_every,
             stall_after: config.stall_after,
@@ -156,12 +165,12 @@ impl App {
         };
         let timings = metrics.timings.clone();
         let (decider_loop, decider, hub) =
-            decider::start(config.engine, hub_config, config.services, timings, &clock)?;
+            decider::start(config.engine, hub_config, declarations, timings, &clock)?;
         let listeners = Listeners {
             grpc: grpc.stats(),
             http: http.stats(),
         };
-        let standard = edge::Standard::new(config.serving, limits.message_bytes_out);
+        let standard = edge::Standard::new(&reloader.now().settings, limits.message_bytes_out);
         let edge = Arc::new(Edge {
             clock,
             decider,
@@ -169,10 +178,17 @@ impl App {
             metrics,
             readiness,
             limits,
+            reloader,
+            upcoming: ArcSwap::default(),
             closings: edge::Closings::default(),
             streams: edge::Streams::default(),
             standard,
         });
+        // What is planned for now is in force before anybody is told a verdict.
+        let mut keeper = Keeper::new(edge.reloader.changes());
+        if keeper.look(&edge).await.is_err() {
+            tracing::error!("planned maintenance is not started: the decision has failed");
+        }
         let app = Self {
             grpc_addr,
             http_addr,
@@ -181,6 +197,7 @@ impl App {
             http: serve_http(http, edge::http::router(edge.clone(), listeners), config.debug),
             stalls: tokio::spawn(end_stalled(edge.clone())),
             standard: tokio::spawn(edge::follow(edge.clone())),
+            maintenance: tokio::spawn(keeper.run(edge.clone())),
             edge,
             data_dir,
         };
@@ -200,9 +217,29 @@ impl App {
         self.http_addr
     }
 
-    /// From now on `grpc.health.v1` answers so about what is degraded.
-    pub fn set_serving(&self, serving: Serving) {
-        self.edge.standard.set_serving(serving);
+    /// Reads the configuration again and brings what it says into force. Connections, streams and the state of services
+    /// about which it says the same are not touched.
+    ///
+    /// Cancel safe: once begun it is finished, whoever waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Says why nothing was changed; what was in force stays.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let edge = self.edge.clone();
+        let reload = async move {
+            let wall = || edge.clock.wall();
+            let reloader = &edge.reloader;
+            let done = reloader.reload(&edge.decider, &edge.metrics.config, wall).await;
+            if done.is_ok() {
+                edge.standard.set_rule(&reloader.now().settings);
+            }
+            done
+        };
+        // A task of its own, so that nobody who stops waiting leaves half of it in force.
+        tokio::spawn(reload)
+            .await
+            .unwrap_or(Err(ReloadError::Unavailable))
     }
 
     /// Resolves if the decision fails, without which nothing else is worth anything. Cancel safe.

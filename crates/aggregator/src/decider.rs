@@ -36,11 +36,18 @@ const INBOX: usize = 1_024;
 #[error("the aggregator is stopping: try again in a moment, or at another one")]
 pub(crate) struct Unavailable;
 
+/// Makes an event of what it sees.
+type Look = Box<dyn FnOnce(&Engine) -> Option<Event> + Send>;
+
 enum Command {
     Apply {
         event: Event,
         received: Mono,
         reply: oneshot::Sender<Reply>,
+    },
+    Decide {
+        look: Look,
+        reply: oneshot::Sender<Option<Reply>>,
     },
     Read(Box<dyn FnOnce(&Engine) + Send>),
 }
@@ -165,6 +172,19 @@ impl Decider {
             })
             .await
             .map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)
+    }
+
+    /// Has the event decided that `look` makes of what it sees, if any; nothing happens in between. `look` runs on the
+    /// engine's thread.
+    pub(crate) async fn decide(
+        &self,
+        look: impl FnOnce(&Engine) -> Option<Event> + Send + 'static,
+    ) -> Result<Option<Reply>, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(look);
+        let command = Command::Decide { look, reply };
+        self.inbox.send(command).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)
     }
 

@@ -18,9 +18,11 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use ward_chassis::{Clock, Limits, Readiness};
+use ward_model::Maintenance;
 
-use crate::{decider::Decider, hub::Hub, metrics::Metrics};
+use crate::{decider::Decider, hub::Hub, metrics::Metrics, reload::Reloader};
 
 pub(crate) use closing::Closings;
 pub(crate) use report::Streams;
@@ -37,6 +39,10 @@ pub(crate) struct Edge {
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
     pub(crate) limits: Limits,
+    /// What is in force of the configuration.
+    pub(crate) reloader: Reloader,
+    /// The next planned maintenance of each service, the nearest first.
+    pub(crate) upcoming: ArcSwap<Vec<Maintenance>>,
     /// Tells report streams that this side ends them.
     pub(crate) closings: Closings,
     /// Names report streams.

@@ -8,7 +8,11 @@ mod config;
 mod decider;
 mod edge;
 mod hub;
+mod maintenance;
 mod metrics;
+mod reload;
 
 pub use app::{App, RunError, StartError, run};
-pub use config::{Config, ConfigError, GRPC_PORT, HTTP_PORT, Serving};
+pub use config::Config;
+pub use reload::{ReloadError, Reloaded};
+pub use ward_config::{GRPC_PORT, HTTP_PORT};

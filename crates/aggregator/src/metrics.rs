@@ -8,6 +8,7 @@
 //! services up to a cap.
 
 mod collect;
+mod config;
 
 use std::{
     fmt,
@@ -29,6 +30,8 @@ use crate::{
     decider::Timings,
     hub::{Encoding, Hub},
 };
+
+pub(crate) use config::ConfigMetrics;
 
 /// The media type of [`Metrics::encode`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -64,6 +67,7 @@ pub(crate) struct Metrics {
     pub(crate) stalled_watchers: Counter,
     pub(crate) timings: Timings,
     dropped_series: Arc<AtomicU64>,
+    pub(crate) config: ConfigMetrics,
 }
 
 /// The live counters of both listeners.
@@ -90,6 +94,7 @@ impl Metrics {
             stalled_watchers: Counter::default(),
             timings,
             dropped_series: Arc::default(),
+            config: ConfigMetrics::default(),
         };
         metrics.register();
         metrics
@@ -97,6 +102,7 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
+        self.config.register(registry);
         registry.register(
             "ward_reports",
             "Parts of reports taken in, by kind, beats aside",

@@ -50,6 +50,26 @@ pub fn signal() -> io::Result<Shutdown> {
     Ok(shutdown)
 }
 
+/// Each SIGHUP, by custom a request to read the configuration again.
+#[derive(Debug)]
+pub struct Hangups(tokio::signal::unix::Signal);
+
+/// From here on SIGHUP does not end the process by itself. Must be called on a tokio runtime; fails if the kernel refuses
+/// the handler.
+pub fn hangups() -> io::Result<Hangups> {
+    listen_for(SignalKind::hangup()).map(Hangups)
+}
+
+impl Hangups {
+    /// Resolves at the next one. Several that come before anybody looks are one. Cancel safe.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // There will be no more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 impl Shutdown {
     /// One that no signal reaches: for tests, and for what runs inside another process.
     pub fn manual() -> Self {

@@ -5,7 +5,11 @@
 mod service;
 mod syntax;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use serde_json::{Value as Json, json};
 use toml::de::{DeTable, DeValue};
@@ -112,6 +116,13 @@ impl Value for Services {
                     }
                 }
             }
+        }
+        let needed = read.values().flat_map(ServiceTable::needed);
+        let named: BTreeSet<&Name> = read.keys().chain(needed).collect();
+        if named.len() > bounds::SERVICES {
+            let message = format!("names {} services, with those that they need", named.len());
+            let expected = format!("at most {}", bounds::SERVICES);
+            reading.wrong(&node.path, &node.span, message).expected = Some(expected);
         }
         Some(Self(read))
     }

@@ -81,12 +81,14 @@ impl Aggregator {
 }
 
 impl Settings {
-    /// Whether a service that is degraded is serving.
-    pub fn degraded_is_serving(&self, service: &Name) -> bool {
-        let own = self
+    /// All services that it names, as themselves or as what another needs; some more than once.
+    pub fn services_named(&self) -> impl Iterator<Item = &Name> {
+        let needed = self
             .services
-            .get(service)
-            .and_then(|service| service.degraded_is_serving);
-        own.unwrap_or(self.aggregator.degraded_is_serving)
+            .values()
+            .flat_map(|service| service.declaration.dependencies.iter().flatten());
+        self.services
+            .keys()
+            .chain(needed.map(|dependency| &dependency.service))
     }
 }

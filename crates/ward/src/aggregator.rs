@@ -1,43 +1,49 @@
 //! `ward aggregator`: what was typed over what the file says, then run until asked to stop.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use ward_aggregator::{App, Config};
 use ward_chassis::{logs, shutdown};
+use ward_config::{Key, Source};
 
-use crate::{
-    Exit, Failure,
-    output::{Escaped, Out},
-};
+use crate::{Exit, Failure, config, output::Out};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ward aggregator
+  ward aggregator --config ward.toml
   ward aggregator --data-dir /var/lib/ward --log-format json
   ward aggregator --grpc 0.0.0.0:7700 --insecure   no authentication: anybody may report
 
+What is given here wins over the environment, and that over the file. SIGHUP reads both again.
 It says `listening grpc=ADDR http=ADDR` on standard error once it listens.")]
 pub(crate) struct AggregatorArgs {
-    /// Read this file; what is also given here wins
+    /// Read this file; SIGHUP reads it again [env: WARD_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Listen here for gRPC [default: 127.0.0.1:7700]
+    /// Listen here for gRPC [env: WARD_GRPC] [default: 127.0.0.1:7700]
     #[arg(long, value_name = "ADDR")]
-    pub(crate) grpc: Option<SocketAddr>,
-    /// Listen here for HTTP [default: 127.0.0.1:7780]
+    grpc: Option<String>,
+    /// Listen here for HTTP [env: WARD_HTTP] [default: 127.0.0.1:7780]
     #[arg(long, value_name = "ADDR")]
-    pub(crate) http: Option<SocketAddr>,
-    /// Keep data here
+    http: Option<String>,
+    /// Keep data here [env: WARD_DATA_DIR]
     #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// Listen beyond loopback although nobody is authenticated
+    data_dir: Option<String>,
+    /// Listen beyond loopback although nobody is authenticated [env: WARD_INSECURE]
     #[arg(long)]
-    pub(crate) insecure: bool,
-    /// Tell clients the details of internal errors
+    insecure: bool,
+    /// Tell clients the details of internal errors [env: WARD_DEBUG]
     #[arg(long)]
-    pub(crate) debug: bool,
+    debug: bool,
+    /// Tell clients of grpc.health.v1 that what is degraded is serving [env: WARD_DEGRADED_IS_SERVING] [default: true]
+    #[arg(long, value_name = "BOOL")]
+    degraded_is_serving: Option<String>,
+    /// Let web pages of these origins read the HTTP API, separated by commas [env: WARD_CORS_ORIGINS]
+    #[arg(long, value_name = "ORIGINS")]
+    cors_origins: Option<String>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -58,8 +64,9 @@ pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Fai
         LogFormat::Json => logs::Format::Json,
     };
     logs::init(format, "info").map_err(anyhow::Error::new)?;
-    let config = config(args)?;
+    let config = Config::load(source(args))?;
     let shutdown = shutdown::signal().map_err(Failure::runtime)?;
+    let mut hangups = shutdown::hangups().map_err(Failure::runtime)?;
     let mut app = App::start(config).await.context("start the aggregator")?;
     // For whoever started it, a person or a program, also where the log is filtered.
     out.note(&format!(
@@ -67,9 +74,14 @@ pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Fai
         app.grpc_addr(),
         app.http_addr()
     ));
-    let failed = tokio::select! {
-        () = shutdown.triggered() => false,
-        () = app.failed() => true,
+    let failed = loop {
+        tokio::select! {
+            () = shutdown.triggered() => break false,
+            () = app.failed() => break true,
+            () = hangups.next() => {}
+        }
+        // What came of it is logged, and what was in force stays where nothing came of it.
+        drop(app.reload().await);
     };
     app.stop_unless(&shutdown).await.context("stop the aggregator")?;
     if failed {
@@ -78,26 +90,22 @@ pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Fai
     Ok(Exit::Good)
 }
 
-fn config(args: AggregatorArgs) -> Result<Config, Failure> {
-    let mut config = match &args.config {
-        Some(path) => {
-            Config::from_file(path).map_err(|error| Failure::Usage(lines(&anyhow::Error::new(error))))?
-        }
-        None => Config::default(),
-    };
-    config.grpc = args.grpc.unwrap_or(config.grpc);
-    config.http = args.http.unwrap_or(config.http);
-    config.data_dir = args.data_dir.unwrap_or(config.data_dir);
-    config.insecure |= args.insecure;
-    config.debug |= args.debug;
-    Ok(config)
-}
-
-/// An error that shows lines of a file keeps them apart; what is in them is escaped.
-fn lines(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
-    text.lines()
-        .map(|line| Escaped(line).to_string())
-        .collect::<Vec<_>>()
-        .join("\n")
+/// What was typed over the environment over the file.
+fn source(args: AggregatorArgs) -> Source {
+    let set = |flag: bool| flag.then(|| "true".to_owned());
+    let typed = [
+        (Key::Grpc, args.grpc),
+        (Key::Http, args.http),
+        (Key::DataDir, args.data_dir),
+        (Key::Insecure, set(args.insecure)),
+        (Key::Debug, set(args.debug)),
+        (Key::DegradedIsServing, args.degraded_is_serving),
+        (Key::CorsOrigins, args.cors_origins),
+    ];
+    let flags = typed.into_iter().filter_map(|(key, text)| Some((key, text?)));
+    Source {
+        file: args.config,
+        env: config::variables(),
+        flags: flags.collect(),
+    }
 }

@@ -9,7 +9,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    Exit, Failure, aggregator, check, demo, explain, forget, maintenance, output::Out, report, status, watch,
+    Exit, Failure, aggregator, check, config, demo, explain, forget, maintenance, output::Out, report,
+    status, watch,
 };
 
 /// Keeps systems of services up and tells the truth about them.
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Maintenance(maintenance::MaintenanceArgs),
     /// Drop a service, or an instance, that is gone for good
     Forget(forget::ForgetArgs),
+    /// Check, show or begin a configuration
+    Config(config::ConfigArgs),
     /// Print completions for a shell
     #[command(after_help = "Examples:
   ward completions bash > ~/.local/share/bash-completion/completions/ward

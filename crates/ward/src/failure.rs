@@ -6,6 +6,7 @@
 
 use std::{error::Error, fmt, io, process::ExitCode};
 
+use ward_config::Errors;
 use ward_model::Status;
 
 use crate::output::{Escaped, Out};
@@ -69,6 +70,8 @@ pub(crate) enum Failure {
     },
     /// Something in the command that only the aggregator, or the demo, could know to be wrong.
     Usage(String),
+    /// Mistakes in the configuration.
+    Config(Box<Errors>),
     /// Nobody answers there.
     Unreachable {
         /// Where.
@@ -97,8 +100,11 @@ impl Failure {
                 exit
             }
             failure => {
+                if let Self::Config(errors) = &failure {
+                    out.note(&format!("{}\n", errors.styled()));
+                }
                 let exit = match failure {
-                    Self::Usage(_) => Exit::Usage,
+                    Self::Usage(_) | Self::Config(_) => Exit::Usage,
                     Self::Unreachable { .. } | Self::NoDemo(_) => Exit::Unreachable,
                     _ => Exit::Failed,
                 };
@@ -115,6 +121,11 @@ impl fmt::Display for Failure {
         match self {
             Self::Parse { error, .. } => write!(f, "{}", Escaped(&error.to_string())),
             Self::Usage(message) => f.write_str(message),
+            Self::Config(errors) => {
+                let count = errors.count();
+                let mistakes = if count == 1 { "mistake" } else { "mistakes" };
+                write!(f, "the configuration cannot be used: {count} {mistakes}")
+            }
             Self::Unreachable { server, why } => {
                 let (server, why) = (Escaped(server), Escaped(why));
                 write!(
@@ -126,6 +137,12 @@ impl fmt::Display for Failure {
             Self::NoDemo(why) => write!(f, "{}", Escaped(why)),
             Self::Other(error) => write!(f, "{}", Escaped(&format!("{error:#}"))),
         }
+    }
+}
+
+impl From<Errors> for Failure {
+    fn from(errors: Errors) -> Self {
+        Self::Config(Box::new(errors))
     }
 }
 

@@ -7,6 +7,7 @@ mod aggregator;
 mod check;
 mod cli;
 mod client;
+mod config;
 mod demo;
 mod explain;
 mod failure;
@@ -56,6 +57,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Report(args) => report::run(*args, out).await,
             Command::Maintenance(args) => maintenance::run(args, out).await,
             Command::Forget(args) => forget::run(args, out).await,
+            Command::Config(args) => config::run(args, out),
             Command::Completions { shell } => cli::completions(shell, out),
         }
     });

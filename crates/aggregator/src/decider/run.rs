@@ -100,6 +100,11 @@ impl Running {
                 // Whoever asked may have left meanwhile; what was decided stands.
                 drop(reply.send(answer));
             }
+            Command::Decide { look, reply } => {
+                let received = self.shared.clock.mono();
+                let answer = look(&self.engine).map(|event| self.apply(event, Some(received)));
+                drop(reply.send(answer));
+            }
             Command::Read(read) => read(&self.engine),
         }
     }

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
+use prost::Message;
 use tonic::Status;
 use ward_engine::{Engine, Event, Reply};
 use ward_model::{InstanceId, Name};
 use ward_proto::{Invalid, v1};
 
-use super::{Edge, ask, refusal};
+use super::{Edge, ask, query::LIST_BYTES, refusal};
 
 /// Longest name of an operator, in bytes.
 const BY_BYTES: usize = 128;
@@ -64,10 +65,12 @@ pub(super) async fn list_maintenance(edge: &Edge) -> Result<v1::ListMaintenanceR
         (engine.epoch(), engine.revision(), active)
     };
     let (epoch, revision, active) = edge.decider.read(look).await?;
+    let upcoming = edge.upcoming.load();
+    let upcoming = upcoming.iter().map(v1::Maintenance::from);
     Ok(v1::ListMaintenanceResponse {
         cursor: Some((epoch, revision).into()),
         active: active.iter().map(v1::Maintenance::from).collect(),
-        upcoming: Vec::new(),
+        upcoming: ask::within(upcoming, LIST_BYTES, Message::encoded_len).collect(),
     })
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::hub::Cursor;
 
 /// Where a list ends for its size: under the largest message with room for what surrounds the list.
-const LIST_BYTES: usize = 768 << 10;
+pub(super) const LIST_BYTES: usize = 768 << 10;
 
 pub(super) async fn system(edge: &Edge) -> Result<v1::GetSystemResponse, Status> {
     let (cursor, system) = ask::system(edge).await?;
@@ -23,7 +23,7 @@ pub(super) async fn system(edge: &Edge) -> Result<v1::GetSystemResponse, Status>
         system: Some((&system).into()),
         version: VERSION.to_owned(),
         uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
-        config_hash: String::new(),
+        config_hash: edge.reloader.now().hash.clone(),
     })
 }
 

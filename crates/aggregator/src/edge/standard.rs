@@ -14,12 +14,12 @@ mod service;
 use std::collections::HashMap;
 
 use tokio::sync::watch;
+use ward_config::Settings;
 use ward_grpc_health::{Health, Limits, ServingStatus};
 use ward_model::Reason;
 use ward_proto::v1::{self, Status};
 
 use super::Edge;
-use crate::Serving;
 
 pub(crate) use follow::follow;
 pub(crate) use service::service;
@@ -36,7 +36,7 @@ pub(crate) struct Standard {
     rule: watch::Sender<Rule>,
 }
 
-/// [`Serving`] as it is asked.
+/// Whether what is degraded is serving, as it is asked.
 #[derive(Debug)]
 struct Rule {
     degraded: bool,
@@ -45,7 +45,7 @@ struct Rule {
 
 impl Standard {
     /// Knows that nothing serves yet. Lists are as long as messages may be at most.
-    pub(crate) fn new(serving: Serving, list_bytes: usize) -> Self {
+    pub(crate) fn new(settings: &Settings, list_bytes: usize) -> Self {
         let health = Health::with_limits(Limits {
             list_bytes,
             ..Limits::default()
@@ -55,13 +55,13 @@ impl Standard {
         }
         Self {
             health,
-            rule: watch::Sender::new(serving.into()),
+            rule: watch::Sender::new(settings.into()),
         }
     }
 
     /// From now on, and for all that is known already.
-    pub(crate) fn set_serving(&self, serving: Serving) {
-        self.rule.send_replace(serving.into());
+    pub(crate) fn set_rule(&self, settings: &Settings) {
+        self.rule.send_replace(settings.into());
     }
 
     /// Nothing serves from now on: watches are told, and end.
@@ -97,12 +97,14 @@ impl Rule {
     }
 }
 
-impl From<Serving> for Rule {
-    fn from(serving: Serving) -> Self {
-        let services = serving.services.into_iter();
+impl From<&Settings> for Rule {
+    fn from(settings: &Settings) -> Self {
+        let services = settings.services.iter();
+        let said =
+            services.filter_map(|(name, service)| Some((name.to_string(), service.degraded_is_serving?)));
         Self {
-            degraded: serving.degraded_is_serving,
-            services: services.map(|(name, serving)| (name.into(), serving)).collect(),
+            degraded: settings.aggregator.degraded_is_serving,
+            services: said.collect(),
         }
     }
 }
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn without_an_instance_it_is_no_service_whatever_its_dependencies_are() {
-        let rule = Rule::from(Serving::default());
+        let rule = Rule::from(&Settings::default());
         for status in [Status::Unknown, Status::Unhealthy] {
             assert_eq!(rule.service(&bank(status, Reason::NoInstances)), None);
         }
@@ -173,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_system_does_not_serve_while_a_critical_service_is_unknown() {
-        let rule = Rule::from(Serving::default());
+        let rule = Rule::from(&Settings::default());
         let mut system = v1::SystemState {
             condition: condition(Status::Degraded, Reason::Dependency),
             ..Default::default()

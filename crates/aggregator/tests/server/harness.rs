@@ -12,6 +12,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel};
 use ward_aggregator::{App, Config};
+use ward_config::{Key, Source};
 use ward_proto::v1::{self, health_service_client::HealthServiceClient, watch_response::Event};
 
 /// Nothing waited for takes this long on any machine; what takes longer is not coming.
@@ -44,7 +45,29 @@ pub(crate) async fn start_with(change: impl FnOnce(Config) -> Config) -> Aggrega
     Aggregator { app, home }
 }
 
+/// With a file that says `text`, under flags for ports and the directory.
+pub(crate) async fn start_configured(text: &str) -> Aggregator {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("ward.toml");
+    std::fs::write(&file, text).unwrap();
+    let any = || "127.0.0.1:0".to_owned();
+    let data = home.path().join("data").to_string_lossy().into_owned();
+    let source = Source {
+        file: Some(file),
+        env: Vec::new(),
+        flags: vec![(Key::Grpc, any()), (Key::Http, any()), (Key::DataDir, data)],
+    };
+    let app = App::start(Config::load(source).unwrap()).await.unwrap();
+    Aggregator { app, home }
+}
+
 impl Aggregator {
+    /// Writes what is read at the next reload.
+    pub(crate) fn configure(&self, text: &str) {
+        std::fs::write(self.home.path().join("ward.toml"), text).unwrap();
+    }
+
     pub(crate) async fn client(&self) -> HealthServiceClient<Channel> {
         let address = format!("http://{}", self.app.grpc_addr());
         HealthServiceClient::connect(address).await.unwrap()

@@ -1,19 +1,17 @@
 //! `grpc.health.v1`, as its clients see it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use tokio::time::timeout;
 use tonic::{Code, Streaming, transport::Channel};
-use ward_aggregator::Serving;
 use ward_grpc_health::v1::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest,
     health_check_response::ServingStatus::{self, NotServing, ServiceUnknown, Serving as Serves},
     health_client::HealthClient,
 };
-use ward_model::Name;
 use ward_proto::v1::{self, Status};
 
-use crate::harness::{Aggregator, SOON, hello, start, start_with, until, update};
+use crate::harness::{Aggregator, SOON, hello, start, start_configured, start_with, until, update};
 
 fn request(name: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: name.into() }
@@ -122,15 +120,8 @@ async fn a_service_is_unknown_until_it_comes_and_when_it_left() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_degraded_means_can_be_changed_while_it_runs() {
-    let strict = Serving {
-        degraded_is_serving: false,
-        services: BTreeMap::new(),
-    };
-    let ward = start_with(|config| ward_aggregator::Config {
-        serving: strict,
-        ..config
-    })
-    .await;
+    let strict = "aggregator.degraded_is_serving = false\n";
+    let ward = start_configured(strict).await;
     let mut reporter = ward.reporter().await;
     for name in ["bank", "shop"] {
         reporter.hello(hello(name, Status::Degraded)).await;
@@ -138,14 +129,13 @@ async fn what_degraded_means_can_be_changed_while_it_runs() {
     }
     let mut bank = watch(&ward, "bank").await;
     assert_eq!(next(&mut bank).await, Some(NotServing));
-    ward.app.set_serving(Serving {
-        degraded_is_serving: false,
-        services: BTreeMap::from([(Name::service("bank").unwrap(), true)]),
-    });
+    ward.configure(&format!("{strict}services.bank.degraded_is_serving = true\n"));
+    ward.app.reload().await.unwrap();
     assert_eq!(next(&mut bank).await, Some(Serves));
     assert_eq!(check(&ward, "shop").await, Ok(NotServing));
     assert_eq!(check(&ward, "system").await, Ok(NotServing));
-    ward.app.set_serving(Serving::default());
+    ward.configure("");
+    ward.app.reload().await.unwrap();
     for name in ["bank", "shop", "system"] {
         until_it_is(&ward, name, Ok(Serves)).await;
     }
@@ -207,7 +197,7 @@ async fn calls_are_counted_and_the_follower_is_no_watcher() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_services_come_and_go() {
     const SERVICES: usize = 1_000;
-    let ward = start().await;
+    let ward = start_configured("").await;
     let mut handles = Vec::new();
     let mut reporter = ward.reporter().await;
     for index in 0..SERVICES {
@@ -229,10 +219,8 @@ async fn a_thousand_services_come_and_go() {
         (known().await == SERVICES + 5).then_some(())
     })
     .await;
-    ward.app.set_serving(Serving {
-        degraded_is_serving: false,
-        services: BTreeMap::new(),
-    });
+    ward.configure("aggregator.degraded_is_serving = false");
+    ward.app.reload().await.unwrap();
     for handles in handles.chunks(100) {
         let goodbye = |&handle| v1::Goodbye {
             handle,

@@ -405,6 +405,12 @@ impl ServiceTable {
         }
     }
 
+    /// The services that it needs.
+    pub(super) fn needed(&self) -> impl Iterator<Item = &Name> {
+        let needs = self.dependencies.iter().flat_map(|list| &list.value.0);
+        needs.filter_map(|needs| needs.value.0.as_ref().map(|dependency| &dependency.service))
+    }
+
     pub(super) fn settle(self) -> Service {
         let needs = |list: List<Needs, DEPENDENCIES>| {
             let needs = list.0.into_iter();

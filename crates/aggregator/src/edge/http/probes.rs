@@ -20,7 +20,10 @@ pub(super) fn routes() -> Router<App> {
 
 async fn livez(State(app): State<App>) -> Response {
     let silence = app.edge.decider.silence();
-    probe(app.edge.is_alive(), json!({ "loop_silence_seconds": silence.as_secs_f64() }))
+    probe(
+        app.edge.is_alive(),
+        json!({ "loop_silence_seconds": silence.as_secs_f64() }),
+    )
 }
 
 async fn readyz(State(app): State<App>) -> Response {

@@ -1,0 +1,203 @@
+//! The plan, in made-up time.
+
+use ward_config::{Days, Window, Zone};
+use ward_model::Mono;
+
+use super::*;
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+
+fn bank() -> Name {
+    Name::service("bank").unwrap()
+}
+
+fn fixed(start: i64, end: i64) -> Window {
+    Window::fixed(Wall(start), Wall(end), "planned".into()).unwrap()
+}
+
+/// One service with its windows and an engine that has nothing but maintenance.
+struct Bank {
+    kept: Kept,
+    windows: Vec<Window>,
+    current: Option<Maintenance>,
+}
+
+impl Bank {
+    fn with(windows: Vec<Window>) -> Self {
+        Self {
+            kept: Kept::default(),
+            windows,
+            current: None,
+        }
+    }
+
+    fn start(&mut self, by: &str, why: &str, now: i64, end: Option<i64>) -> Maintenance {
+        let maintenance = Maintenance {
+            service: bank(),
+            by: by.into(),
+            why: why.into(),
+            start: Wall(now),
+            end: end.map(Wall),
+        };
+        self.current = Some(maintenance.clone());
+        maintenance
+    }
+
+    fn look_after(&mut self, now: i64, jumped: bool) -> Act {
+        self.kept.plan(&bank(), &self.windows, Wall(now));
+        let act = self.kept.act(self.current.as_ref(), Wall(now), jumped);
+        match &act {
+            Act::Start { why, duration } => {
+                let end = now + i64::try_from(duration.as_millis()).unwrap();
+                self.kept.ours = Some(self.start(BY, &why.clone(), now, Some(end)));
+            }
+            Act::End => (self.kept.ours, self.current) = (None, None),
+            Act::Nothing => {}
+        }
+        self.kept.begun = self.kept.open.as_ref().map(|(occurrence, _)| *occurrence);
+        act
+    }
+
+    fn look(&mut self, now: i64) -> Act {
+        self.look_after(now, false)
+    }
+
+    fn end(&self) -> Option<i64> {
+        self.current
+            .as_ref()
+            .and_then(|current| current.end)
+            .map(|end| end.0)
+    }
+}
+
+fn starts(minutes: u64) -> Act {
+    Act::Start {
+        why: "planned".into(),
+        duration: Duration::from_secs(minutes * 60),
+    }
+}
+
+#[test]
+fn a_window_is_started_once_with_what_remains_of_it() {
+    let mut bank = Bank::with(vec![fixed(HOUR, 2 * HOUR)]);
+    assert_eq!(bank.look(0), Act::Nothing);
+    assert_eq!(bank.kept.next_look, Wall(HOUR));
+    assert_eq!(bank.kept.upcoming.as_ref().unwrap().start, Wall(HOUR));
+    assert_eq!(bank.look(HOUR + 15 * MINUTE), starts(45));
+    assert_eq!(bank.kept.next_look, Wall(2 * HOUR));
+    assert_eq!(bank.kept.upcoming, None);
+    assert_eq!(bank.look(HOUR + 20 * MINUTE), Act::Nothing);
+    // The engine's clock ends it a moment before the wall clock does.
+    bank.current = None;
+    assert_eq!(bank.look(2 * HOUR - 1), Act::Nothing);
+    assert_eq!(bank.look(2 * HOUR), Act::Nothing);
+}
+
+#[test]
+fn windows_that_overlap_are_open_until_the_last_closes() {
+    let mut bank = Bank::with(vec![fixed(HOUR, 3 * HOUR), fixed(2 * HOUR, 4 * HOUR)]);
+    assert_eq!(bank.look(HOUR), starts(120));
+    assert_eq!(bank.kept.next_look, Wall(2 * HOUR));
+    assert_eq!(bank.look(2 * HOUR), starts(120));
+    assert_eq!(bank.end(), Some(4 * HOUR));
+    assert_eq!(bank.look(3 * HOUR), Act::Nothing);
+}
+
+#[test]
+fn an_operators_longer_one_is_left_alone_and_a_shorter_one_is_made_longer() {
+    for (end, expected) in [
+        (None, Act::Nothing),
+        (Some(2 * HOUR), Act::Nothing),
+        (Some(2 * HOUR - 1), starts(60)),
+    ] {
+        let mut bank = Bank::with(vec![fixed(HOUR, 2 * HOUR)]);
+        bank.start("anna", "by hand", 0, end);
+        assert_eq!(bank.look(HOUR), expected, "{end:?}");
+        assert_eq!(bank.look(HOUR + 1), Act::Nothing, "{end:?}");
+    }
+}
+
+#[test]
+fn what_an_operator_ended_or_replaced_stays_so_until_the_next_time() {
+    let at = jiff::civil::time(1, 0, 0, 0);
+    let daily = Window::recurring(
+        Days::Daily,
+        at,
+        Duration::from_secs(3_600),
+        Zone::utc(),
+        "planned".into(),
+    );
+    let mut bank = Bank::with(vec![daily.unwrap()]);
+    assert_eq!(bank.look(HOUR), starts(60));
+    bank.current = None;
+    assert_eq!(bank.look(HOUR + MINUTE), Act::Nothing, "ended");
+    bank.start("anna", "by hand", HOUR + MINUTE, Some(HOUR + 2 * MINUTE));
+    assert_eq!(bank.look(HOUR + 2 * MINUTE), Act::Nothing, "replaced");
+    assert_eq!(bank.look(2 * HOUR), Act::Nothing, "closed: it is theirs to end");
+    bank.current = None;
+    assert_eq!(bank.look(25 * HOUR), starts(60), "the next day");
+}
+
+#[test]
+fn what_is_no_longer_planned_ends_if_it_was_started_here() {
+    let mut bank = Bank::with(vec![fixed(HOUR, 2 * HOUR)]);
+    assert_eq!(bank.look(HOUR), starts(60));
+    bank.windows.clear();
+    assert_eq!(bank.look(HOUR + 1), Act::End);
+    let mut bank = Bank::with(vec![fixed(HOUR, 2 * HOUR)]);
+    assert_eq!(bank.look(HOUR), starts(60));
+    bank.start("anna", "by hand", HOUR, None);
+    bank.windows.clear();
+    assert_eq!(bank.look(HOUR + 1), Act::Nothing);
+}
+
+#[test]
+fn a_window_that_is_changed_while_it_is_open_is_followed() {
+    let mut bank = Bank::with(vec![fixed(HOUR, 2 * HOUR)]);
+    assert_eq!(bank.look(HOUR), starts(60));
+    bank.windows = vec![fixed(HOUR, HOUR + 30 * MINUTE)];
+    assert_eq!(bank.look(HOUR), starts(30), "shorter");
+    bank.windows = vec![fixed(0, 3 * HOUR)];
+    assert_eq!(bank.look(HOUR), starts(120), "longer, and begun before");
+}
+
+#[test]
+fn a_wall_clock_that_is_set_is_followed() {
+    let mut bank = Bank::with(vec![fixed(HOUR, 2 * HOUR)]);
+    assert_eq!(bank.look(HOUR), starts(60));
+    assert_eq!(
+        bank.look_after(HOUR + 30 * MINUTE, true),
+        starts(30),
+        "forward within it: less remains"
+    );
+    assert_eq!(
+        bank.look_after(HOUR + 10 * MINUTE, true),
+        starts(50),
+        "back within it: more remains"
+    );
+    assert_eq!(bank.look_after(30 * MINUTE, true), Act::End, "back before it");
+    assert_eq!(bank.look(HOUR), starts(60), "and it opens again");
+    assert_eq!(bank.look_after(5 * HOUR, true), Act::End, "forward past it");
+    bank.kept = Kept::default();
+    assert_eq!(bank.look_after(HOUR, true), starts(60), "back into it");
+    bank.current = None;
+    assert_eq!(
+        bank.look_after(HOUR + MINUTE, true),
+        Act::Nothing,
+        "what was ended stays ended"
+    );
+}
+
+#[test]
+fn a_jump_is_told_from_time_that_passes() {
+    let at = |mono_ms: u64, wall_ms: i64| Now {
+        mono: Mono(mono_ms * 1_000_000),
+        wall: Wall(wall_ms),
+    };
+    assert!(!jumped(at(0, 0), at(1_000, 1_000)));
+    assert!(!jumped(at(0, 0), at(60_000, 60_900)), "a clock that is slewed");
+    assert!(jumped(at(0, 0), at(1_000, 3_600_000)));
+    assert!(jumped(at(0, 0), at(1_000, -3_600_000)));
+    assert!(jumped(at(0, 0), at(10, 8_000)), "the machine slept");
+}

@@ -1,0 +1,264 @@
+//! What is in force, and how something else comes into force while the aggregator runs.
+//!
+//! A reload is decided as a whole before any of it takes effect: read, checked, compared with what is in force. What is
+//! wrong changes nothing. Services whose declaration is the same hear nothing of it and keep their state; a service that the
+//! file no longer names goes on with what it declares itself. Addresses and the data directory are held since the start:
+//! what a reload says about them is named in the log and waits for a restart.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::{Mutex, watch};
+use ward_config::{Errors, Settings, Source};
+use ward_engine::{Declaration, Engine, Event, Reply};
+use ward_model::{Name, bounds};
+
+use crate::{
+    decider::{Decider, Unavailable},
+    metrics::ConfigMetrics,
+};
+
+/// What is in force, with its hash.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    pub(crate) settings: Settings,
+    pub(crate) hash: String,
+}
+
+/// Holds what is in force, and tells who asks when that changes.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    source: Option<Source>,
+    now: watch::Sender<std::sync::Arc<InForce>>,
+    /// One reload at a time: each compares with what the one before made.
+    one: Mutex<()>,
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Services that the configuration names and did not name before.
+    pub added: Vec<Name>,
+    /// Services about which it says something else than before.
+    pub changed: Vec<Name>,
+    /// Services that it no longer names. Those that are reported for go on with what they declare.
+    pub removed: Vec<Name>,
+    /// Keys of `[aggregator]` that say something else than at the start, and take a restart.
+    pub waiting_for_restart: Vec<&'static str>,
+    /// SHA-256 of what is in force now.
+    pub hash: String,
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// It was started with settings that came from nowhere.
+    #[error("read the configuration again: it was given by the program, and there is no file to read")]
+    NoSource,
+    /// Something in it is wrong.
+    #[error("read the configuration again: {} wrong in it", things(.0.count()))]
+    Invalid(#[source] Errors),
+    /// With the services that are there already it would be too many.
+    #[error("take over the configuration: there would be {0} services, at most {most} are possible: name fewer, or forget some", most = bounds::SERVICES)]
+    TooManyServices(usize),
+    /// The aggregator is stopping.
+    #[error("take over the configuration")]
+    Unavailable,
+}
+
+impl From<Unavailable> for ReloadError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+fn things(count: usize) -> String {
+    match count {
+        1 => "one thing is".into(),
+        count => format!("{count} things are"),
+    }
+}
+
+impl InForce {
+    fn new(settings: Settings) -> Self {
+        let hash = settings.hash();
+        Self { settings, hash }
+    }
+}
+
+impl Reloader {
+    pub(crate) fn new(settings: Settings, source: Option<Source>) -> Self {
+        Self {
+            source,
+            now: watch::Sender::new(InForce::new(settings).into()),
+            one: Mutex::new(()),
+        }
+    }
+
+    /// What is in force at this moment.
+    pub(crate) fn now(&self) -> std::sync::Arc<InForce> {
+        self.now.borrow().clone()
+    }
+
+    /// Sees each change, also one from before it looks.
+    pub(crate) fn changes(&self) -> watch::Receiver<std::sync::Arc<InForce>> {
+        self.now.subscribe()
+    }
+
+    /// Reads the source again and brings what it says into force. Once begun it is finished, whoever waits for it.
+    pub(crate) async fn reload(
+        &self,
+        decider: &Decider,
+        metrics: &ConfigMetrics,
+        now: impl FnOnce() -> ward_model::Wall,
+    ) -> Result<Reloaded, ReloadError> {
+        let _one = self.one.lock().await;
+        let done = self.reload_alone(decider).await;
+        match &done {
+            Ok(reloaded) => {
+                metrics.succeeded(now(), &reloaded.hash);
+                tell(reloaded);
+            }
+            Err(error) => {
+                metrics.failed();
+                blame(error);
+            }
+        }
+        done
+    }
+
+    async fn reload_alone(&self, decider: &Decider) -> Result<Reloaded, ReloadError> {
+        let source = self.source.clone().ok_or(ReloadError::NoSource)?;
+        let loaded = tokio::task::spawn_blocking(move || source.load());
+        let loaded = loaded.await.map_err(|_| ReloadError::Unavailable)?;
+        let loaded = loaded.map_err(ReloadError::Invalid)?;
+        loaded
+            .warnings
+            .iter()
+            .for_each(|warning| tracing::warn!("{warning}"));
+        let before = self.now();
+        let (settings, waiting_for_restart) = held(&before.settings, loaded.settings);
+        admit(&settings, decider).await?;
+        let mut reloaded = differences(&before.settings, &settings);
+        reloaded.waiting_for_restart = waiting_for_restart;
+        for event in declarations(&before.settings, &settings) {
+            if let Reply::Refused(refusal) = decider.apply(event).await? {
+                tracing::error!(%refusal, "what the configuration says about a service was not taken");
+            }
+        }
+        let in_force = InForce::new(settings);
+        reloaded.hash.clone_from(&in_force.hash);
+        self.now.send_replace(in_force.into());
+        Ok(reloaded)
+    }
+}
+
+/// `wanted` with what takes a restart as it is, and the keys of that.
+fn held(before: &Settings, mut wanted: Settings) -> (Settings, Vec<&'static str>) {
+    let mut waiting = Vec::new();
+    fn hold<T: Clone + PartialEq>(
+        waiting: &mut Vec<&'static str>,
+        key: &'static str,
+        before: &T,
+        wanted: &mut T,
+    ) {
+        if before != wanted {
+            waiting.push(key);
+            wanted.clone_from(before);
+        }
+    }
+    let (old, new) = (&before.aggregator, &mut wanted.aggregator);
+    hold(&mut waiting, "grpc", &old.grpc, &mut new.grpc);
+    hold(&mut waiting, "http", &old.http, &mut new.http);
+    hold(&mut waiting, "data_dir", &old.data_dir, &mut new.data_dir);
+    hold(&mut waiting, "insecure", &old.insecure, &mut new.insecure);
+    hold(&mut waiting, "debug", &old.debug, &mut new.debug);
+    hold(
+        &mut waiting,
+        "cors_origins",
+        &old.cors_origins,
+        &mut new.cors_origins,
+    );
+    (wanted, waiting)
+}
+
+/// Refuses what would be more services than there may be, counting those that are there.
+async fn admit(settings: &Settings, decider: &Decider) -> Result<(), ReloadError> {
+    let there = |engine: &Engine| engine.figures().services.into_iter().map(|(name, _)| name);
+    let mut names: BTreeSet<Name> = decider.read(move |engine| there(engine).collect()).await?;
+    let already = names.len();
+    names.extend(settings.services_named().cloned());
+    if names.len() > already.max(bounds::SERVICES) {
+        return Err(ReloadError::TooManyServices(names.len()));
+    }
+    Ok(())
+}
+
+fn differences(before: &Settings, after: &Settings) -> Reloaded {
+    let (old, new) = (&before.services, &after.services);
+    let added = new.keys().filter(|name| !old.contains_key(*name));
+    let removed = old.keys().filter(|name| !new.contains_key(*name));
+    let changed = new
+        .iter()
+        .filter(|(name, service)| old.get(*name).is_some_and(|known| known != *service));
+    Reloaded {
+        added: added.cloned().collect(),
+        changed: changed.map(|(name, _)| name.clone()).collect(),
+        removed: removed.cloned().collect(),
+        ..Reloaded::default()
+    }
+}
+
+/// What the engine must hear.
+fn declarations(before: &Settings, after: &Settings) -> Vec<Event> {
+    let declare = |service: &Name, declaration: Option<&Declaration>| Event::Declare {
+        service: service.clone(),
+        declaration: declaration.cloned(),
+    };
+    let known = |name: &Name| before.services.get(name).map(|service| &service.declaration);
+    let removed = before
+        .services
+        .keys()
+        .filter(|name| !after.services.contains_key(*name));
+    let said = after
+        .services
+        .iter()
+        .filter(|(name, service)| known(name) != Some(&service.declaration));
+    removed
+        .map(|name| declare(name, None))
+        .chain(said.map(|(name, service)| declare(name, Some(&service.declaration))))
+        .collect()
+}
+
+fn tell(reloaded: &Reloaded) {
+    let Reloaded {
+        added,
+        changed,
+        removed,
+        waiting_for_restart,
+        hash,
+    } = reloaded;
+    tracing::info!(
+        added = added.len(),
+        changed = changed.len(),
+        removed = removed.len(),
+        hash,
+        "the configuration was read again"
+    );
+    if !waiting_for_restart.is_empty() {
+        let keys = waiting_for_restart.join(", ");
+        tracing::warn!(
+            keys,
+            "changed in [aggregator] and not in force: that takes a restart"
+        );
+    }
+}
+
+fn blame(error: &ReloadError) {
+    tracing::error!(%error, "the configuration was not read again; what was in force stays");
+    if let ReloadError::Invalid(errors) = error {
+        errors
+            .mistakes()
+            .iter()
+            .for_each(|mistake| tracing::error!("{mistake}"));
+    }
+}
