@@ -20,7 +20,7 @@ use crate::{
     run,
     server::{self, InvalidServer},
     session::Session,
-    signal::{Signal, SignalHandle},
+    signal::Signal,
     stream::Stream,
 };
 
@@ -200,10 +200,12 @@ impl Builder {
         let introduction = self.introduction();
         let declared = declared(introduction.clone())?;
         distinct(&self.heartbeats)?;
+        mistakes(&self.checks)?;
         let signals = declared
             .signals
             .iter()
-            .map(|signal| (signal.name.clone(), SignalHandle::default()))
+            .map(|signal| signal.name.clone())
+            .zip(self.signals().map(Signal::handle))
             .collect();
         let cells = cells(&declared, &self.checks);
         let (service, version) = (declared.id.service, declared.version);
@@ -257,8 +259,15 @@ impl Builder {
         hello.checks = std::iter::once(own)
             .chain(self.checks.iter().map(check))
             .collect();
-        hello.signals = self.signals.iter().map(|signal| signal.wire.clone()).collect();
+        hello.signals = self.signals().map(|signal| signal.wire.clone()).collect();
         hello
+    }
+
+    /// Its own and those of its checks.
+    fn signals(&self) -> impl Iterator<Item = &Signal> {
+        self.signals
+            .iter()
+            .chain(self.checks.iter().flat_map(|check| &check.signals))
     }
 
     fn liveness(&self, runtime: &Handle) -> io::Result<Arc<Liveness>> {
@@ -283,6 +292,15 @@ fn distinct(heartbeats: &[(String, Duration)]) -> Result<(), Invalid> {
         )),
         None => Ok(()),
     }
+}
+
+/// What a ready-made check was given and cannot work with.
+fn mistakes(checks: &[Check]) -> Result<(), Invalid> {
+    let mistake = |(index, check): (usize, &Check)| {
+        let mistake = check.mistake.clone()?;
+        Some(mistake.within(format_args!("checks[{index}]")))
+    };
+    checks.iter().enumerate().find_map(mistake).map_or(Ok(()), Err)
 }
 
 /// What is declared, checked by the rules the aggregator has. What that would leave out is a mistake here.
@@ -403,6 +421,30 @@ mod tests {
             builder().server("nowhere").start(),
             Err(StartError::Server(_))
         ));
+    }
+
+    #[tokio::test]
+    async fn a_check_brings_its_signals_and_its_mistakes() {
+        let depth = Signal::new("queue_depth");
+        let handle = depth.handle();
+        let check = |name: &str, signal| Check::new(name, || async {}).sets(signal);
+        let builder = || Builder::new("payments".into()).signal(Signal::new("error_ratio"));
+        let field = |builder: Builder| match builder.start() {
+            Err(StartError::Declaration(invalid)) => invalid.field,
+            other => panic!("expected a declaration to be refused, not {other:?}"),
+        };
+        let twice = builder()
+            .check(check("a", Signal::new("depth")))
+            .check(check("b", Signal::new("depth")));
+        assert_eq!(field(twice), "hello.signals[2].name");
+        let mistaken = crate::checks::Tcp::new("bank", "bank").check();
+        let builder_of_two = builder().check(check("a", Signal::new("x"))).check(mistaken);
+        assert_eq!(field(builder_of_two), "checks[1].target");
+
+        let reporter = builder().check(check("queue", depth)).start().unwrap();
+        handle.set(7.0);
+        assert_eq!(reporter.signal("queue_depth").get(), Some(7.0));
+        assert_eq!(reporter.signal("error_ratio").get(), None);
     }
 
     #[tokio::test]

@@ -7,6 +7,9 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use ward_engine::Debounce;
 use ward_model::{CheckKind, Status};
+use ward_proto::Invalid;
+
+use crate::signal::Signal;
 
 /// What a check found, or what a service says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +91,10 @@ pub struct Check {
     pub(crate) timeout: Option<Duration>,
     pub(crate) rise: u32,
     pub(crate) fall: u32,
+    /// What it sets as it runs.
+    pub(crate) signals: Vec<Signal>,
+    /// Why it cannot be run: told by `start()`, as any mistake in a declaration is.
+    pub(crate) mistake: Option<Invalid>,
     run: Arc<dyn Fn() -> Run + Send + Sync>,
 }
 
@@ -118,6 +125,8 @@ impl Check {
             timeout: None,
             rise: Debounce::RISE,
             fall: Debounce::FALL,
+            signals: Vec::new(),
+            mistake: None,
             run: Arc::new(run),
         }
     }
@@ -161,6 +170,55 @@ impl Check {
         Self {
             kind: CheckKind::Advisory,
             ..self
+        }
+    }
+
+    /// A number that the check sets as it runs; it is declared with the check. What it means need not be said twice:
+    /// give the levels to one of the two.
+    ///
+    /// ```
+    /// # use ward_sdk::{Check, Signal, Verdict};
+    /// # fn messages_waiting() -> u32 { 3 }
+    /// let depth = Signal::new("queue_depth");
+    /// let handle = depth.handle();
+    /// let check = Check::new("queue", move || {
+    ///     let waiting = messages_waiting();
+    ///     handle.set(f64::from(waiting));
+    ///     async move { if waiting < 1_000 { Verdict::healthy() } else { Verdict::degraded("nobody reads") } }
+    /// })
+    /// .sets(depth);
+    /// ```
+    #[must_use]
+    pub fn sets(mut self, signal: Signal) -> Self {
+        self.signals.push(signal);
+        self
+    }
+
+    /// Looks once, within its timeout: for the tests of a service, or to wait for something before it starts. What it
+    /// finds is told to nobody and not debounced. May be dropped at any time.
+    ///
+    /// # Panics
+    ///
+    /// If its function does.
+    pub async fn look(&self) -> Verdict {
+        let limit = self.effective_timeout();
+        match tokio::time::timeout(limit, self.run()).await {
+            Ok(verdict) => verdict,
+            Err(_) => Self::timed_out(limit),
+        }
+    }
+
+    pub(crate) fn timed_out(limit: Duration) -> Verdict {
+        Verdict::unhealthy(format!("timed out after {limit:?}"))
+    }
+
+    /// A check that never runs, because `start()` tells what is wrong with it.
+    pub(crate) fn mistaken(name: impl Into<String>, mistake: Invalid) -> Self {
+        Self {
+            mistake: Some(mistake),
+            ..Self::new(name, || async {
+                Verdict::unknown("the check is not as it must be")
+            })
         }
     }
 

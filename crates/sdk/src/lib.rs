@@ -46,6 +46,7 @@ mod backoff;
 mod board;
 mod builder;
 mod check;
+pub mod checks;
 mod grpc_health;
 mod health;
 mod liveness;

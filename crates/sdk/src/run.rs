@@ -47,7 +47,7 @@ async fn verdict(check: &Check, runs: &mut JoinSet<Verdict>) -> Verdict {
         Ok(None) => Verdict::unknown("the check did not run"),
         Err(_) => {
             runs.abort_all();
-            Verdict::unhealthy(format!("timed out after {limit:?}"))
+            Check::timed_out(limit)
         }
     }
 }

@@ -14,6 +14,7 @@ use ward_proto::v1;
 #[derive(Clone, Debug)]
 pub struct Signal {
     pub(crate) wire: v1::SignalDeclaration,
+    handle: SignalHandle,
 }
 
 impl Signal {
@@ -25,6 +26,7 @@ impl Signal {
                 degraded: None,
                 unhealthy: None,
             },
+            handle: SignalHandle::default(),
         }
     }
 
@@ -40,6 +42,12 @@ impl Signal {
     pub fn unhealthy(mut self, raise: f64, clear: f64) -> Self {
         self.wire.unhealthy = Some(v1::SignalLevel { raise, clear });
         self
+    }
+
+    /// Where its value is set, also before anything has started. [`Reporter::signal`](crate::Reporter::signal) finds
+    /// the same by name.
+    pub fn handle(&self) -> SignalHandle {
+        self.handle.clone()
     }
 }
 

@@ -1,0 +1,87 @@
+//! Which certificate authorities a check trusts, as a configuration of rustls.
+//!
+//! Always with the ring provider, said explicitly: a program may have several, and which one is its default is not this
+//! crate's to decide.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::WebPkiServerVerifier,
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use ward_proto::Invalid;
+
+/// Authorities to trust.
+#[derive(Clone, Debug)]
+pub(crate) struct Trust {
+    roots: Arc<RootCertStore>,
+}
+
+impl Trust {
+    /// Those in `pem`; without it the system's, whose files are read here.
+    pub(crate) fn new(pem: Option<&[u8]>) -> Result<Self, Invalid> {
+        let mut roots = RootCertStore::empty();
+        match pem {
+            Some(pem) => {
+                for certificate in certificates(pem).map_err(|fault| Invalid::new("ca", fault))? {
+                    let added = roots.add(certificate);
+                    added.map_err(|error| Invalid::new("ca", format!("cannot be used: {error}")))?;
+                }
+            }
+            None => {
+                // Single files that cannot be read are no reason to trust none of the others.
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                if roots.is_empty() {
+                    let fault =
+                        "must be given: this system has no certificate authorities (package ca-certificates)";
+                    return Err(Invalid::new("ca", fault));
+                }
+            }
+        }
+        Ok(Self {
+            roots: Arc::new(roots),
+        })
+    }
+
+    /// Nobody: for a client that has no use for TLS, and need not read the system's files.
+    #[cfg(feature = "http")]
+    pub(crate) fn nobody() -> Self {
+        Self {
+            roots: Arc::new(RootCertStore::empty()),
+        }
+    }
+
+    pub(crate) fn provider() -> Arc<CryptoProvider> {
+        Arc::new(ring::default_provider())
+    }
+
+    /// For a client that lets nobody pass whom it does not trust.
+    #[cfg(feature = "http")]
+    pub(crate) fn client(&self) -> ClientConfig {
+        ClientConfig::builder_with_provider(Self::provider())
+            .with_safe_default_protocol_versions()
+            .expect("ring has the default versions of TLS")
+            .with_root_certificates(Arc::clone(&self.roots))
+            .with_no_client_auth()
+    }
+
+    /// What such a client asks about a certificate.
+    #[cfg(feature = "certificate")]
+    pub(crate) fn verifier(&self) -> Arc<WebPkiServerVerifier> {
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), Self::provider())
+            .build()
+            .expect("there are roots")
+    }
+}
+
+/// All certificates in `pem`, at least one; what else is in it is passed over.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match all {
+        Ok(all) if all.is_empty() => Err("has no certificate in PEM (-----BEGIN CERTIFICATE-----)".into()),
+        Ok(all) => Ok(all),
+        Err(error) => Err(format!("is not PEM: {error}")),
+    }
+}
