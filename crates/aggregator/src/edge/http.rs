@@ -5,6 +5,7 @@
 //! Everything that is decided or asked is decided and asked as gRPC does it, in the modules beside this one; here are
 //! the words of HTTP only.
 
+mod badge;
 mod health;
 mod near;
 mod openapi;
@@ -13,6 +14,7 @@ mod probes;
 mod problem;
 mod segments;
 mod services;
+mod statuspage;
 mod system;
 mod view;
 pub(crate) mod watch;
@@ -43,6 +45,8 @@ pub(crate) fn router(edge: Shared, listeners: Listeners) -> Router {
         .merge(system::routes())
         .merge(services::routes())
         .merge(watch::routes())
+        .merge(statuspage::routes())
+        .merge(badge::routes())
         .split_for_parts();
     described
         .merge(openapi::route(openapi::finish(description)))
