@@ -78,6 +78,8 @@ impl Aggregator {
 
     /// The value of a metric without labels.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
+        // reqwest makes no client without, for plain HTTP neither. Any test may have been the first.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let text = reqwest::get(format!("http://{}/metrics", self.http))
             .await
             .unwrap()
