@@ -10,7 +10,7 @@ use clap_complete::Shell;
 
 use crate::{
     Exit, Failure, aggregator, check, config, demo, explain, forget, maintenance, output::Out, report,
-    status, watch,
+    status, top, watch,
 };
 
 /// Keeps systems of services up and tells the truth about them.
@@ -26,6 +26,7 @@ use crate::{
   ward demo                      run a small shop of real services to break and mend
   ward demo break bank --how slow
   ward watch                     see what follows, as it happens
+  ward top                       the same on a whole screen
   ward explain storefront        and why
   ward status; echo $?           0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 nobody answers,
                                64 usage, 70 any other failure")]
@@ -75,6 +76,8 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     /// Tell changes as they happen
     Watch(watch::WatchArgs),
+    /// Follow the system on a whole screen
+    Top(top::TopArgs),
     /// Show why the system, or one service, is as it is
     Explain(explain::ExplainArgs),
     /// Ask whether a server is well, by grpc.health.v1 or HTTP

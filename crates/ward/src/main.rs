@@ -18,6 +18,7 @@ mod operator;
 mod output;
 mod report;
 mod status;
+mod top;
 mod typed;
 mod watch;
 
@@ -52,6 +53,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Aggregator(args) => aggregator::run(args, out).await,
             Command::Status(args) => status::run(args, out).await,
             Command::Watch(args) => watch::run(args).await,
+            Command::Top(args) => top::run(args).await,
             Command::Explain(args) => explain::run(args, out).await,
             Command::Check(args) => Ok(check::run(args, out).await),
             Command::Report(args) => report::run(*args, out).await,

@@ -14,7 +14,7 @@ use std::{
     io::{self, BufRead, IsTerminal, Read, Write},
 };
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -23,7 +23,7 @@ use crate::Failure;
 
 pub(crate) use escape::Escaped;
 pub(crate) use json::Cursor;
-pub(crate) use style::{BOLD, DIM, colour, paint, word};
+pub(crate) use style::{BOLD, DIM, colour, paint, screen_colour, word};
 pub(crate) use table::Table;
 pub(crate) use time::{Times, span};
 
@@ -118,6 +118,11 @@ impl Out {
             .read_line(&mut answer)
             .context("read the answer")?;
         Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Whether colour is wanted on standard output.
+    pub(crate) fn colours() -> bool {
+        AutoStream::choice(&io::stdout()) != ColorChoice::Never
     }
 
     /// The width that data should keep to; `None` where it is read by a program.

@@ -4,6 +4,7 @@ mod service;
 mod system;
 
 pub(crate) use service::number;
+pub(crate) use system::{counts, doubt, why};
 
 use clap::Args;
 use serde::Serialize;

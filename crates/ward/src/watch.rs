@@ -27,7 +27,7 @@ use ward_sdk::watch::{Error, Event, Level, Update, Watcher};
 
 use crate::{
     Exit, Failure,
-    client::{Client, ClientArgs},
+    client::{Client, ClientArgs, Server},
     failure::root,
     near,
     output::{Escaped, Format, Out, Reader, Times},
@@ -162,7 +162,7 @@ impl Told {
         match event {
             Event::Update(update) => self.update(&update),
             Event::Bookmark { .. } => Ok(Reader::There),
-            Event::Lost { error } if !self.any => Err(self.never_reached(&error)),
+            Event::Lost { error } if !self.any => Err(never_reached(&self.args.client.server, &error)),
             Event::Lost { error } => {
                 let why = chain(&error);
                 self.out
@@ -234,22 +234,21 @@ impl Told {
             Format::Text => Ok(Reader::There),
         }
     }
+}
 
-    fn never_reached(&self, error: &Error) -> Failure {
-        match error {
-            Error::Call(status) if status.code() == tonic::Code::Unimplemented => self
-                .args
-                .client
-                .server
-                .unreachable("what answers there is no Ward aggregator"),
-            Error::Connect(error) => self.args.client.server.unreachable(root(error)),
-            error => self.args.client.server.unreachable(chain(error)),
+/// The first connection failed: the address is wrong, or nobody is there.
+pub(crate) fn never_reached(server: &Server, error: &Error) -> Failure {
+    match error {
+        Error::Call(status) if status.code() == tonic::Code::Unimplemented => {
+            server.unreachable("what answers there is no Ward aggregator")
         }
+        Error::Connect(error) => server.unreachable(root(error)),
+        error => server.unreachable(chain(error)),
     }
 }
 
 /// An error and its innermost reason on one line.
-fn chain(error: &Error) -> String {
+pub(crate) fn chain(error: &Error) -> String {
     match error {
         Error::Connect(error) => root(error),
         Error::Call(status) if std::error::Error::source(&**status).is_some() => root(&**status),

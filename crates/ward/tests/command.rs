@@ -14,10 +14,14 @@ mod operate;
 mod report;
 #[path = "command/run.rs"]
 mod run;
+#[path = "command/screen.rs"]
+mod screen;
 #[path = "command/servers.rs"]
 mod servers;
 #[path = "command/terminal.rs"]
 mod terminal;
+#[path = "command/top.rs"]
+mod top;
 
 use std::{io::Write, net::TcpListener, time::Duration};
 
@@ -40,6 +44,8 @@ fn mistakes_end_with_64_and_say_so_on_standard_error() {
         &["watch", "--level", "deep"],
         &["watch", "--least-severity", "ill"],
         &["explain", "--unknown"],
+        &["top", "--least-severity", "ill"],
+        &["top", "Bank"],
         &["demo", "--grpc", "0.0.0.0:0"],
         &["demo", "--http", "[::]:0"],
         &["demo", "break", "bank"],
@@ -98,6 +104,7 @@ fn help_has_examples_and_is_no_mistake() {
         "aggregator",
         "status",
         "watch",
+        "top",
         "explain",
         "check",
         "completions",

@@ -40,6 +40,17 @@ pub(crate) fn colour(status: Status) -> Color {
     }
 }
 
+/// The colour of a status on a whole screen.
+pub(crate) fn screen_colour(status: Status) -> ratatui::style::Color {
+    use ratatui::style::Color;
+    match status {
+        Status::Healthy => Color::Green,
+        Status::Unknown => Color::Magenta,
+        Status::Degraded => Color::Yellow,
+        Status::Unhealthy => Color::Red,
+    }
+}
+
 impl<T: fmt::Display> fmt::Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;

@@ -19,6 +19,14 @@ impl Times {
         }
     }
 
+    /// The same place, seen from another moment.
+    pub(crate) fn seen_from(&self, now: Wall) -> Self {
+        Self {
+            now,
+            zone: self.zone.clone(),
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn utc(now: Wall) -> Self {
         Self {
@@ -42,14 +50,18 @@ impl Times {
 
     /// For columns: the time of day, or the date of what is a day away, and how long ago.
     pub(crate) fn brief(&self, then: Wall) -> String {
+        format!("{} ({})", self.short(then), self.ago(then))
+    }
+
+    /// The time of day, or the date of what is a day away.
+    pub(crate) fn short(&self, then: Wall) -> String {
         let moment = self.moment(then);
         let day_away = self.now.0.saturating_sub(then.0).unsigned_abs() >= 86_400_000;
-        let brief = match moment.split_once(' ') {
-            Some((date, _)) if day_away => date,
-            Some((_, time)) => time,
-            None => &moment,
-        };
-        format!("{brief} ({})", self.ago(then))
+        match moment.split_once(' ') {
+            Some((date, _)) if day_away => date.to_owned(),
+            Some((_, time)) => time.to_owned(),
+            None => moment,
+        }
     }
 
     /// How long ago, in the two largest units. Clocks differ: what is yet to come was just now.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ward_model::{Condition, Name, ObserverState, ServiceState, Wall};
+use ward_model::{Condition, Name, ObserverState, ServiceCounts, ServiceState, Wall};
 
 use super::System;
 use crate::output::{BOLD, DIM, Escaped, Table, Times, colour, paint, span, word};
@@ -43,7 +43,19 @@ fn header(seen: &System, times: &Times) -> String {
     {
         line_of(&mut text, &line);
     }
-    let counts = system.services;
+    line_of(&mut text, &counts(&system.services));
+    let uptime = span(i64::try_from(seen.uptime_ms).unwrap_or(i64::MAX));
+    let aggregator = format!(
+        "aggregator {} at {}, up {uptime}",
+        Escaped(&seen.version),
+        seen.server
+    );
+    line_of(&mut text, &paint(DIM, aggregator).to_string());
+    text
+}
+
+/// How many services are in which state.
+pub(crate) fn counts(counts: &ServiceCounts) -> String {
     let parts = [
         (counts.healthy, "healthy"),
         (counts.unknown, "unknown"),
@@ -57,15 +69,7 @@ fn header(seen: &System, times: &Times) -> String {
     let parts = parts.collect::<Vec<_>>().join(", ");
     let services = if counts.total == 1 { "service" } else { "services" };
     let colon = if parts.is_empty() { "" } else { ": " };
-    line_of(&mut text, &format!("{} {services}{colon}{parts}", counts.total));
-    let uptime = span(i64::try_from(seen.uptime_ms).unwrap_or(i64::MAX));
-    let aggregator = format!(
-        "aggregator {} at {}, up {uptime}",
-        Escaped(&seen.version),
-        seen.server
-    );
-    line_of(&mut text, &paint(DIM, aggregator).to_string());
-    text
+    format!("{} {services}{colon}{parts}", counts.total)
 }
 
 /// `name is status for so long, since then`.
@@ -79,7 +83,7 @@ pub(super) fn verdict(name: &str, condition: &Condition, times: &Times) -> Strin
 }
 
 /// Reason and message, where there is something to explain.
-pub(super) fn why(condition: &Condition) -> Option<String> {
+pub(crate) fn why(condition: &Condition) -> Option<String> {
     let told = condition.status.is_bad() || !condition.message.is_empty();
     told.then(|| match condition.message.as_str() {
         "" => condition.reason.to_string(),
@@ -94,7 +98,7 @@ pub(super) fn causes(causes: &[Name]) -> Option<String> {
 }
 
 /// How far the observer doubts itself, where that says something about the verdict.
-fn doubt(observer: &ObserverState) -> Option<String> {
+pub(crate) fn doubt(observer: &ObserverState) -> Option<String> {
     let ObserverState {
         score,
         degraded_view,

@@ -160,8 +160,17 @@ impl Aggregator {
 
     /// As a crash and a supervisor would: the same ports, the same data.
     pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
+    }
+
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// On the ports and the data of the one that was killed.
+    pub(crate) fn restart(&mut self) {
         self.child = Self::spawn(&self.data, &self.grpc, &self.http);
         self.listening();
     }
