@@ -6,12 +6,14 @@
 
 use std::{
     fmt,
+    fs::OpenOptions,
     io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -37,6 +39,7 @@ pub(crate) struct Display {
     keys: Box<dyn Write + Send>,
     seen: Arc<Seen>,
     hung: Arc<AtomicBool>,
+    reader: Option<JoinHandle<()>>,
 }
 
 struct Seen {
@@ -73,12 +76,13 @@ impl Display {
             changed: Condvar::new(),
         });
         let hung = Arc::new(AtomicBool::new(false));
-        read(
+        let reader = read(
             pair.master.try_clone_reader().unwrap(),
             Arc::clone(&seen),
             Arc::clone(&hung),
         );
         Self {
+            reader: Some(reader),
             keys: pair.master.take_writer().unwrap(),
             master: pair.master,
             _slave: pair.slave,
@@ -153,9 +157,17 @@ impl Display {
         self.master.resize(pty_size((columns, rows))).unwrap();
     }
 
-    /// Takes no more text from here on, as a connection that hangs.
-    pub(crate) fn hang(&self) {
+    /// Takes no more text from here on, as a connection that hangs: nobody reads, and what is kept for them is full.
+    pub(crate) fn hang(&mut self) {
         self.hung.store(true, Relaxed);
+        let mut filler = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(self.master.tty_name().unwrap())
+            .unwrap();
+        filler.write_all(b".").unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        while filler.write(&[b'.'; 256]).is_ok() {}
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -205,7 +217,7 @@ fn pty_size((cols, rows): Size) -> PtySize {
     }
 }
 
-fn read(mut terminal: Box<dyn Read + Send>, seen: Arc<Seen>, hung: Arc<AtomicBool>) {
+fn read(mut terminal: Box<dyn Read + Send>, seen: Arc<Seen>, hung: Arc<AtomicBool>) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut bytes = [0; 4096];
         loop {
@@ -221,7 +233,7 @@ fn read(mut terminal: Box<dyn Read + Send>, seen: Arc<Seen>, hung: Arc<AtomicBoo
                 }
             }
         }
-    });
+    })
 }
 
 impl Drop for Display {

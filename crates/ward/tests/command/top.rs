@@ -165,6 +165,11 @@ async fn what_is_open_is_asked_for_again_when_it_changes() {
     terminal.sees_order(&["storefront", "bank"]);
     terminal.press("j\r");
     terminal.sees_row(&["check ledger", "healthy"]);
+    // Of no concern to the service as a whole.
+    aggregator
+        .report(&[("bank", v1::Status::Healthy, "ink for a week", &[])])
+        .await;
+    terminal.sees_row(&["check ledger", "healthy", "ink for a week"]);
     let message = "out of ink";
     aggregator
         .report(&[("bank", v1::Status::Degraded, message, &[])])
@@ -250,8 +255,6 @@ async fn a_terminal_that_hangs_keeps_nobody_from_ending_it() {
     let mut terminal = top(&aggregator, (200, 60));
     terminal.sees("system is healthy");
     terminal.hang();
-    // More than a terminal takes by itself.
-    terminal.press(&"\x0c".repeat(40));
     terminal.signal(Signal::SIGTERM);
     assert_eq!(terminal.ended(), 0);
     assert!(terminal.is_cooked());
@@ -310,7 +313,11 @@ async fn colour_is_for_those_who_want_it() {
         let mut cells = cells.filter_map(|(row, column)| screen.cell(row, column));
         cells.any(|cell| cell.fgcolor() != Color::Default || cell.bgcolor() != Color::Default)
     };
-    for (variables, expected) in [(&[] as &[_], true), (&[("NO_COLOR", "1")], false)] {
+    for (variables, expected) in [
+        (&[] as &[_], true),
+        (&[("NO_COLOR", "1")], false),
+        (&[("CLICOLOR", "0")], false),
+    ] {
         let mut terminal = Display::ward((80, 24), &["top", "--server", &aggregator.grpc], variables);
         terminal.sees("system is unhealthy");
         terminal.sees_order(&["storefront", "bank", "payments"]);

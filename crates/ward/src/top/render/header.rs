@@ -152,7 +152,10 @@ fn verdict(system: &SystemState, stale: bool, times: &Times) -> Vec<Piece> {
 fn causes(system: &SystemState) -> Option<Head> {
     let names = |names: &[Name]| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
     let causes = &system.causes;
-    let word = if causes.len() == 1 { "cause" } else { "causes" };
+    let word = match causes.len() {
+        1 => "cause".to_owned(),
+        count => format!("{count} causes"),
+    };
     let mut pieces = Vec::new();
     if !causes.is_empty() {
         pieces.push((format!("  {word}: "), Tone::Plain));
