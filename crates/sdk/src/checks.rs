@@ -15,7 +15,7 @@
 //! ```
 //!
 //! What a builder was given and cannot work with (a URL that is none, a certificate that cannot be read) is told by
-//! [`Builder::start`](crate::Builder::start), not by a check that fails for ever. A [`subject`](Check::subject) is the name
+//! [`Builder::start`](crate::Builder::start), not by a check that fails for ever. A [`subject`](crate::Check::subject) is the name
 //! of a service, which no address tells, so that it is left to the user.
 //!
 //! No message, `Debug` output or log shows a secret that a check was given: URLs are cut to host and port, headers to
@@ -26,7 +26,6 @@
 //! was not made: what they have in common is that they are a [`Check`].
 //!
 //! [`Check`]: crate::Check
-//! [`Check::subject`]: crate::Check::subject
 
 mod flight;
 mod grpc;

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, RootCertStore,
-    client::WebPkiServerVerifier,
+    RootCertStore,
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, pem::PemObject as _},
 };
@@ -59,8 +58,8 @@ impl Trust {
 
     /// For a client that lets nobody pass whom it does not trust.
     #[cfg(feature = "http")]
-    pub(crate) fn client(&self) -> ClientConfig {
-        ClientConfig::builder_with_provider(Self::provider())
+    pub(crate) fn client(&self) -> rustls::ClientConfig {
+        rustls::ClientConfig::builder_with_provider(Self::provider())
             .with_safe_default_protocol_versions()
             .expect("ring has the default versions of TLS")
             .with_root_certificates(Arc::clone(&self.roots))
@@ -69,8 +68,8 @@ impl Trust {
 
     /// What such a client asks about a certificate.
     #[cfg(feature = "certificate")]
-    pub(crate) fn verifier(&self) -> Arc<WebPkiServerVerifier> {
-        WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), Self::provider())
+    pub(crate) fn verifier(&self) -> Arc<rustls::client::WebPkiServerVerifier> {
+        rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), Self::provider())
             .build()
             .expect("there are roots")
     }

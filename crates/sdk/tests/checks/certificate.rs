@@ -51,7 +51,7 @@ fn issue(issuer: &Issuer, ends_in_days: i64) -> (CertificateDer<'static>, Privat
 }
 
 fn in_days(days: i64) -> (i32, u8, u8) {
-    let date = jiff::Zoned::now().date() + jiff::Span::new().days(days);
+    let date = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date() + jiff::Span::new().days(days);
     let small = |part: i8| u8::try_from(part).unwrap();
     (i32::from(date.year()), small(date.month()), small(date.day()))
 }
