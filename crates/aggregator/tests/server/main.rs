@@ -7,6 +7,7 @@ mod configuration;
 mod harness;
 mod http;
 mod life;
+mod pages;
 mod query;
 mod report;
 mod sse;

@@ -4,16 +4,22 @@
 //! component of which nothing is known has a `partial_outage`, and a system of which nothing is known is `major`. The
 //! text says that it is unknown. Incidents are always none: Ward has causes, which `/api/v1/explain` tells.
 
+mod shape;
+
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{RawQuery, State},
     http::{HeaderName, header},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use ward_model::{Maintenance, ServiceState, Status, SystemState, Wall};
+use ward_model::{Maintenance, Name, ServiceState, Status, SystemState};
 
+use self::shape::{
+    Component, ComponentStatus, Components, Incidents, Indicator, Page, PageStatus, Scheduled,
+    ScheduledMaintenances, StatusPage, Summary,
+};
 use super::{App, parameters::Parameters, problem::Problem, view::rfc3339};
 use crate::edge::{
     Edge,
@@ -30,133 +36,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(components))
         .routes(routes!(incidents))
         .routes(routes!(scheduled_maintenances))
-}
-
-/// Whose page it is.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct Page {
-    id: &'static str,
-    name: &'static str,
-    url: &'static str,
-    time_zone: &'static str,
-    /// When the verdict about the system changed last.
-    updated_at: String,
-}
-
-/// How bad it is as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Indicator {
-    /// Healthy.
-    None,
-    /// Degraded.
-    Minor,
-    /// Unknown.
-    Major,
-    /// Unhealthy.
-    Critical,
-}
-
-/// The verdict about the system.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct PageStatus {
-    indicator: Indicator,
-    #[schema(example = "All systems operational")]
-    description: String,
-}
-
-/// How bad one component is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum ComponentStatus {
-    /// Healthy.
-    Operational,
-    /// Degraded.
-    DegradedPerformance,
-    /// Unknown.
-    PartialOutage,
-    /// Unhealthy.
-    MajorOutage,
-    /// Somebody works on it, however it is.
-    UnderMaintenance,
-}
-
-/// One service.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct Component {
-    /// The name of the service.
-    id: String,
-    name: String,
-    status: ComponentStatus,
-    /// Since when the status holds; Ward keeps no other date of a service.
-    created_at: String,
-    updated_at: String,
-    /// By name, from 1.
-    position: usize,
-    /// Why it is as it is; null while operational.
-    description: Option<String>,
-    showcase: bool,
-    group: bool,
-    group_id: Option<String>,
-    page_id: &'static str,
-    only_show_if_degraded: bool,
-}
-
-/// Work on a service, under way or to come.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct Scheduled {
-    /// The service and when it begins.
-    id: String,
-    /// Why.
-    name: String,
-    #[schema(pattern = "^(scheduled|in_progress)$")]
-    status: &'static str,
-    impact: &'static str,
-    scheduled_for: String,
-    /// Null while open-ended.
-    scheduled_until: Option<String>,
-    page_id: &'static str,
-    /// Always none.
-    #[schema(value_type = Vec<Object>, max_items = 0)]
-    incident_updates: [(); 0],
-    components: Vec<Component>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Summary {
-    page: Page,
-    status: PageStatus,
-    components: Vec<Component>,
-    /// Always none.
-    #[schema(value_type = Vec<Object>, max_items = 0)]
-    incidents: [(); 0],
-    scheduled_maintenances: Vec<Scheduled>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct StatusPage {
-    page: Page,
-    status: PageStatus,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Components {
-    page: Page,
-    components: Vec<Component>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Incidents {
-    page: Page,
-    /// Always none.
-    #[schema(value_type = Vec<Object>, max_items = 0)]
-    incidents: [(); 0],
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct ScheduledMaintenances {
-    page: Page,
-    scheduled_maintenances: Vec<Scheduled>,
 }
 
 /// Everything in the shape of Statuspage.
@@ -210,7 +89,7 @@ async fn incidents(State(app): State<App>, RawQuery(query): RawQuery) -> Answer<
 
 /// Maintenance in the shape of Statuspage.
 #[utoipa::path(get, path = "/api/v2/scheduled-maintenances.json", tag = "pages",
-    responses((status = 200, description = "Page and maintenance under way.", body = ScheduledMaintenances)))]
+    responses((status = 200, description = "Page, and maintenance under way and to come.", body = ScheduledMaintenances)))]
 async fn scheduled_maintenances(
     State(app): State<App>,
     RawQuery(query): RawQuery,
@@ -230,6 +109,8 @@ fn answer<T>(body: T) -> ([(HeaderName, &'static str); 1], Json<T>) {
 struct Known {
     system: SystemState,
     services: Vec<ServiceState>,
+    /// By the windows of the configuration, the nearest first.
+    upcoming: Arc<Vec<Maintenance>>,
 }
 
 impl Known {
@@ -237,7 +118,12 @@ impl Known {
         Parameters::strict(query, &[]).finish()?;
         let (_, system) = ask::system(edge).await?;
         let services = all(edge).await?;
-        Ok(Self { system, services })
+        let upcoming = edge.upcoming.load_full();
+        Ok(Self {
+            system,
+            services,
+            upcoming,
+        })
     }
 
     fn components(&self) -> Vec<Component> {
@@ -248,13 +134,25 @@ impl Known {
     }
 
     fn scheduled(&self) -> Vec<Scheduled> {
-        let numbered = self.services.iter().enumerate();
-        numbered
-            .filter_map(|(index, service)| {
-                let maintenance = service.maintenance.as_ref()?;
-                Some(under_way(maintenance, component(index + 1, service)))
-            })
+        let under_way = self
+            .services
+            .iter()
+            .filter_map(|service| service.maintenance.as_ref());
+        let under_way = under_way.map(|maintenance| ("in_progress", maintenance));
+        let to_come = self.upcoming.iter().map(|maintenance| ("scheduled", maintenance));
+        under_way
+            .chain(to_come)
+            .map(|(status, maintenance)| scheduled(status, maintenance, self.component(&maintenance.service)))
             .collect()
+    }
+
+    fn component(&self, name: &Name) -> Option<Component> {
+        // In the order of their names.
+        let index = self
+            .services
+            .binary_search_by(|service| service.name.cmp(name))
+            .ok()?;
+        Some(component(index + 1, &self.services[index]))
     }
 }
 
@@ -335,7 +233,7 @@ fn component(position: usize, service: &ServiceState) -> Component {
     }
 }
 
-fn under_way(maintenance: &Maintenance, component: Component) -> Scheduled {
+fn scheduled(status: &'static str, maintenance: &Maintenance, component: Option<Component>) -> Scheduled {
     let Maintenance {
         service,
         why,
@@ -346,19 +244,19 @@ fn under_way(maintenance: &Maintenance, component: Component) -> Scheduled {
     Scheduled {
         id: format!("{service}-{}", start.0),
         name: format!("{service}: {why}"),
-        status: "in_progress",
+        status,
         impact: "maintenance",
         scheduled_for: rfc3339(*start),
-        scheduled_until: end.map(|end: Wall| rfc3339(end)),
+        scheduled_until: end.map(rfc3339),
         page_id: "ward",
         incident_updates: [],
-        components: vec![component],
+        components: component.into_iter().collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ward_model::{Condition, Reason};
+    use ward_model::{Condition, Reason, Wall};
 
     use super::*;
 
