@@ -189,12 +189,13 @@ impl App {
         if keeper.look(&edge).await.is_err() {
             tracing::error!("planned maintenance is not started: the decision has failed");
         }
+        let router = edge::http::router(edge.clone(), listeners, config.http_limits, &config.cors_origins);
         let app = Self {
             grpc_addr,
             http_addr,
             decider: decider_loop,
             grpc: serve_grpc(grpc, &edge, config.debug),
-            http: serve_http(http, edge::http::router(edge.clone(), listeners), config.debug),
+            http: serve_http(http, router, config.debug),
             stalls: tokio::spawn(end_stalled(edge.clone())),
             standard: tokio::spawn(edge::follow(edge.clone())),
             maintenance: tokio::spawn(keeper.run(edge.clone())),

@@ -9,6 +9,8 @@ use ward_chassis::Limits;
 use ward_config::{Aggregator, Errors, Service, Settings, Source};
 use ward_model::Name;
 
+use crate::HttpLimits;
+
 /// How one aggregator is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -32,6 +34,8 @@ pub struct Config {
     pub source: Option<Source>,
     /// What one peer may cost.
     pub limits: Limits,
+    /// What one client of HTTP may cost.
+    pub http_limits: HttpLimits,
     /// How the engine judges.
     pub engine: ward_engine::Config,
     /// A watcher hears something at least this often.
@@ -98,6 +102,7 @@ impl From<Settings> for Config {
             services: settings.services,
             source: None,
             limits: Limits::default(),
+            http_limits: HttpLimits::default(),
             engine: ward_engine::Config::default(),
             bookmark_every: Duration::from_secs(10),
             stall_after: Duration::from_secs(60),

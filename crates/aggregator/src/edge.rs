@@ -6,6 +6,7 @@
 mod ask;
 mod closing;
 mod codec;
+mod command;
 mod failure;
 pub(crate) mod grpc;
 pub(crate) mod http;
@@ -25,6 +26,7 @@ use ward_model::Maintenance;
 use crate::{decider::Decider, hub::Hub, metrics::Metrics, reload::Reloader};
 
 pub(crate) use closing::Closings;
+pub use http::{HttpLimits, Rate};
 pub(crate) use report::Streams;
 #[cfg(test)]
 pub(crate) use report::report;

@@ -14,5 +14,6 @@ mod reload;
 
 pub use app::{App, RunError, StartError, run};
 pub use config::Config;
+pub use edge::{HttpLimits, Rate};
 pub use reload::{ReloadError, Reloaded};
 pub use ward_config::{GRPC_PORT, HTTP_PORT};

@@ -59,6 +59,7 @@ pub(crate) struct Metrics {
     reports: Family<Label, Counter>,
     rejections: Family<Label, Counter>,
     requests: Family<Labels, Counter>,
+    refused: Family<Label, Counter>,
     /// Bumped once for each message that carries beats, whatever their number.
     pub(crate) beats: Arc<AtomicU64>,
     /// Report streams open now.
@@ -89,6 +90,7 @@ impl Metrics {
             reports: Family::default(),
             rejections: Family::default(),
             requests: Family::default(),
+            refused: Family::default(),
             beats: Arc::default(),
             report_streams: Gauge::default(),
             stalled_watchers: Counter::default(),
@@ -119,6 +121,11 @@ impl Metrics {
             self.requests.clone(),
         );
         registry.register(
+            "ward_http_refused",
+            "HTTP requests refused without being looked at, by reason: rate, busy, origin, time",
+            self.refused.clone(),
+        );
+        registry.register(
             "ward_report_streams",
             "Report streams open now",
             self.report_streams.clone(),
@@ -143,6 +150,11 @@ impl Metrics {
     /// So many parts of reports were not taken.
     pub(crate) fn count_rejections(&self, code: &'static str, count: u64) {
         self.rejections.get_or_create(&[("code", code)]).inc_by(count);
+    }
+
+    /// One HTTP request was refused by a guard.
+    pub(crate) fn count_refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// One call was answered.

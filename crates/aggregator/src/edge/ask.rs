@@ -136,6 +136,34 @@ pub(super) async fn services(
     }
 }
 
+/// All services, each as `convert` makes it, in the order of their names.
+pub(super) async fn all<T: Send + 'static>(
+    edge: &Edge,
+    convert: impl Fn(ServiceState) -> T + Copy + Send + 'static,
+) -> Result<Vec<T>, Failure> {
+    let mut converted = Vec::new();
+    let mut after: Option<Name> = None;
+    loop {
+        let from = after.take();
+        let copy = move |engine: &Engine| {
+            let mut last = None;
+            let named = |service: ServiceState| {
+                last = Some(service.name.clone());
+                convert(service)
+            };
+            let portion: Vec<T> = engine.services(from.as_ref()).take(PORTION).map(named).collect();
+            (portion, last)
+        };
+        let (portion, last) = edge.decider.read(copy).await?;
+        let ended = portion.len() < PORTION;
+        converted.extend(portion);
+        after = last;
+        if ended {
+            return Ok(converted);
+        }
+    }
+}
+
 /// What was found, and behind which service there is more to look at.
 fn portion(
     engine: &Engine,

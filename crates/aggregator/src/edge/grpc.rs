@@ -28,7 +28,7 @@ use ward_proto::{
 use super::{
     Shared,
     codec::{RawCodec, WatchCodec},
-    operate, query, report, standard, watch,
+    command, query, report, standard, watch,
 };
 use crate::hub::Outgoing;
 
@@ -91,7 +91,11 @@ impl HealthService for Service {
         &self,
         request: Request<v1::ReportOnceRequest>,
     ) -> Result<Response<v1::ReportOnceResponse>, Status> {
-        Self::answered(report::report_once(&self.edge, request.into_inner()).await)
+        Self::answered(
+            report::report_once(&self.edge, request.into_inner())
+                .await
+                .map_err(Into::into),
+        )
     }
 
     async fn get_system(
@@ -126,28 +130,28 @@ impl HealthService for Service {
         &self,
         request: Request<v1::StartMaintenanceRequest>,
     ) -> Result<Response<v1::StartMaintenanceResponse>, Status> {
-        Self::answered(operate::start_maintenance(&self.edge, request.into_inner()).await)
+        Self::answered(command::start_maintenance(&self.edge, request.into_inner()).await)
     }
 
     async fn end_maintenance(
         &self,
         request: Request<v1::EndMaintenanceRequest>,
     ) -> Result<Response<v1::EndMaintenanceResponse>, Status> {
-        Self::answered(operate::end_maintenance(&self.edge, request.into_inner()).await)
+        Self::answered(command::end_maintenance(&self.edge, request.into_inner()).await)
     }
 
     async fn list_maintenance(
         &self,
         _request: Request<v1::ListMaintenanceRequest>,
     ) -> Result<Response<v1::ListMaintenanceResponse>, Status> {
-        Self::answered(operate::list_maintenance(&self.edge).await)
+        Self::answered(command::list_maintenance(&self.edge).await)
     }
 
     async fn forget(
         &self,
         request: Request<v1::ForgetRequest>,
     ) -> Result<Response<v1::ForgetResponse>, Status> {
-        Self::answered(operate::forget(&self.edge, request.into_inner()).await)
+        Self::answered(command::forget(&self.edge, request.into_inner()).await)
     }
 }
 

@@ -6,91 +6,135 @@
 //! the words of HTTP only.
 
 mod badge;
+mod body;
+mod guard;
 mod health;
+mod held;
+mod inadarei;
+mod limits;
+mod maintenance;
 mod near;
+mod negotiate;
+mod object;
 mod openapi;
+mod pages;
 mod parameters;
 mod probes;
 mod problem;
+mod report;
 mod segments;
 mod services;
+mod span;
 mod statuspage;
 mod system;
 mod view;
 pub(crate) mod watch;
 
+use std::sync::Arc;
+
 use axum::{
-    Json, Router,
+    Router,
     extract::State,
-    http::{StatusCode, Uri, header},
-    response::{IntoResponse, Response},
-    routing::get,
+    http::{Method, StatusCode, Uri},
+    middleware::{from_fn, from_fn_with_state},
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use self::{health::Health, problem::Problem};
-use super::{Shared, failure::Failure};
-use crate::metrics::{CONTENT_TYPE, Listeners};
+use self::{guard::Guard, near::near, problem::Problem};
+use super::Shared;
+use crate::metrics::Listeners;
+
+pub use limits::{HttpLimits, Rate};
 
 /// What every handler has in hand.
 #[derive(Clone)]
 struct App {
     edge: Shared,
     listeners: Listeners,
+    guard: Arc<Guard>,
+    /// Every path there is, for those who miss one.
+    paths: Arc<[String]>,
 }
 
-/// What an HTTP connection is served with.
-pub(crate) fn router(edge: Shared, listeners: Listeners) -> Router {
-    let (described, description) = OpenApiRouter::with_openapi(openapi::begin())
-        .merge(system::routes())
-        .merge(services::routes())
-        .merge(watch::routes())
-        .merge(statuspage::routes())
-        .merge(badge::routes())
-        .split_for_parts();
-    described
-        .merge(openapi::route(openapi::finish(description)))
-        .merge(probes::routes())
-        .route("/health", get(health))
-        .route("/metrics", get(metrics))
+/// What an HTTP connection is served with. Pages of `origins` may use it from a browser.
+pub(crate) fn router(edge: Shared, listeners: Listeners, limits: HttpLimits, origins: &[String]) -> Router {
+    let guard = Arc::new(Guard::new(limits, origins));
+    let description = openapi::finish(described().to_openapi());
+    let app = App {
+        edge,
+        listeners,
+        paths: description.paths.paths.keys().cloned().collect(),
+        guard,
+    };
+    let cors = app.guard.cors();
+    let router = guarded(&app)
+        .merge(openapi::route(description))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
-        .with_state(App { edge, listeners })
-}
-
-async fn health(State(app): State<App>) -> Response {
-    match Health::of(&app.edge).await {
-        Ok(health) => {
-            let code = if health.is_serving() {
-                StatusCode::OK
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            };
-            (code, [(header::CACHE_CONTROL, "no-store")], Json(health)).into_response()
-        }
-        Err(unavailable) => Problem::from(Failure::from(unavailable)).into_response(),
+        .layer(from_fn_with_state(app.clone(), guard::all))
+        .with_state(app);
+    match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
     }
 }
 
-async fn metrics(State(app): State<App>) -> Response {
-    // Without the engine the rest is all the more of interest.
-    let figures = app.edge.decider.read(ward_engine::Engine::figures).await.ok();
-    match app.edge.metrics.encode(figures, &app.edge.hub, &app.listeners) {
-        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the metrics could not be written down");
-            Problem::from(Failure::Internal("the metrics could not be written down")).into_response()
-        }
-    }
+/// All paths that are described, without their guards.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::begin())
+        .merge(pages::index_route())
+        .merge(probes::routes())
+        .merge(health::routes())
+        .merge(pages::metrics_routes())
+        .merge(json_routes())
+        .merge(badge::routes())
+        .merge(watch::routes())
 }
 
-async fn unknown_path(uri: Uri) -> Problem {
+fn json_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(system::routes())
+        .merge(services::routes())
+        .merge(maintenance::routes())
+        .merge(report::routes())
+        .merge(statuspage::routes())
+}
+
+/// The same paths, each class behind its guards.
+fn guarded(app: &App) -> Router<App> {
+    let probe = from_fn_with_state(app.clone(), guard::probe);
+    let page = from_fn_with_state(app.clone(), guard::page);
+    let answer = from_fn_with_state(app.clone(), guard::answer);
+    let api = from_fn_with_state(app.clone(), guard::api);
+    let large = health::routes().merge(pages::metrics_routes());
+    let probes = probes::routes()
+        .merge(pages::index_route())
+        .merge(large.layer(page));
+    let answers = json_routes()
+        .layer(from_fn(guard::json_only))
+        .merge(badge::routes())
+        .layer(answer);
+    let api = answers.merge(watch::routes()).layer(api);
+    probes.layer(probe).merge(api).into()
+}
+
+async fn unknown_path(State(app): State<App>, uri: Uri) -> Problem {
     tracing::debug!(path = ?uri.path(), "an unknown path was asked for");
-    let detail = "there is /livez, /readyz, /startupz, /health and /metrics";
+    let near = near(uri.path().trim_end_matches('/'), app.paths.iter(), 1);
+    let meant = match near.as_slice() {
+        [path] => format!("did you mean {path}? "),
+        _ => String::new(),
+    };
+    let detail = format!("there is no such path: {meant}/api/openapi.json describes those there are");
     Problem::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", detail)
 }
 
-async fn unknown_method() -> Problem {
-    let detail = "there is GET and HEAD";
+async fn unknown_method(method: Method) -> Problem {
+    let asked = if method == Method::OPTIONS {
+        "no page of another origin may ask here"
+    } else {
+        "this path does not take this method"
+    };
+    let detail = format!("{asked}: the header Allow lists those it takes");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "NO_SUCH_METHOD", detail)
 }

@@ -37,11 +37,6 @@ pub(super) fn code(refusal: &Refusal) -> RejectionCode {
     }
 }
 
-/// How a refusal reads as the answer to a call.
-pub(super) fn status(refusal: &Refusal) -> Status {
-    Failure::from(refusal).into()
-}
-
 /// A field is not as it must be.
 pub(super) fn invalid(invalid: Invalid) -> Status {
     Failure::from(invalid).into()

@@ -170,7 +170,8 @@ async fn readiness_falls_first_and_is_told_while_others_still_finish() {
         }
     })
     .await;
-    assert_eq!(page["details"]["draining"], true, "{page}");
+    assert_eq!(page["checks"][1]["name"], "drain", "{page}");
+    assert_eq!(page["checks"][1]["ok"], false, "{page}");
     let report = timeout(SOON, stopping).await.unwrap().unwrap();
     assert!(report.is_clean(), "bounded: {report:?}");
 }

@@ -1,48 +1,78 @@
-//! `/health`: the system, as one page of JSON.
+//! `/health`: the system, as one page of JSON; also as `application/health+json` for who asks for that.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use ward_engine::Engine;
-use ward_model::{Condition, Mono, Name, ServiceState, Status, SystemState};
-
-use super::view::rfc3339;
-use crate::{
-    decider::Unavailable,
-    edge::{Edge, VERSION},
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use ward_model::{Condition, Mono, Name, ServiceState, SystemState};
 
-/// Services copied at once. Between two portions the engine goes on, so that a large page makes no tick late.
-const PORTION: usize = 500;
+use super::{
+    App,
+    inadarei::{self, HealthJson},
+    negotiate::best,
+    problem::Problem,
+    view::{Criticality, Status, rfc3339},
+};
+use crate::edge::{Edge, VERSION, ask, failure::Failure};
+
+const JSON: &str = "application/json";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(health))
+}
 
 /// The page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
-    status: Status,
-    timestamp: String,
-    service: &'static str,
-    version: &'static str,
-    uptime_seconds: f64,
-    reason: &'static str,
-    message: String,
-    since: String,
-    causes: Vec<Name>,
+    pub(super) status: Status,
+    #[schema(format = DateTime)]
+    pub(super) timestamp: String,
+    /// Always `ward`.
+    pub(super) service: &'static str,
+    /// The version of the aggregator.
+    pub(super) version: &'static str,
+    pub(super) uptime_seconds: f64,
+    /// Why, for machines.
+    pub(super) reason: &'static str,
+    /// Why, for people. May be empty.
+    pub(super) message: String,
+    /// Since when the status holds.
+    #[schema(format = DateTime)]
+    pub(super) since: String,
+    /// Root causes of a status that is not healthy.
+    #[schema(value_type = Vec<String>)]
+    pub(super) causes: Vec<Name>,
     /// Critical services of which nothing is known.
-    critical_unknown: Vec<Name>,
-    components: BTreeMap<Name, Component>,
+    #[schema(value_type = Vec<String>)]
+    pub(super) critical_unknown: Vec<Name>,
+    /// The services by their names.
+    #[schema(value_type = BTreeMap<String, Component>)]
+    pub(super) components: BTreeMap<Name, Component>,
 }
 
 /// One service on it.
-#[derive(Debug, Serialize)]
-struct Component {
-    status: Status,
-    reason: &'static str,
-    message: String,
-    since: String,
-    causes: Vec<Name>,
-    criticality: ward_model::Criticality,
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthComponent)]
+pub(super) struct Component {
+    pub(super) status: Status,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    #[schema(format = DateTime)]
+    pub(super) since: String,
+    #[schema(value_type = Vec<String>)]
+    pub(super) causes: Vec<Name>,
+    pub(super) criticality: Criticality,
+    /// Left out when it is not.
     #[serde(skip_serializing_if = "is_false")]
-    in_maintenance: bool,
+    #[schema(required = false)]
+    pub(super) in_maintenance: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -50,29 +80,49 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+/// The system and its services, for people and load balancers.
+///
+/// 200 while it is healthy or degraded and no critical service is unknown, 503 otherwise. With
+/// `Accept: application/health+json` in the words of draft-inadarei-api-health-check-06.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "pages",
+    responses(
+        (status = 200, description = "It works.", content(
+            (Health = "application/json"), (HealthJson = "application/health+json")
+        )),
+        (status = 503, description = "It does not, or too busy to say.", content(
+            (Health = "application/json"), (HealthJson = "application/health+json"), (Problem = "application/problem+json")
+        )),
+    )
+)]
+async fn health(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    let health = Health::of(&app.edge).await?;
+    let code = if health.is_serving() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    // What suits nobody is sent all the same: a probe that asks for text must not be told that all is ill.
+    let mut response = if best(&headers, &[JSON, inadarei::MEDIA]) == Some(inadarei::MEDIA) {
+        let kind = [(header::CONTENT_TYPE, inadarei::MEDIA)];
+        (code, kind, Json(HealthJson::from(health))).into_response()
+    } else {
+        (code, Json(health)).into_response()
+    };
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("Accept"));
+    Ok(response)
+}
+
 impl Health {
     /// Copies the page out of the engine.
-    pub(super) async fn of(edge: &Edge) -> Result<Self, Unavailable> {
-        let system = edge.decider.read(Engine::system).await?;
-        let mut components = BTreeMap::new();
-        loop {
-            let after = components
-                .last_key_value()
-                .map(|(name, _): (&Name, &Component)| name.clone());
-            let copy = move |engine: &Engine| {
-                engine
-                    .services(after.as_ref())
-                    .take(PORTION)
-                    .map(component)
-                    .collect::<Vec<_>>()
-            };
-            let portion = edge.decider.read(copy).await?;
-            let last = portion.len() < PORTION;
-            components.extend(portion);
-            if last {
-                return Ok(Self::new(edge, system, components));
-            }
-        }
+    async fn of(edge: &Edge) -> Result<Self, Failure> {
+        let (_, system) = ask::system(edge).await?;
+        let components = ask::all(edge, component).await?;
+        Ok(Self::new(edge, system, components.into_iter().collect()))
     }
 
     fn new(edge: &Edge, system: SystemState, components: BTreeMap<Name, Component>) -> Self {
@@ -83,7 +133,7 @@ impl Health {
             since,
         } = system.condition;
         Self {
-            status,
+            status: status.into(),
             timestamp: rfc3339(edge.clock.wall()),
             service: "ward",
             version: VERSION,
@@ -111,12 +161,12 @@ fn component(service: ServiceState) -> (Name, Component) {
         since,
     } = service.condition;
     let component = Component {
-        status,
+        status: status.into(),
         reason: reason.as_str(),
         message,
         since: rfc3339(since),
         causes: service.causes,
-        criticality: service.criticality,
+        criticality: service.criticality.into(),
         in_maintenance: service.maintenance.is_some(),
     };
     (service.name, component)

@@ -125,7 +125,7 @@ impl Parameters {
 }
 
 /// A name that was sent, harmless and short.
-fn shown(key: &str) -> String {
+pub(super) fn shown(key: &str) -> String {
     key.chars().filter(|c| c.is_ascii_graphic()).take(63).collect()
 }
 

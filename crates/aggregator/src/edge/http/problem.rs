@@ -6,8 +6,6 @@
 //! was not made: `type` is `about:blank`, which says that `title` and `status` mean what HTTP says, and `code` tells
 //! them apart.
 
-#![expect(dead_code, reason = "for paths with a body, which come next")]
-
 use std::time::Duration;
 
 use axum::{

@@ -11,6 +11,7 @@ use ward_model::{Criticality, Name, Status};
 
 use super::{
     App,
+    maintenance::{self, Forgotten},
     near::near,
     parameters::Parameters,
     problem::Problem,
@@ -27,7 +28,7 @@ use crate::edge::{
 /// Services on a page without being asked for more or fewer.
 const PAGE_DEFAULT: usize = 100;
 /// Where a list ends for its size; at least one is told.
-const LIST_BYTES: usize = 1 << 20;
+pub(super) const LIST_BYTES: usize = 1 << 20;
 /// Most names that are suggested for one that is not there.
 const SUGGESTED: usize = 3;
 
@@ -46,7 +47,7 @@ const CRITICALITIES: [(&str, Criticality); 3] = [
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
-        .routes(routes!(service))
+        .routes(routes!(service, forget))
         .routes(routes!(explain))
 }
 
@@ -160,7 +161,7 @@ fn wanted(query: Option<&str>) -> Result<(Filter, Option<Name>, usize), Problem>
 }
 
 /// Bytes of something as JSON.
-fn size<T: Serialize>(value: &T) -> usize {
+pub(super) fn size<T: Serialize>(value: &T) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -183,7 +184,7 @@ fn size<T: Serialize>(value: &T) -> usize {
     get,
     path = "/api/v1/services/{name}",
     tag = "services",
-    params(("name" = String, Path, description = "The service.", max_length = 63, example = "payments")),
+    params(("name" = String, Path, description = "The service.", max_length = 63, pattern = "^[a-z0-9.-]{1,63}$", example = "payments")),
     responses(
         (status = 200, description = "The service as it is now.", body = ServiceAnswer),
         (status = 404, description = "There is no such service.", body = Problem, content_type = "application/problem+json"),
@@ -208,13 +209,38 @@ async fn service(
     }))
 }
 
+/// Drops a service, with all its instances, that is lost for good.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/services/{name}",
+    tag = "services",
+    operation_id = "forget_service",
+    params(
+        ("name" = String, Path, description = "The service.", max_length = 63, pattern = "^[a-z0-9.-]{1,63}$", example = "payments"),
+        ("by" = String, Query, description = "Who does this.", min_length = 1, max_length = 128, pattern = "^[ -~]{1,128}$", example = "alice"),
+    ),
+    responses(
+        (status = 200, description = "It is forgotten.", body = Forgotten),
+        (status = 404, description = "There is no such service.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Some of it is still heard.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn forget(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Forgotten>, Problem> {
+    let by = maintenance::by(query.as_deref())?;
+    maintenance::forget(&app, &name, None, by).await
+}
+
 /// Why a service is as it is: the shortest chains to the root causes.
 #[utoipa::path(
     get,
     path = "/api/v1/services/{name}/explain",
     tag = "services",
     operation_id = "explain_service",
-    params(("name" = String, Path, description = "The service.", max_length = 63, example = "payments")),
+    params(("name" = String, Path, description = "The service.", max_length = 63, pattern = "^[a-z0-9.-]{1,63}$", example = "payments")),
     responses(
         (status = 200, description = "One chain for each root cause; none when healthy.", body = ExplainAnswer),
         (status = 404, description = "There is no such service.", body = Problem, content_type = "application/problem+json"),

@@ -16,8 +16,8 @@ use ward_model::Wall;
 use crate::hub;
 
 pub(super) use explain::Explanation;
-pub(super) use state::{InstanceState, ObserverState, ServiceState, SystemState};
-pub(super) use words::{Criticality, Status};
+pub(super) use state::{InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
+pub(super) use words::{CheckKind, Criticality, DependencyKind, Status};
 
 /// The place in the aggregator's history that an answer is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -3,7 +3,6 @@
 //! A shell script has nowhere to keep an incarnation, so it may leave it out. Which life is meant then is for the engine
 //! to see, at the moment it takes the report: asking it first would let two reports at once start two lives.
 
-use tonic::Status;
 use ward_engine::{Event, Reply};
 use ward_model::Incarnation;
 use ward_proto::{
@@ -12,15 +11,15 @@ use ward_proto::{
 };
 
 use super::{
-    super::{Edge, refusal},
+    super::{Edge, failure::Failure, refusal},
     answer::{past_bounds, registration, rejection},
 };
 
-/// Takes one report, or a last word. What is wrong as a whole is the status; what was left out stands in the answer.
+/// Takes one report, or a last word. What is wrong as a whole is the failure; what was left out stands in the answer.
 pub(in super::super) async fn report_once(
     edge: &Edge,
     request: v1::ReportOnceRequest,
-) -> Result<v1::ReportOnceResponse, Status> {
+) -> Result<v1::ReportOnceResponse, Failure> {
     edge.decider.count_ingress();
     let result = take_in(edge, request).await;
     if let Ok(response) = &result {
@@ -31,17 +30,17 @@ pub(in super::super) async fn report_once(
     result
 }
 
-async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::ReportOnceResponse, Status> {
+async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::ReportOnceResponse, Failure> {
     edge.metrics
         .count_report(if request.goodbye { "goodbye_once" } else { "once" });
     let hello = request
         .hello
-        .ok_or_else(|| refusal::invalid(Invalid::new("hello", "is missing, expected one")))?;
+        .ok_or_else(|| Invalid::new("hello", "is missing, expected one"))?;
     let anonymous = hello.incarnation.is_empty();
     let Converted {
         value: hello,
         left_out,
-    } = hello_once(hello, &new_life()).map_err(refusal::invalid)?;
+    } = hello_once(hello, &new_life())?;
     let id = hello.id.clone();
     let left_out = left_out.into_iter();
     let mut rejections: Vec<_> = left_out
@@ -74,7 +73,7 @@ async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::Repo
                 rejections,
             })
         }
-        Reply::Refused(refusal) => Err(refusal::status(&refusal)),
+        Reply::Refused(refusal) => Err(Failure::from(&refusal)),
         _ => Ok(v1::ReportOnceResponse {
             registration: None,
             rejections,
