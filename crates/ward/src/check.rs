@@ -58,13 +58,13 @@ pub(crate) struct CheckArgs {
     /// How long the answer may take once connected
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = typed::duration)]
     rpc_timeout: Duration,
-    /// Send this as well; may be repeated
+    /// Add this header (HTTP) or metadata (gRPC); may be repeated
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     rpc_header: Vec<Header>,
-    /// Say that it is this that asks
+    /// What to call oneself
     #[arg(long, value_name = "TEXT", default_value = concat!("ward/", env!("CARGO_PKG_VERSION")))]
     user_agent: MetadataValue<Ascii>,
-    /// Say how long each step took
+    /// Say on standard error how long each step took
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]

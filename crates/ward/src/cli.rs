@@ -28,6 +28,9 @@ use crate::{
   ward watch                     see what follows, as it happens
   ward top                       the same on a whole screen
   ward explain storefront        and why
+  ward check 127.0.0.1:50051     is this server well? for container health checks
+  ward report backup --run -- pg_dump shop
+                                 run a job, and tell how it ended
   ward status; echo $?           0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 nobody answers,
                                64 usage, 70 any other failure")]
 pub(crate) struct Cli {

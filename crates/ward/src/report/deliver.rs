@@ -30,10 +30,11 @@ const SHORT: Duration = Duration::from_secs(1);
 /// and not at the time of its next run.
 const RUNNING_INTERVAL: Duration = Duration::from_secs(30);
 /// Pauses between attempts to tell the end.
-const PAUSES: [Duration; 3] = [
+const PAUSES: [Duration; 4] = [
     Duration::from_millis(250),
     Duration::from_millis(750),
     Duration::from_secs(2),
+    Duration::from_secs(4),
 ];
 /// How long all attempts may take, so that a job is not late for what comes after it.
 const PATIENCE: Duration = Duration::from_secs(10);

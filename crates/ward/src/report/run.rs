@@ -52,8 +52,8 @@ pub(super) async fn run(
             let beating = tokio::spawn(delivery.clone().beat(is_over));
             let how = child.supervise(timeout, &mut signals).await;
             drop(over);
-            // Bounded by the patience of one question. What panicked there has said so.
-            drop(signals.unless_any(beating).await);
+            // Bounded by the patience of the two questions a beat asks. What panicked there has said so.
+            drop(signals.unless_urged(beating).await);
             how
         }
         Err(error) => {
@@ -71,8 +71,7 @@ pub(super) async fn run(
         last_line,
     };
     let telling = delivery.last_word(ending.result(), ending.values());
-    // Who sends another signal does not want to wait for that.
-    let told = signals.unless_any(telling).await;
+    let told = signals.unless_urged(telling).await;
     match told.unwrap_or_else(|| Err("it was not waited for".into())) {
         Ok(answer) => warn(&answer, out),
         Err(why) => out.note(&format!("warning: how this ended is not reported: {why}")),

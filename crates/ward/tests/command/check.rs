@@ -1,7 +1,10 @@
 //! `ward check` against real servers: the exit codes are a promise to whoever wrote a health check.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{fs, net::TcpListener, time::Duration};
 
+use tempfile::TempDir;
 use tonic::service::Routes;
 use ward_grpc_health::{Health, ServingStatus};
 
@@ -21,7 +24,13 @@ type Case<'a> = (&'a [&'a str], i32, &'a str);
 
 fn all(cases: &[Case<'_>]) {
     for (args, code, said) in cases {
-        let args = [&["check"], *args].concat();
+        let mut args = [&["check"], *args].concat();
+        // The default of a second is for servers; a machine that runs many tests may be slower.
+        for patience in ["--connect-timeout", "--rpc-timeout"] {
+            if !args.contains(&patience) {
+                args.extend([patience, "20s"]);
+            }
+        }
         let done = ward(&args);
         assert_eq!(done.code, *code, "{args:?}: {}{}", done.stdout, done.stderr);
         let (there, empty) = match *code {
@@ -176,41 +185,97 @@ async fn a_socket_in_the_file_system_is_asked_too() {
     ]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tls_is_believed_only_from_whom_it_should_be() {
-    let dir = tempfile::tempdir().unwrap();
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    let pem = |name: &str, text: String| {
-        let path = dir.path().join(name);
+/// Certificates in files, as they are named on a command line.
+struct Files {
+    dir: TempDir,
+    ours: Authority,
+    theirs: Authority,
+}
+
+impl Files {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            ours: Authority::new(),
+            theirs: Authority::new(),
+        }
+    }
+
+    fn pem(&self, name: &str, text: String) -> String {
+        let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
-    };
-    let (ca, wrong_ca) = (pem("ca.pem", ours.pem()), pem("other.pem", theirs.pem()));
-    let (certificate, key) = ours.issue("client");
-    let (certificate, key) = (pem("client.pem", certificate), pem("client.key", key));
-    let (stranger, stranger_key) = theirs.issue("client");
-    let (stranger, stranger_key) = (pem("stranger.pem", stranger), pem("stranger.key", stranger_key));
+    }
 
-    let routes = || Routes::new(health().server());
-    let local = serve_with_tls(ours.server("localhost", false), routes()).await;
-    let port = local.rsplit_once(':').unwrap().1.to_owned();
-    let named = format!("localhost:{port}");
-    let url = format!("grpcs://localhost:{port}");
-    let mutual = serve_with_tls(ours.server("localhost", true), routes()).await;
-    let mutual = format!("grpcs://localhost:{}", mutual.rsplit_once(':').unwrap().1);
-    let plain = serve(routes()).await;
-    let trusting: &[&str] = &["--tls-ca-cert", &ca];
-    all(&[
+    fn ca(&self) -> String {
+        self.pem("ca.pem", self.ours.pem())
+    }
+
+    /// A certificate for a client, and its key.
+    fn client(&self, name: &str, authority: &Authority) -> (String, String) {
+        let (certificate, key) = authority.issue("client");
         (
-            &[&[named.as_str(), "--tls"], trusting].concat(),
+            self.pem(&format!("{name}.pem"), certificate),
+            self.pem(&format!("{name}.key"), key),
+        )
+    }
+}
+
+fn port(address: &str) -> &str {
+    address.rsplit_once(':').unwrap().1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_believed_only_from_whom_it_should_be() {
+    let files = Files::new();
+    let (ca, wrong_ca) = (files.ca(), files.pem("other.pem", files.theirs.pem()));
+    let routes = || Routes::new(health().server());
+    let local = serve_with_tls(files.ours.server("localhost", false), routes()).await;
+    let named = format!("localhost:{}", port(&local));
+    let url = format!("grpcs://{named}");
+    let plain = serve(routes()).await;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap().to_string();
+    let trusting = |args: &[&'static str], address: &str| {
+        let args = [&["--tls-ca-cert"], args].concat();
+        let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+        [&[address.to_owned(), args[0].clone(), ca.clone()], &args[1..]].concat()
+    };
+    for (args, code, said) in [
+        (trusting(&["--tls"], &named), SERVING, "SERVING"),
+        (
+            trusting(&["--service", "shop.Bank"], &url),
+            NOT_SERVING,
+            "NOT_SERVING",
+        ),
+        // The certificate is for localhost.
+        (
+            trusting(&["--tls"], &local),
+            UNCONNECTED,
+            "certificate not valid for name",
+        ),
+        (
+            trusting(&["--tls", "--tls-server-name", "localhost"], &local),
             SERVING,
             "SERVING",
         ),
         (
-            &[&[url.as_str(), "--service", "shop.Bank"], trusting].concat(),
-            NOT_SERVING,
-            "NOT_SERVING",
+            trusting(&["--tls-server-name", "payments"], &url),
+            UNCONNECTED,
+            "not valid for name",
         ),
+        // One with what the other has not.
+        (trusting(&["--tls"], &plain), UNCONNECTED, "TLS"),
+        (
+            trusting(&["--tls", "--connect-timeout", "300ms"], &silent),
+            UNCONNECTED,
+            "within 300ms",
+        ),
+    ] {
+        all(&[(&args.iter().map(String::as_str).collect::<Vec<_>>(), code, said)]);
+    }
+    all(&[
+        (&[&named], UNCONNECTED, "speaks TLS"),
         (
             &[&url, "--tls-ca-cert", &wrong_ca],
             UNCONNECTED,
@@ -218,95 +283,47 @@ async fn tls_is_believed_only_from_whom_it_should_be() {
         ),
         (&[&url], UNCONNECTED, "invalid peer certificate"),
         (&[&url, "--tls-no-verify"], SERVING, "SERVING"),
-        // The certificate is for localhost.
-        (
-            &[&[local.as_str(), "--tls"], trusting].concat(),
-            UNCONNECTED,
-            "certificate not valid for name",
-        ),
-        (
-            &[
-                &[local.as_str(), "--tls", "--tls-server-name", "localhost"],
-                trusting,
-            ]
-            .concat(),
-            SERVING,
-            "SERVING",
-        ),
-        (
-            &[&[url.as_str(), "--tls-server-name", "payments"], trusting].concat(),
-            UNCONNECTED,
-            "not valid for name",
-        ),
-        (
-            &[&[mutual.as_str()], trusting].concat(),
-            UNCONNECTED,
-            "no connection to",
-        ),
-        (
-            &[
-                &[
-                    mutual.as_str(),
-                    "--tls-client-cert",
-                    &certificate,
-                    "--tls-client-key",
-                    &key,
-                ],
-                trusting,
-            ]
-            .concat(),
-            SERVING,
-            "SERVING",
-        ),
-        (
-            &[
-                &[
-                    mutual.as_str(),
-                    "--tls-client-cert",
-                    &stranger,
-                    "--tls-client-key",
-                    &stranger_key,
-                ],
-                trusting,
-            ]
-            .concat(),
-            UNCONNECTED,
-            "no connection to",
-        ),
-        (
-            &[
-                &[
-                    mutual.as_str(),
-                    "--tls-client-cert",
-                    &certificate,
-                    "--tls-client-key",
-                    &stranger_key,
-                ],
-                trusting,
-            ]
-            .concat(),
-            INVALID,
-            "client.pem",
-        ),
-        // One with what the other has not.
-        (
-            &[&[plain.as_str(), "--tls"], trusting].concat(),
-            UNCONNECTED,
-            "TLS",
-        ),
-        (&[&named], UNCONNECTED, "speaks TLS"),
     ]);
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = silent.local_addr().unwrap().to_string();
-    all(&[(
-        &[
-            &[silent.as_str(), "--tls", "--connect-timeout", "300ms"],
-            trusting,
-        ]
-        .concat(),
-        UNCONNECTED,
-        "did not answer within 300ms",
-    )]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_may_ask_who_asks() {
+    let files = Files::new();
+    let ca = files.ca();
+    let config = files.ours.server("localhost", true);
+    let mutual = serve_with_tls(config, Routes::new(health().server())).await;
+    let mutual = format!("grpcs://localhost:{}", port(&mutual));
+    let (certificate, key) = files.client("client", &files.ours);
+    let (stranger, stranger_key) = files.client("stranger", &files.theirs);
+    let ask = |certificate: &str, key: &str| {
+        ward(&[
+            "check",
+            &mutual,
+            "--tls-ca-cert",
+            &ca,
+            "--tls-client-cert",
+            certificate,
+            "--tls-client-key",
+            key,
+            "--connect-timeout",
+            "20s",
+            "--rpc-timeout",
+            "20s",
+        ])
+    };
+    let known = ask(&certificate, &key);
+    assert_eq!(
+        (known.code, known.stdout.as_str()),
+        (SERVING, "status: SERVING\n"),
+        "{}",
+        known.stderr
+    );
+    let unknown = ask(&stranger, &stranger_key);
+    assert_eq!(unknown.code, UNCONNECTED, "{}", unknown.stderr);
+    let mixed = ask(&certificate, &stranger_key);
+    assert_eq!(mixed.code, INVALID, "{}", mixed.stderr);
+    assert!(mixed.stderr.contains("client.pem"), "{}", mixed.stderr);
+    all(&[(&[&mutual, "--tls-ca-cert", &ca], UNCONNECTED, "no connection to")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

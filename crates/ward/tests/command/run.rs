@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -31,6 +31,8 @@ struct Ended {
     code: i32,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
+    /// Until nobody held its output any longer.
+    took: Duration,
 }
 
 impl Job {
@@ -65,7 +67,12 @@ impl Job {
         self.child.stdin.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test measures how long a command takes"
+    )]
     fn ended(mut self) -> Ended {
+        let begun = Instant::now();
         drop(self.child.stdin.take());
         let mut notes = self.child.stderr.take().unwrap();
         let notes = std::thread::spawn(move || {
@@ -80,6 +87,7 @@ impl Job {
             code: status.code().unwrap_or(-1),
             stdout,
             stderr: notes.join().unwrap(),
+            took: begun.elapsed(),
         }
     }
 }
@@ -239,10 +247,17 @@ fn an_aggregator_that_is_away_changes_nothing_but_a_line() {
 #[test]
 fn an_aggregator_that_comes_back_is_told() {
     let mut ward = Aggregator::start();
-    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", "echo ready; read line; exit 6"]);
+    let mut job = Job::start(
+        &ward.grpc,
+        &[],
+        &["sh", "-c", "echo ready; read line; echo bye; exit 6"],
+    );
     assert_eq!(job.line(), "ready");
-    ward.kill_and_restart();
+    ward.kill();
     job.say(b"go\n");
+    // Over, or as good as over: the first attempts find nobody.
+    assert_eq!(job.line(), "bye");
+    ward.restart();
     let ended = job.ended();
     assert_eq!((ended.code, ended.stderr.as_slice()), (6, b"" as &[u8]));
     assert_eq!(word(&ward).0, "unhealthy");
@@ -294,10 +309,49 @@ fn signals_are_the_commands() {
     assert_eq!(job.ended().code, 143);
     assert!(word(&ward).1.starts_with("ended by SIGTERM"));
 
-    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", "echo $$; sleep 60"]);
+    let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", "echo $$; exec sleep 60"]);
     let pid: i32 = job.line().parse().unwrap();
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     assert_eq!(job.ended().code, 137);
+}
+
+#[test]
+fn who_stops_both_at_once_is_told_how_it_ended() {
+    let ward = Aggregator::start();
+    for _ in 0..10 {
+        let script = "echo last >&2; echo $$; exec sleep 60";
+        let mut job = Job::start(&ward.grpc, &[], &["sh", "-c", script]);
+        let pid: i32 = job.line().parse().unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        job.signal(Signal::SIGTERM);
+        let ended = job.ended();
+        assert_eq!((ended.code, ended.stderr.as_slice()), (143, b"last\n" as &[u8]));
+        let (_, message) = word(&ward);
+        assert!(
+            message.starts_with("ended by SIGTERM") && message.ends_with(": last"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_second_signal_urges_and_the_first_does_not() {
+    for (signals, said) in [(1, "no aggregator at"), (2, "it was not waited for")] {
+        let mut job = Job::start(&nowhere(), &[], &["sh", "-c", "echo $$; exit 6"]);
+        let pid: i32 = job.line().parse().unwrap();
+        until("the command has ended", || {
+            kill(Pid::from_raw(pid), None).is_err()
+        });
+        for _ in 0..signals {
+            job.signal(Signal::SIGTERM);
+            // Two that come at once are one.
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        let ended = job.ended();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.code, 6, "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
 }
 
 #[test]
@@ -305,20 +359,29 @@ fn what_is_ignored_stays_ignored() {
     let ward = Aggregator::start();
     let binary = command(&[], &[]).get_program().to_str().unwrap().to_owned();
     let script = format!(
-        "trap '' HUP; exec {binary} report job --server {} --run -- sh -c 'echo ready; read line; exit 2'",
+        "trap '' HUP; exec {binary} report job --server {} --run -- sh -c \"$SCRIPT\"",
         ward.grpc
     );
+    let job = "trap 'echo got USR1' USR1; trap 'exit 2' TERM; echo ready; while :; do sleep 0.02; done";
     let mut child = Command::new("setsid")
         .args(["sh", "-c", &script])
-        .stdin(Stdio::piped())
+        .env("SCRIPT", job)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGHUP).unwrap();
-    child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    let mut line = || {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        line
+    };
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    assert_eq!(line(), "ready\n");
+    kill(pid, Signal::SIGHUP).unwrap();
+    // One that is passed on comes behind one that is not.
+    kill(pid, Signal::SIGUSR1).unwrap();
+    assert_eq!(line(), "got USR1\n");
+    kill(pid, Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(2));
 }
 
@@ -332,6 +395,7 @@ fn its_time_can_be_limited() {
         &["sh", "-c", "sleep 60; true"],
     );
     assert_eq!(ended.code, 124);
+    assert!(ended.took < Duration::from_secs(50), "{:?}", ended.took);
     let (status, message) = word(&ward);
     assert_eq!(status, "unhealthy");
     assert!(
@@ -370,7 +434,7 @@ fn one_that_is_left_behind_is_not_waited_for() {
     );
     let left: i32 = job.line().parse().unwrap();
     let ended = job.ended();
-    // It still runs, so nobody waited.
+    assert!(ended.took < Duration::from_secs(25), "{:?}", ended.took);
     kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
     assert_eq!((ended.code, ended.stderr.as_slice()), (1, b"last\n" as &[u8]));
     assert!(word(&ward).1.ends_with(": last"));

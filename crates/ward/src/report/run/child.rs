@@ -89,7 +89,7 @@ impl Child {
         };
         drop(over);
         // A reader of ours who does not read must not keep us for ever from ending at a signal.
-        let passed = signals.unless_any(passing).await;
+        let passed = signals.unless_urged(passing).await;
         passed.and_then(Result::ok).unwrap_or_default()
     }
 

@@ -21,7 +21,11 @@ const PASSED: [Signal; 6] = [
 ];
 
 /// None of them ends this process any longer.
-pub(super) struct Signals(Vec<(Signal, Listener)>);
+pub(super) struct Signals {
+    listening: Vec<(Signal, Listener)>,
+    /// How many came that ask for an end.
+    urged: usize,
+}
 
 impl Signals {
     /// What is ignored stays ignored, here and in the command: that is what nohup(1) asks for.
@@ -29,26 +33,39 @@ impl Signals {
         let ignored = ignored();
         let wanted = PASSED.into_iter().filter(|&signal| ignored & bit(signal) == 0);
         let listening = wanted.map(|wanted| Ok((wanted, signal(SignalKind::from_raw(wanted as i32))?)));
-        listening.collect::<io::Result<_>>().map(Self)
+        Ok(Self {
+            listening: listening.collect::<io::Result<_>>()?,
+            urged: 0,
+        })
     }
 
     /// The next one. Cancel safe.
     pub(super) async fn next(&mut self) -> Signal {
-        poll_fn(|context| {
+        let came = poll_fn(|context| {
             let came = self
-                .0
+                .listening
                 .iter_mut()
                 .find_map(|(signal, listener)| listener.poll_recv(context).is_ready().then_some(*signal));
             came.map_or(Poll::Pending, Poll::Ready)
         })
-        .await
+        .await;
+        self.urged += usize::from(!matches!(came, Signal::SIGUSR1 | Signal::SIGUSR2));
+        came
     }
 
-    /// What `doing` comes to; `None` if a signal came first.
-    pub(super) async fn unless_any<T>(&mut self, doing: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            done = doing => Some(done),
-            _ = self.next() => None,
+    /// What `doing`, behind the end of the command, comes to; `None` if a second signal asks for an end first. The
+    /// first is for the command, also where it comes late: who stops a whole group or a unit of systemd tells both at
+    /// once, and the report of that is still wanted.
+    pub(super) async fn unless_urged<T>(&mut self, doing: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(doing);
+        loop {
+            tokio::select! {
+                done = &mut doing => return Some(done),
+                _ = self.next() => {}
+            }
+            if self.urged > 1 {
+                return None;
+            }
         }
     }
 }
