@@ -18,6 +18,10 @@ use crate::{
 /// The longest the first run is put off. A fleet that starts at once should not ask its database at once.
 const FIRST_JITTER: Duration = Duration::from_millis(250);
 
+/// How long a run that was given up is waited for: one that blocks no thread ends as soon as its task is looked at. Without
+/// that, where timeout and period are the same, the next would find it and take it for one that blocks.
+const REAP: Duration = Duration::from_millis(50);
+
 /// `phase` in 0..1 spreads the runs of many instances over the period.
 pub(crate) async fn run(check: Check, board: Arc<Board>, index: usize, phase: f64) {
     let mut runs = JoinSet::new();
@@ -47,6 +51,7 @@ async fn verdict(check: &Check, runs: &mut JoinSet<Verdict>) -> Verdict {
         Ok(None) => Verdict::unknown("the check did not run"),
         Err(_) => {
             runs.abort_all();
+            drop(timeout(REAP, runs.join_next()).await);
             Check::timed_out(limit)
         }
     }
@@ -59,5 +64,33 @@ fn ended(name: &str, error: &JoinError) -> Verdict {
         Verdict::unhealthy("the check panicked")
     } else {
         Verdict::unknown("the check was cancelled")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future,
+        sync::atomic::{AtomicU32, Ordering::Relaxed},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_hangs_counts_once_and_blocks_nothing() {
+        const PERIOD: Duration = Duration::from_millis(20);
+        let count = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&count);
+        let hangs = move || {
+            counter.fetch_add(1, Relaxed);
+            future::pending::<()>()
+        };
+        let check = Check::new("hangs", hangs).period(PERIOD).timeout(PERIOD);
+        let mut runs = JoinSet::new();
+        for run in 1..=5 {
+            // With the timeout as long as the period the next run is due at once.
+            assert_eq!(verdict(&check, &mut runs).await, Check::timed_out(PERIOD));
+            assert_eq!(count.load(Relaxed), run);
+        }
     }
 }
