@@ -180,7 +180,7 @@ impl Mistake {
         let end = text[last..]
             .find('\n')
             .map_or(text.len(), |newline| last + newline);
-        let lines = &text[start..end];
+        let lines = text[start..end].trim_end_matches('\r');
         let shown = escaped_lines(lines);
         let moved = |span: &Range<usize>| {
             let at = |byte: usize| {

@@ -165,7 +165,9 @@ impl<'t> Reading<'t> {
     /// The items of an array of at most `most`.
     pub(crate) fn items<'a>(&mut self, node: &Node<'a>, most: usize) -> Option<Vec<Node<'a>>> {
         let DeValue::Array(array) = node.value else {
-            self.wrong_kind(node, "an array");
+            let one = matches!(node.value, DeValue::String(_) | DeValue::Table(_));
+            let mistake = self.wrong_kind(node, "an array");
+            mistake.help = one.then(|| "put it between `[` and `]`".into());
             return None;
         };
         if array.len() > most {

@@ -9,4 +9,4 @@ pub fn sample() -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

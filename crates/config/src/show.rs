@@ -36,7 +36,10 @@ impl Settings {
         let aggregator = &self.aggregator;
         let mut entries = Vec::new();
         let mut add = |table: &str, key: &str, value: Json| {
-            let path = format!("{table}.{key}");
+            let path = match key {
+                "" => table.to_owned(),
+                key => format!("{table}.{key}"),
+            };
             // A value that was given in parts came from where the first part stands.
             let origin = match origins.of(&path) {
                 Origin::Default => origins.of(&format!("{path}[0]")),
@@ -64,9 +67,6 @@ impl Settings {
                 add(&table, "", Json::Null);
             }
             said.for_each(|(key, value)| add(&table, &key, value));
-        }
-        for entry in &mut entries {
-            entry.key = entry.key.trim_end_matches('.').to_owned();
         }
         entries
     }
@@ -225,7 +225,7 @@ fn document(entries: &[Entry], comment: impl Fn(&Entry) -> Option<&str>) -> Stri
 }
 
 /// JSON but for tables is TOML; what could move a terminal is escaped by either.
-fn toml(value: &Json) -> String {
+pub(crate) fn toml(value: &Json) -> String {
     match value {
         Json::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
         Json::Object(table) if table.is_empty() => "{}".into(),
@@ -236,10 +236,13 @@ fn toml(value: &Json) -> String {
 }
 
 fn pairs(table: &Map<String, Json>) -> String {
-    let pairs = table
-        .iter()
-        .map(|(key, value)| format!("{} = {}", quoted_key(key), toml(value)));
-    pairs.collect::<Vec<_>>().join(", ")
+    let pairs = table.iter();
+    let mut pairs: Vec<_> = pairs
+        .map(|(key, value)| format!("{} = {}", quoted_key(key), toml(value)))
+        .collect();
+    // The order of a JSON map is a feature of its crate, which others may switch on; a hash rests on this one.
+    pairs.sort();
+    pairs.join(", ")
 }
 
 fn string(text: &str) -> String {

@@ -305,9 +305,9 @@ impl Text for Wall {
         let moment: Result<Timestamp, _> = text.parse();
         let moment = moment.map(|moment| Self(moment.as_millisecond()));
         moment.map_err(|_| {
-            let zoneless = text.parse::<jiff::civil::DateTime>().is_ok();
-            let help = zoneless.then(|| {
-                format!("say whose clock: \"{text}Z\" is UTC, \"{text}+01:00\" an hour ahead of it")
+            let zoneless = text.parse::<jiff::civil::DateTime>().ok();
+            let help = zoneless.map(|moment| {
+                format!("say whose clock: {moment}Z is UTC, {moment}+01:00 an hour ahead of it")
             });
             is_not(text, "moment").help(help)
         })
@@ -363,7 +363,7 @@ impl Text for WebOrigin {
                 let until = text.len() - rest.len() + rest.find('/').unwrap_or(rest.len());
                 Some(format!("an origin has no path: write \"{}\"", &text[..until]))
             }
-            (None, None) if host(text) => Some(format!("write \"https://{text}\"")),
+            (None, None) if host(text) && text.contains('.') => Some(format!("write \"https://{text}\"")),
             _ => None,
         };
         Err(is_not(text, "origin").help(help))

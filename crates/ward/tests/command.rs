@@ -4,6 +4,8 @@
 
 #[path = "command/check.rs"]
 mod check;
+#[path = "command/config.rs"]
+mod config;
 #[path = "command/evil.rs"]
 mod evil;
 #[path = "command/house.rs"]

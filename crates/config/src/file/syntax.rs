@@ -57,6 +57,15 @@ fn blame_one(reading: &mut Reading<'_>, text: &str, span: &Range<usize>, message
         )
     } else if message.starts_with("invalid basic string, expected `\"`") {
         ("is a string without its closing quote".to_owned(), None)
+    } else if message.contains("escape") {
+        let help = "write `\\\\` for a backslash, or put the text between single quotes".to_owned();
+        ("has a backslash that begins nothing".to_owned(), Some(help))
+    } else if message.starts_with("missing comma between array elements") {
+        let help = "is the array before this closed, with `]`?".to_owned();
+        (
+            "stands in an array, where a comma was expected".to_owned(),
+            Some(help),
+        )
     } else {
         (format!("cannot be read: {}", escaped(message)), None)
     };

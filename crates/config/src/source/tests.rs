@@ -1,1 +1,231 @@
-//! See the module.
+//! The three places, one over the other, and each of them wrong.
+
+use std::fs;
+
+use super::*;
+
+fn variable(name: &str, value: &str) -> (String, String) {
+    (name.into(), value.into())
+}
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn with(bytes: &[u8]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("ward.toml"), bytes).unwrap();
+        Self(home)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("ward.toml")
+    }
+
+    fn source(&self) -> Source {
+        Source {
+            file: Some(self.file()),
+            ..Source::default()
+        }
+    }
+
+    /// Errors as they are shown, without the folder.
+    fn refused(&self, source: &Source) -> String {
+        let shown = source.load().unwrap_err().to_string();
+        shown.replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+#[test]
+fn each_place_wins_over_the_one_before() {
+    let home = Home::with(b"[aggregator]\ngrpc = \"127.0.0.1:1\"\nhttp = \"127.0.0.1:1\"\ndebug = true\n\n[services.bank]\nmin_healthy = 2\n");
+    let source = Source {
+        env: vec![
+            variable("WARD_HTTP", "127.0.0.1:2"),
+            variable("WARD_DATA_DIR", "/two"),
+            variable("WARD_GRPC", ""),
+            variable("WARD_DEBUG", "0"),
+            variable("WARD_CORS_ORIGINS", "https://a.example, http://b.example"),
+            variable("PATH", "/bin"),
+        ],
+        flags: vec![(Key::DataDir, "/three".into()), (Key::Insecure, "true".into())],
+        ..home.source()
+    };
+    let loaded = source.load().unwrap();
+    let own = &loaded.settings.aggregator;
+    assert_eq!(
+        (own.grpc.port(), own.http.port()),
+        (1, 2),
+        "an empty variable says nothing"
+    );
+    assert_eq!(
+        (own.data_dir.to_str(), own.insecure, own.debug),
+        (Some("/three"), true, false)
+    );
+    assert_eq!(own.cors_origins, ["https://a.example", "http://b.example"]);
+    assert_eq!(loaded.warnings, [""; 0]);
+    assert_eq!(loaded.hash, loaded.settings.hash());
+    let shown = loaded.settings.show(&loaded.origins);
+    let shown = shown.replace(&format!("{}/", home.0.path().display()), "");
+    insta::assert_snapshot!(shown, @r#"
+    [aggregator]
+    grpc = "127.0.0.1:1" # ward.toml:2
+    http = "127.0.0.1:2" # $WARD_HTTP
+    data_dir = "/three" # --data-dir
+    insecure = true # --insecure
+    debug = false # $WARD_DEBUG
+    degraded_is_serving = true # default
+    cors_origins = ["https://a.example", "http://b.example"] # $WARD_CORS_ORIGINS
+
+    [services.bank]
+    min_healthy = 2 # ward.toml:7
+    "#);
+    let again = Home::with(shown.as_bytes()).source().load().unwrap();
+    assert_eq!(
+        again.settings, loaded.settings,
+        "what is shown is a file that says the same"
+    );
+}
+
+#[test]
+fn where_parts_of_services_came_from() {
+    let home = Home::with(b"[services.a]\nlevels.x = { degraded = 1 }\n\n[[services.a.maintenance]]\nevery = \"day\"\nat = \"02:00\"\nfor = \"2h\"\n[services.\"b.c\"]\n");
+    let loaded = home.source().load().unwrap();
+    let shown = loaded.settings.show(&loaded.origins);
+    let shown: Vec<_> = shown
+        .lines()
+        .skip_while(|line| !line.starts_with("[services"))
+        .collect();
+    let shown = shown
+        .join("\n")
+        .replace(&format!("{}/", home.0.path().display()), "");
+    insta::assert_snapshot!(shown, @r#"
+    [services.a]
+    levels.x = { degraded = { clear = 0.9, raise = 1.0 } } # ward.toml:2
+    maintenance = [{ at = "02:00:00", every = "day", for = "2h", zone = "UTC" }] # ward.toml:4
+
+    [services."b.c"]
+    # ward.toml:8
+    "#);
+}
+
+#[test]
+fn the_file_may_be_named_by_a_variable() {
+    let (one, other) = (Home::with(b"aggregator.debug = true"), Home::with(b""));
+    let named = vec![variable(VARIABLE_OF_FILE, one.file().to_str().unwrap())];
+    let source = Source {
+        env: named.clone(),
+        ..Source::default()
+    };
+    assert!(source.load().unwrap().settings.aggregator.debug);
+    let source = Source {
+        env: named,
+        ..other.source()
+    };
+    assert_eq!(source.file(), Some(other.file()), "what was typed wins");
+    assert!(!source.load().unwrap().settings.aggregator.debug);
+    let unset = Source {
+        env: vec![variable(VARIABLE_OF_FILE, "")],
+        ..Source::default()
+    };
+    assert_eq!(unset.load().unwrap().settings, Settings::default());
+}
+
+#[test]
+fn the_hash_is_of_what_is_in_force_however_it_was_said() {
+    let hash = |text: &str| Home::with(text.as_bytes()).source().load().unwrap().hash;
+    let one = hash("[services.a]\nmin_healthy = 2\ninterval = \"90s\"\n[services.b]\n");
+    let other = hash("# other\n[services.b]\n[services]\na = { interval = \"1m30s\", min_healthy = 2 }\n");
+    assert_eq!(one, other);
+    assert_ne!(
+        one,
+        hash("[services.a]\nmin_healthy = 3\ninterval = \"90s\"\n[services.b]\n")
+    );
+    assert_ne!(
+        one,
+        hash("[services.a]\nmin_healthy = 2\ninterval = \"90s\"\n"),
+        "a service that is only named"
+    );
+    assert_eq!(one.len(), 64);
+}
+
+#[test]
+fn variables_and_flags_that_are_wrong_are_named_beside_the_file() {
+    let home = Home::with(b"[aggregator]\ngrpc = \"here\"\n");
+    let source = Source {
+        env: vec![
+            variable("WARD_HTTP", "7780"),
+            variable("WARD_DEBUG", "yes"),
+            variable("WARD_DATA_DIR", "/\u{fffd}"),
+            variable("WARD_CORS_ORIGINS", "https://a.example,\u{1b}[2J"),
+        ],
+        flags: vec![
+            (Key::Grpc, "localhost:7700".into()),
+            (Key::DegradedIsServing, "maybe".into()),
+        ],
+        ..home.source()
+    };
+    insta::assert_snapshot!(home.refused(&source));
+}
+
+#[test]
+fn a_variable_that_is_nearly_known_is_worth_a_warning() {
+    let source = Source {
+        env: [
+            "WARD_GPRC",
+            "WARD_DATADIR",
+            "WARD_SERVER",
+            "WARD_LOG",
+            "WARD_CONFIG_FILE",
+            "WARD_HOUSE",
+            "WARD_CONFG",
+        ]
+        .map(|name| variable(name, "x"))
+        .to_vec(),
+        ..Source::default()
+    };
+    let expected = [
+        ("WARD_GPRC", "WARD_GRPC"),
+        ("WARD_DATADIR", "WARD_DATA_DIR"),
+        ("WARD_CONFG", "WARD_CONFIG"),
+    ];
+    let warning =
+        |(name, near)| format!("the variable {name} is not known and has no effect: did you mean {near}?");
+    assert_eq!(source.load().unwrap().warnings, expected.map(warning));
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let home = Home::with(b"");
+    let at = |file: PathBuf| Source {
+        file: Some(file),
+        ..Source::default()
+    };
+    let missing = home.refused(&at(home.0.path().join("gone.toml")));
+    let folder = home.refused(&at(home.0.path().join(".")));
+    let below = home.refused(&at(home.file().join("ward.toml")));
+    fs::write(home.file(), vec![b'#'; 10 << 20]).unwrap();
+    let large = home.refused(&home.source());
+    fs::write(home.file(), b"[aggregator]\ngrpc = \"\xff\xfe\" # not this\n").unwrap();
+    let binary = home.refused(&home.source());
+    insta::assert_snapshot!([missing, folder, below, large, binary].join("\n\n"));
+}
+
+#[test]
+fn keys_have_flags_and_variables_and_a_place_in_the_file() {
+    let schema: serde_json::Value = serde_json::from_str(&crate::schema()).unwrap();
+    let known = schema["properties"]["aggregator"]["properties"]
+        .as_object()
+        .unwrap();
+    let mut names: Vec<_> = Key::ALL.map(Key::name).to_vec();
+    names.sort_unstable();
+    let mut known: Vec<_> = known.keys().map(String::as_str).collect();
+    known.sort_unstable();
+    assert_eq!(
+        names, known,
+        "each key of [aggregator] can be said in all three places"
+    );
+    assert_eq!(
+        (Key::DataDir.variable().as_str(), Key::DataDir.flag().as_str()),
+        ("WARD_DATA_DIR", "--data-dir")
+    );
+}

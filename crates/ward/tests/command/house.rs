@@ -158,6 +158,45 @@ impl Aggregator {
         aggregator
     }
 
+    /// That reads this file, named by the environment.
+    pub(crate) fn configured(file: &std::path::Path) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let any = "127.0.0.1:0";
+        let args = ["aggregator", "--http", any];
+        let variables = [
+            ("WARD_CONFIG", file.to_str().unwrap()),
+            ("WARD_DATA_DIR", data.path().to_str().unwrap()),
+            ("WARD_GRPC", any),
+        ];
+        let mut aggregator = Self {
+            child: Self::spawn_with(&args, &variables),
+            data,
+            grpc: String::new(),
+            http: String::new(),
+        };
+        aggregator.listening();
+        aggregator
+    }
+
+    /// Asks it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGHUP).unwrap();
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        use std::io::Write;
+        let mut stream = std::net::TcpStream::connect(&self.http).unwrap();
+        write!(
+            stream,
+            "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.http
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
     /// As a crash and a supervisor would: the same ports, the same data.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
@@ -178,7 +217,11 @@ impl Aggregator {
     fn spawn(data: &TempDir, grpc: &str, http: &str) -> Child {
         let data = data.path().to_str().unwrap();
         let args = ["aggregator", "--grpc", grpc, "--http", http, "--data-dir", data];
-        command(&args, &[])
+        Self::spawn_with(&args, &[])
+    }
+
+    fn spawn_with(args: &[&str], variables: &[(&str, &str)]) -> Child {
+        command(args, variables)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

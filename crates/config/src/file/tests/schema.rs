@@ -1,0 +1,323 @@
+//! The schema, by a validator that others use: it takes what the parser takes, and refuses what it refuses as far as a
+//! schema can see that.
+
+use jsonschema::Validator;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+use toml::de::{DeTable, DeValue};
+
+use super::load;
+use crate::{sample, sample::tests::said, schema, show};
+
+fn validator() -> Validator {
+    let schema: Json = serde_json::from_str(&schema()).unwrap();
+    jsonschema::meta::validate(&schema).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+/// A file as editors see it: moments are strings.
+fn json(value: &DeValue<'_>) -> Json {
+    match value {
+        DeValue::String(text) => json!(text),
+        DeValue::Integer(number) => json!(i64::from_str_radix(number.as_str(), number.radix()).unwrap()),
+        DeValue::Float(number) => json!(number.as_str().parse::<f64>().unwrap()),
+        DeValue::Boolean(value) => json!(value),
+        DeValue::Datetime(moment) => json!(moment.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Table(table) => table_json(table),
+    }
+}
+
+fn table_json(table: &DeTable<'_>) -> Json {
+    let pairs = table
+        .iter()
+        .map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref())));
+    Json::Object(pairs.collect())
+}
+
+/// What the schema says against a file.
+pub(super) fn refusals(text: &str) -> Vec<String> {
+    thread_local!(static VALIDATOR: Validator = validator());
+    let document = table_json(DeTable::parse(text).unwrap().get_ref());
+    VALIDATOR.with(|validator| {
+        validator
+            .iter_errors(&document)
+            .map(|error| error.to_string())
+            .collect()
+    })
+}
+
+#[test]
+fn it_takes_the_sample_with_and_without_its_keys() {
+    for text in [sample(), &said()] {
+        assert_eq!(refusals(text), Vec::<String>::new());
+    }
+}
+
+/// Single values, good and bad, for each key that takes one.
+fn values() -> Vec<(&'static str, Vec<&'static str>)> {
+    let flags = vec!["true", "false", "1", "\"true\"", "[]"];
+    let amounts = vec![
+        "1", "0", "-1", "1.5", "1000000", "1000001", "\"50%\"", "\"0%\"", "\"100%\"", "\"101%\"", "\"%\"",
+        "\"5\"", "true",
+    ];
+    let durations = vec![
+        "\"5s\"",
+        "\"1m30s\"",
+        "\"500ms\"",
+        "\"5\"",
+        "\"5 s\"",
+        "\"s\"",
+        "\"\"",
+        "5",
+        "\"5S\"",
+        "\"1w\"",
+    ];
+    let addresses = vec![
+        "\"127.0.0.1:0\"",
+        "\"[::1]:7700\"",
+        "\"[fe80::1%3]:1\"",
+        "\"0.0.0.0:65535\"",
+        "\"0.0.0.0:65536\"",
+        "\"256.0.0.1:1\"",
+        "\"localhost:1\"",
+        "\":1\"",
+        "\"1\"",
+        "\"127.0.0.1\"",
+        "\"::1:7700\"",
+        "7700",
+    ];
+    let names = vec![
+        "[\"a\"]",
+        "[\"a.b-c9\"]",
+        "[\"A\"]",
+        "[\"a_b\"]",
+        "[\"\"]",
+        "[\"system\"]",
+        "\"a\"",
+        "[1]",
+        "[]",
+    ];
+    let tables = vec![
+        "[{ service = \"a\" }]",
+        "[{ service = \"a\", kind = \"soft\", any_of = \"g_1\" }]",
+        "[{ kind = \"soft\" }]",
+        "[{ service = \"a\", kind = \"weak\" }]",
+        "[{ service = \"a\", kinds = 1 }]",
+        "[{ service = \"a\", any_of = \"G\" }]",
+    ];
+    let levels = vec![
+        "{}",
+        "{ degraded = 1 }",
+        "{ degraded = 0.5, unhealthy = 1 }",
+        "{ degraded = { raise = 1 } }",
+        "{ degraded = { raise = 1, clear = 0.5 } }",
+        "{ degraded = { clear = 1 } }",
+        "{ degraded = \"1\" }",
+        "{ bad = 1 }",
+        "3",
+    ];
+    let windows = vec![
+        "[{ start = 2026-01-01T00:00:00Z, end = 2026-01-01T01:00:00Z }]",
+        "[{ start = 2026-01-01T00:00:00Z }]",
+        "[{ start = 2026-01-01T00:00:00, end = 2026-01-01T01:00:00Z }]",
+        "[{ every = \"day\", at = \"01:00\", for = \"1h\" }]",
+        "[{ every = \"someday\", at = \"01:00\", for = \"1h\" }]",
+        "[{ every = \"day\", at = \"24:00\", for = \"1h\" }]",
+        "[{ every = \"day\", at = 01:00:00, for = \"1h\", zone = \"UTC\", why = \"w\" }]",
+        "[{ every = \"day\", at = \"01:00\" }]",
+        "[{ every = [\"monday\"], at = \"01:00\", for = \"1h\" }]",
+        "[{ every = [], at = \"01:00\", for = \"1h\" }]",
+        "[{ every = \"month\", day_of_month = 31, at = \"01:00\", for = \"1h\" }]",
+        "[{ every = \"month\", day_of_month = 32, at = \"01:00\", for = \"1h\" }]",
+        "{}",
+        "[1]",
+        "[{}]",
+        "[{ every = \"day\", at = \"01:00\", for = \"1h\", why = \"a\\u0007\" }]",
+        "[{ every = \"day\", at = \"01:00\", for = \"1h\", zone = \"not a zone\" }]",
+        "[{ every = [\"monday\", \"monday\"], at = \"01:00\", for = \"1h\" }]",
+    ];
+    vec![
+        ("aggregator.grpc", addresses.clone()),
+        ("aggregator.http", addresses),
+        (
+            "aggregator.data_dir",
+            vec![
+                "\"/data\"",
+                "\"\"",
+                "\"~/data\"",
+                "\"~data\"",
+                "3",
+                "\"a\\u0000b\"",
+            ],
+        ),
+        ("aggregator.insecure", flags.clone()),
+        ("aggregator.degraded_is_serving", flags.clone()),
+        (
+            "aggregator.cors_origins",
+            vec![
+                "[]",
+                "[\"*\"]",
+                "[\"https://a.example:8443\"]",
+                "[\"https://a.example/\"]",
+                "[\"a.example\"]",
+                "\"*\"",
+            ],
+        ),
+        ("aggregator.colour", vec!["1"]),
+        ("aggregator", vec!["{}", "[]", "1"]),
+        (
+            "services",
+            vec![
+                "{}",
+                "[]",
+                "1",
+                "{ a = 1 }",
+                "{ A = {} }",
+                "{ system = {} }",
+                "{ a_b = {} }",
+            ],
+        ),
+        ("colour", vec!["1"]),
+        (
+            "services.s.criticality",
+            vec![
+                "\"critical\"",
+                "\"important\"",
+                "\"optional\"",
+                "\"high\"",
+                "\"Critical\"",
+                "1",
+            ],
+        ),
+        ("services.s.min_healthy", amounts),
+        ("services.s.interval", durations),
+        ("services.s.degraded_is_serving", flags),
+        ("services.s.dependencies", [names, tables].concat()),
+        ("services.s.levels.x", levels),
+        (
+            "services.s.levels",
+            vec![
+                "{ \"error ratio\" = {} }",
+                "{ error_ratio = {} }",
+                "{ X = {} }",
+                "[]",
+            ],
+        ),
+        ("services.s.maintenance", windows),
+        ("services.s.colour", vec!["1"]),
+    ]
+}
+
+#[test]
+fn it_refuses_each_value_that_the_parser_refuses_and_no_other() {
+    let mut seen = [0, 0];
+    for (key, values) in values() {
+        for value in values {
+            let text = format!("{key} = {value}\n");
+            let (parser, schema) = (load(&text), refusals(&text));
+            assert_eq!(
+                parser.is_err(),
+                !schema.is_empty(),
+                "{text}{parser:?}\n{schema:?}"
+            );
+            seen[usize::from(parser.is_err())] += 1;
+        }
+    }
+    assert!(seen[0] > 40 && seen[1] > 60, "{seen:?}");
+}
+
+/// Any JSON, of words that mean something here among others.
+fn documents() -> impl Strategy<Value = Json> {
+    let word = prop_oneof![
+        prop::sample::select(vec![
+            "critical",
+            "hard",
+            "soft",
+            "50%",
+            "2",
+            "5s",
+            "1h",
+            "127.0.0.1:1",
+            "a",
+            "B",
+            "system",
+            "/data",
+            "day",
+            "month",
+            "sunday",
+            "02:00",
+            "2026-01-01T00:00:00Z",
+            "2026-01-02T00:00:00Z",
+            "UTC",
+            "https://a.example",
+            ""
+        ])
+        .prop_map(str::to_owned),
+        "[ -~]{0,6}",
+    ];
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Json::from),
+        (-2i64..40).prop_map(Json::from),
+        (-2f64..2.0).prop_map(Json::from),
+        word.prop_map(Json::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let key = prop::sample::select(vec![
+            "aggregator",
+            "services",
+            "grpc",
+            "data_dir",
+            "debug",
+            "cors_origins",
+            "a",
+            "b",
+            "Bank",
+            "criticality",
+            "min_healthy",
+            "interval",
+            "dependencies",
+            "service",
+            "kind",
+            "any_of",
+            "levels",
+            "error_ratio",
+            "degraded",
+            "unhealthy",
+            "raise",
+            "clear",
+            "maintenance",
+            "start",
+            "end",
+            "every",
+            "at",
+            "for",
+            "zone",
+            "why",
+            "day_of_month",
+            "degraded_is_serving",
+        ]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Json::from),
+            prop::collection::btree_map(key.prop_map(str::to_owned), inner, 0..5)
+                .prop_map(|table| Json::Object(table.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// What the schema refuses the parser refuses: an editor never complains about a file that works. (Not the other way
+    /// round: that two keys contradict each other, a schema does not see.)
+    #[test]
+    fn editors_do_not_complain_about_what_works(service in documents(), aggregator in documents(), whole in documents()) {
+        let of_service = json!({ "services": { "s": service } });
+        let of_aggregator = json!({ "aggregator": aggregator });
+        for document in [of_service, of_aggregator, whole] {
+            let Json::Object(table) = &document else { continue };
+            let text = table.iter().map(|(key, value)| format!("{key} = {}\n", show::toml(value))).collect::<String>();
+            if load(&text).is_ok() {
+                prop_assert_eq!(refusals(&text), Vec::<String>::new(), "{}", text);
+            }
+        }
+    }
+}
