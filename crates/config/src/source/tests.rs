@@ -205,6 +205,8 @@ fn files_that_cannot_be_read() {
     let below = home.refused(&at(home.file().join("ward.toml")));
     fs::write(home.file(), vec![b'#'; 10 << 20]).unwrap();
     let large = home.refused(&home.source());
+    let endless = home.refused(&at("/dev/zero".into()));
+    assert_eq!(endless, large.replace("ward.toml", "/dev/zero"));
     fs::write(home.file(), b"[aggregator]\ngrpc = \"\xff\xfe\" # not this\n").unwrap();
     let binary = home.refused(&home.source());
     insta::assert_snapshot!([missing, folder, below, large, binary].join("\n\n"));

@@ -54,166 +54,173 @@ fn it_takes_the_sample_with_and_without_its_keys() {
     }
 }
 
+const FLAGS: &[&str] = &["true", "false", "1", "\"true\"", "[]"];
+
+const AMOUNTS: &[&str] = &[
+    "1", "0", "-1", "1.5", "1000000", "1000001", "\"50%\"", "\"0%\"", "\"100%\"", "\"101%\"", "\"%\"",
+    "\"5\"", "true",
+];
+
+const DURATIONS: &[&str] = &[
+    "\"5s\"",
+    "\"1m30s\"",
+    "\"500ms\"",
+    "\"5\"",
+    "\"5 s\"",
+    "\"s\"",
+    "\"\"",
+    "5",
+    "\"5S\"",
+    "\"1w\"",
+];
+
+const ADDRESSES: &[&str] = &[
+    "\"127.0.0.1:0\"",
+    "\"[::1]:7700\"",
+    "\"[fe80::1%3]:1\"",
+    "\"0.0.0.0:65535\"",
+    "\"0.0.0.0:65536\"",
+    "\"256.0.0.1:1\"",
+    "\"localhost:1\"",
+    "\":1\"",
+    "\"1\"",
+    "\"127.0.0.1\"",
+    "\"::1:7700\"",
+    "7700",
+];
+
+const NAMES: &[&str] = &[
+    "[\"a\"]",
+    "[\"a.b-c9\"]",
+    "[\"A\"]",
+    "[\"a_b\"]",
+    "[\"\"]",
+    "[\"system\"]",
+    "\"a\"",
+    "[1]",
+    "[]",
+];
+
+const TABLES: &[&str] = &[
+    "[{ service = \"a\" }]",
+    "[{ service = \"a\", kind = \"soft\", any_of = \"g_1\" }]",
+    "[{ kind = \"soft\" }]",
+    "[{ service = \"a\", kind = \"weak\" }]",
+    "[{ service = \"a\", kinds = 1 }]",
+    "[{ service = \"a\", any_of = \"G\" }]",
+];
+
+const LEVELS: &[&str] = &[
+    "{}",
+    "{ degraded = 1 }",
+    "{ degraded = 0.5, unhealthy = 1 }",
+    "{ degraded = { raise = 1 } }",
+    "{ degraded = { raise = 1, clear = 0.5 } }",
+    "{ degraded = { clear = 1 } }",
+    "{ degraded = \"1\" }",
+    "{ bad = 1 }",
+    "3",
+];
+
+const WINDOWS: &[&str] = &[
+    "[{ start = 2026-01-01T00:00:00Z, end = 2026-01-01T01:00:00Z }]",
+    "[{ start = 2026-01-01T00:00:00Z }]",
+    "[{ start = 2026-01-01T00:00:00, end = 2026-01-01T01:00:00Z }]",
+    "[{ every = \"day\", at = \"01:00\", for = \"1h\" }]",
+    "[{ every = \"someday\", at = \"01:00\", for = \"1h\" }]",
+    "[{ every = \"day\", at = \"24:00\", for = \"1h\" }]",
+    "[{ every = \"day\", at = 01:00:00, for = \"1h\", zone = \"UTC\", why = \"w\" }]",
+    "[{ every = \"day\", at = \"01:00\" }]",
+    "[{ every = [\"monday\"], at = \"01:00\", for = \"1h\" }]",
+    "[{ every = [], at = \"01:00\", for = \"1h\" }]",
+    "[{ every = \"month\", day_of_month = 31, at = \"01:00\", for = \"1h\" }]",
+    "[{ every = \"month\", day_of_month = 32, at = \"01:00\", for = \"1h\" }]",
+    "{}",
+    "[1]",
+    "[{}]",
+    "[{ every = \"day\", at = \"01:00\", for = \"1h\", why = \"a\\u0007\" }]",
+    "[{ every = \"day\", at = \"01:00\", for = \"1h\", zone = \"not a zone\" }]",
+    "[{ every = [\"monday\", \"monday\"], at = \"01:00\", for = \"1h\" }]",
+];
+
 /// Single values, good and bad, for each key that takes one.
-fn values() -> Vec<(&'static str, Vec<&'static str>)> {
-    let flags = vec!["true", "false", "1", "\"true\"", "[]"];
-    let amounts = vec![
-        "1", "0", "-1", "1.5", "1000000", "1000001", "\"50%\"", "\"0%\"", "\"100%\"", "\"101%\"", "\"%\"",
-        "\"5\"", "true",
-    ];
-    let durations = vec![
-        "\"5s\"",
-        "\"1m30s\"",
-        "\"500ms\"",
-        "\"5\"",
-        "\"5 s\"",
-        "\"s\"",
-        "\"\"",
-        "5",
-        "\"5S\"",
-        "\"1w\"",
-    ];
-    let addresses = vec![
-        "\"127.0.0.1:0\"",
-        "\"[::1]:7700\"",
-        "\"[fe80::1%3]:1\"",
-        "\"0.0.0.0:65535\"",
-        "\"0.0.0.0:65536\"",
-        "\"256.0.0.1:1\"",
-        "\"localhost:1\"",
-        "\":1\"",
-        "\"1\"",
-        "\"127.0.0.1\"",
-        "\"::1:7700\"",
-        "7700",
-    ];
-    let names = vec![
-        "[\"a\"]",
-        "[\"a.b-c9\"]",
-        "[\"A\"]",
-        "[\"a_b\"]",
-        "[\"\"]",
-        "[\"system\"]",
-        "\"a\"",
-        "[1]",
-        "[]",
-    ];
-    let tables = vec![
-        "[{ service = \"a\" }]",
-        "[{ service = \"a\", kind = \"soft\", any_of = \"g_1\" }]",
-        "[{ kind = \"soft\" }]",
-        "[{ service = \"a\", kind = \"weak\" }]",
-        "[{ service = \"a\", kinds = 1 }]",
-        "[{ service = \"a\", any_of = \"G\" }]",
-    ];
-    let levels = vec![
-        "{}",
-        "{ degraded = 1 }",
-        "{ degraded = 0.5, unhealthy = 1 }",
-        "{ degraded = { raise = 1 } }",
-        "{ degraded = { raise = 1, clear = 0.5 } }",
-        "{ degraded = { clear = 1 } }",
-        "{ degraded = \"1\" }",
-        "{ bad = 1 }",
-        "3",
-    ];
-    let windows = vec![
-        "[{ start = 2026-01-01T00:00:00Z, end = 2026-01-01T01:00:00Z }]",
-        "[{ start = 2026-01-01T00:00:00Z }]",
-        "[{ start = 2026-01-01T00:00:00, end = 2026-01-01T01:00:00Z }]",
-        "[{ every = \"day\", at = \"01:00\", for = \"1h\" }]",
-        "[{ every = \"someday\", at = \"01:00\", for = \"1h\" }]",
-        "[{ every = \"day\", at = \"24:00\", for = \"1h\" }]",
-        "[{ every = \"day\", at = 01:00:00, for = \"1h\", zone = \"UTC\", why = \"w\" }]",
-        "[{ every = \"day\", at = \"01:00\" }]",
-        "[{ every = [\"monday\"], at = \"01:00\", for = \"1h\" }]",
-        "[{ every = [], at = \"01:00\", for = \"1h\" }]",
-        "[{ every = \"month\", day_of_month = 31, at = \"01:00\", for = \"1h\" }]",
-        "[{ every = \"month\", day_of_month = 32, at = \"01:00\", for = \"1h\" }]",
-        "{}",
-        "[1]",
-        "[{}]",
-        "[{ every = \"day\", at = \"01:00\", for = \"1h\", why = \"a\\u0007\" }]",
-        "[{ every = \"day\", at = \"01:00\", for = \"1h\", zone = \"not a zone\" }]",
-        "[{ every = [\"monday\", \"monday\"], at = \"01:00\", for = \"1h\" }]",
-    ];
-    vec![
-        ("aggregator.grpc", addresses.clone()),
-        ("aggregator.http", addresses),
-        (
-            "aggregator.data_dir",
-            vec![
-                "\"/data\"",
-                "\"\"",
-                "\"~/data\"",
-                "\"~data\"",
-                "3",
-                "\"a\\u0000b\"",
-            ],
-        ),
-        ("aggregator.insecure", flags.clone()),
-        ("aggregator.degraded_is_serving", flags.clone()),
-        (
-            "aggregator.cors_origins",
-            vec![
-                "[]",
-                "[\"*\"]",
-                "[\"https://a.example:8443\"]",
-                "[\"https://a.example/\"]",
-                "[\"a.example\"]",
-                "\"*\"",
-            ],
-        ),
-        ("aggregator.colour", vec!["1"]),
-        ("aggregator", vec!["{}", "[]", "1"]),
-        (
-            "services",
-            vec![
-                "{}",
-                "[]",
-                "1",
-                "{ a = 1 }",
-                "{ A = {} }",
-                "{ system = {} }",
-                "{ a_b = {} }",
-            ],
-        ),
-        ("colour", vec!["1"]),
-        (
-            "services.s.criticality",
-            vec![
-                "\"critical\"",
-                "\"important\"",
-                "\"optional\"",
-                "\"high\"",
-                "\"Critical\"",
-                "1",
-            ],
-        ),
-        ("services.s.min_healthy", amounts),
-        ("services.s.interval", durations),
-        ("services.s.degraded_is_serving", flags),
-        ("services.s.dependencies", [names, tables].concat()),
-        ("services.s.levels.x", levels),
-        (
-            "services.s.levels",
-            vec![
-                "{ \"error ratio\" = {} }",
-                "{ error_ratio = {} }",
-                "{ X = {} }",
-                "[]",
-            ],
-        ),
-        ("services.s.maintenance", windows),
-        ("services.s.colour", vec!["1"]),
-    ]
-}
+const VALUES: &[(&str, &[&str])] = &[
+    ("aggregator.grpc", ADDRESSES),
+    ("aggregator.http", ADDRESSES),
+    (
+        "aggregator.data_dir",
+        &[
+            "\"/data\"",
+            "\"\"",
+            "\"~/data\"",
+            "\"~data\"",
+            "3",
+            "\"a\\u0000b\"",
+        ],
+    ),
+    ("aggregator.insecure", FLAGS),
+    ("aggregator.degraded_is_serving", FLAGS),
+    (
+        "aggregator.cors_origins",
+        &[
+            "[]",
+            "[\"*\"]",
+            "[\"https://a.example:8443\"]",
+            "[\"https://a.example/\"]",
+            "[\"a.example\"]",
+            "\"*\"",
+        ],
+    ),
+    ("aggregator.colour", &["1"]),
+    ("aggregator", &["{}", "[]", "1"]),
+    (
+        "services",
+        &[
+            "{}",
+            "[]",
+            "1",
+            "{ a = 1 }",
+            "{ A = {} }",
+            "{ system = {} }",
+            "{ a_b = {} }",
+        ],
+    ),
+    ("colour", &["1"]),
+    (
+        "services.s.criticality",
+        &[
+            "\"critical\"",
+            "\"important\"",
+            "\"optional\"",
+            "\"high\"",
+            "\"Critical\"",
+            "1",
+        ],
+    ),
+    ("services.s.min_healthy", AMOUNTS),
+    ("services.s.interval", DURATIONS),
+    ("services.s.degraded_is_serving", FLAGS),
+    ("services.s.dependencies", NAMES),
+    ("services.s.dependencies", TABLES),
+    ("services.s.levels.x", LEVELS),
+    (
+        "services.s.levels",
+        &[
+            "{ \"error ratio\" = {} }",
+            "{ error_ratio = {} }",
+            "{ X = {} }",
+            "[]",
+        ],
+    ),
+    ("services.s.maintenance", WINDOWS),
+    ("services.s.colour", &["1"]),
+];
 
 #[test]
 fn it_refuses_each_value_that_the_parser_refuses_and_no_other() {
     let mut seen = [0, 0];
-    for (key, values) in values() {
-        for value in values {
+    for (key, values) in VALUES {
+        for value in *values {
             let text = format!("{key} = {value}\n");
             let (parser, schema) = (load(&text), refusals(&text));
             assert_eq!(
