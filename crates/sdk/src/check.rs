@@ -95,6 +95,8 @@ pub struct Check {
     pub(crate) signals: Vec<Signal>,
     /// Why it cannot be run: told by `start()`, as any mistake in a declaration is.
     pub(crate) mistake: Option<Invalid>,
+    /// What a run that brought no verdict (late, blocked, panicked) says.
+    late: Arc<dyn Fn() -> Status + Send + Sync>,
     run: Arc<dyn Fn() -> Run + Send + Sync>,
 }
 
@@ -127,6 +129,7 @@ impl Check {
             fall: Debounce::FALL,
             signals: Vec::new(),
             mistake: None,
+            late: Arc::new(|| Status::Unhealthy),
             run: Arc::new(run),
         }
     }
@@ -140,7 +143,8 @@ impl Check {
         }
     }
 
-    /// How long a run may take; one that takes longer is given up and counts as unhealthy.
+    /// How long a run may take; one that takes longer is given up and counts as unhealthy (of the ready-made checks of the
+    /// host, as unknown: that this process was slow to look says nothing about what it looks at).
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self {
@@ -204,12 +208,27 @@ impl Check {
         let limit = self.effective_timeout();
         match tokio::time::timeout(limit, self.run()).await {
             Ok(verdict) => verdict,
-            Err(_) => Self::timed_out(limit),
+            Err(_) => self.timed_out(limit),
         }
     }
 
-    pub(crate) fn timed_out(limit: Duration) -> Verdict {
-        Verdict::unhealthy(format!("timed out after {limit:?}"))
+    /// What a run that brings no verdict says, unhealthy unless said. Where one result is believed at once, one such run
+    /// is not enough for that.
+    #[cfg(any(feature = "host", feature = "certificate"))]
+    pub(crate) fn late(self, late: impl Fn() -> Status + Send + Sync + 'static) -> Self {
+        Self {
+            late: Arc::new(late),
+            ..self
+        }
+    }
+
+    /// The verdict of a run that brought none.
+    pub(crate) fn without_verdict(&self, message: impl Into<String>) -> Verdict {
+        Verdict::new((self.late)(), message)
+    }
+
+    pub(crate) fn timed_out(&self, limit: Duration) -> Verdict {
+        self.without_verdict(format!("timed out after {limit:?}"))
     }
 
     /// A check that never runs, because `start()` tells what is wrong with it.

@@ -29,6 +29,8 @@
 
 mod flight;
 mod grpc;
+#[cfg(any(feature = "certificate", feature = "host"))]
+mod misses;
 mod resolve;
 mod setting;
 mod tcp;

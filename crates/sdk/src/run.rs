@@ -39,7 +39,7 @@ pub(crate) async fn run(check: Check, board: Arc<Board>, index: usize, phase: f6
 async fn verdict(check: &Check, runs: &mut JoinSet<Verdict>) -> Verdict {
     while runs.try_join_next().is_some() {}
     if !runs.is_empty() {
-        return Verdict::unhealthy("a run that timed out still blocks its thread");
+        return check.without_verdict("a run that timed out still blocks its thread");
     }
     let run = check.clone();
     // Called in the task as well: a function may panic before it returns its future.
@@ -47,21 +47,21 @@ async fn verdict(check: &Check, runs: &mut JoinSet<Verdict>) -> Verdict {
     let limit = check.effective_timeout();
     match timeout(limit, runs.join_next()).await {
         Ok(Some(Ok(verdict))) => verdict,
-        Ok(Some(Err(error))) => ended(&check.name, &error),
+        Ok(Some(Err(error))) => ended(check, &error),
         Ok(None) => Verdict::unknown("the check did not run"),
         Err(_) => {
             runs.abort_all();
             drop(timeout(REAP, runs.join_next()).await);
-            Check::timed_out(limit)
+            check.timed_out(limit)
         }
     }
 }
 
 /// What was said while panicking is for the log of this process, where the panic hook has put it.
-fn ended(name: &str, error: &JoinError) -> Verdict {
+fn ended(check: &Check, error: &JoinError) -> Verdict {
     if error.is_panic() {
-        tracing::error!(check = name, "a health check panicked");
-        Verdict::unhealthy("the check panicked")
+        tracing::error!(check = check.name, "a health check panicked");
+        check.without_verdict("the check panicked")
     } else {
         Verdict::unknown("the check was cancelled")
     }
@@ -89,8 +89,38 @@ mod tests {
         let mut runs = JoinSet::new();
         for run in 1..=5 {
             // With the timeout as long as the period the next run is due at once.
-            assert_eq!(verdict(&check, &mut runs).await, Check::timed_out(PERIOD));
+            assert_eq!(verdict(&check, &mut runs).await, check.timed_out(PERIOD));
             assert_eq!(count.load(Relaxed), run);
         }
+    }
+
+    #[cfg(feature = "host")]
+    #[tokio::test]
+    async fn of_the_host_a_late_run_is_no_finding() {
+        use ward_model::Status;
+
+        use crate::checks::{Cpu, Disk, Memory, MemoryTrend};
+
+        let checks = [
+            Cpu::new("x").check(),
+            Disk::new("x", "/").check(),
+            Memory::new("x").check(),
+            MemoryTrend::new("x").check(),
+        ];
+        for check in checks {
+            let mut runs = JoinSet::new();
+            // The one before.
+            runs.spawn(future::pending());
+            let late = verdict(&check, &mut runs).await;
+            assert_eq!(late.status, Status::Unknown, "{check:?}");
+        }
+        let panics = Check::new("panics", || -> future::Ready<()> { panic!("as it should") });
+        let panicked = verdict(&panics.clone(), &mut JoinSet::new()).await;
+        assert_eq!(panicked, Verdict::unhealthy("the check panicked"));
+        let panicked = verdict(&panics.late(|| Status::Unknown), &mut JoinSet::new()).await;
+        assert_eq!(panicked, Verdict::unknown("the check panicked"));
+        let hangs = Check::new("hangs", future::pending::<()>).timeout(REAP);
+        let late = verdict(&hangs.late(|| Status::Unknown), &mut JoinSet::new()).await;
+        assert_eq!(late, Verdict::unknown("timed out after 50ms"));
     }
 }

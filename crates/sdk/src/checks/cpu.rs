@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use sysinfo::System;
 use tokio::time::sleep;
 use ward_chassis::Clock;
-use ward_model::Mono;
+use ward_model::{Mono, Status};
 
 use super::{
     flight::Flight,
@@ -92,6 +92,7 @@ impl Cpu {
         Check::new(self.name, move || Arc::clone(&watch).look())
             .period(Self::PERIOD)
             .debounce(1, 1)
+            .late(|| Status::Unknown)
             .sets(signal)
     }
 }
@@ -165,8 +166,6 @@ fn share((before, then): (Quota, Mono), (after, now): (Quota, Mono)) -> Option<f
 
 #[cfg(test)]
 mod tests {
-    use ward_model::Status;
-
     use super::*;
 
     fn at(seconds: u64) -> Mono {

@@ -13,6 +13,7 @@ use ward_model::Mono;
 use super::{
     flight::Flight,
     levels::{Judge, Levels},
+    misses::Misses,
 };
 use crate::{
     check::{Check, Verdict},
@@ -23,7 +24,8 @@ use crate::{
 ///
 /// What counts is what a user without privileges may still write: used / (used + available), as `df` shows it, of the
 /// space or of the inodes, whichever is more. Degraded from 0.9 on, until it is below 0.88; a full disk is no noise, so
-/// that one reading is enough. Looks every 30 s. Unhealthy if the path cannot be looked at; unknown where the file
+/// that one reading is enough. Looks every 30 s. Unhealthy if the path could not be looked at (in time) three times in a row, and
+/// unknown before; unknown where the file
 /// system has no size (`/proc`).
 ///
 /// Sets the signal `disk_ratio` (0 to 1), for the alert rules on it. Of several disks each needs a name for its signal.
@@ -76,16 +78,23 @@ impl Disk {
             return Check::mistaken(self.name, mistake);
         }
         let signal = Signal::new(self.signal);
+        let misses = Misses::default();
         let watch = Arc::new(Watch {
             path: self.path,
             handle: signal.handle(),
             clock: Clock::start(),
             judge: Mutex::new(Judge::new(self.levels)),
             flight: Flight::new(),
+            misses: misses.clone(),
         });
-        Check::new(self.name, move || Arc::clone(&watch).look())
+        let look = move || {
+            watch.misses.begin();
+            Arc::clone(&watch).look()
+        };
+        Check::new(self.name, look)
             .period(Self::PERIOD)
             .debounce(1, 1)
+            .late(move || misses.status())
             .sets(signal)
     }
 }
@@ -97,6 +106,7 @@ struct Watch {
     clock: Clock,
     judge: Mutex<Judge>,
     flight: Flight,
+    misses: Misses,
 }
 
 /// What a file system has of one thing.
@@ -117,11 +127,15 @@ impl Watch {
     async fn look(self: Arc<Self>) -> Verdict {
         let path = self.path.clone();
         let shown = path.display().to_string();
-        match self.flight.ask(move || read(&path)).await {
-            Ok(Ok((space, inodes))) => self.verdict(&shown, space, inodes, self.clock.mono()),
-            Ok(Err(error)) => Verdict::unhealthy(format!("look at {shown}: {}", error.desc())),
-            Err(grounded) => Verdict::unhealthy(format!("look at {shown}: {grounded}")),
-        }
+        let fault = match self.flight.ask(move || read(&path)).await {
+            Ok(Ok((space, inodes))) => {
+                self.misses.read();
+                return self.verdict(&shown, space, inodes, self.clock.mono());
+            }
+            Ok(Err(error)) => error.desc().to_owned(),
+            Err(grounded) => grounded.to_string(),
+        };
+        Verdict::new(self.misses.status(), format!("look at {shown}: {fault}"))
     }
 
     fn verdict(&self, path: &str, space: Store, inodes: Store, now: Mono) -> Verdict {

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use sysinfo::{MemoryRefreshKind, System};
 use ward_chassis::Clock;
-use ward_model::Mono;
+use ward_model::{Mono, Status};
 
 use super::{
     disk::gibibytes,
@@ -83,6 +83,7 @@ impl Memory {
         });
         Check::new(self.name, move || Arc::clone(&watch).look())
             .debounce(1, 1)
+            .late(|| Status::Unknown)
             .sets(signal)
     }
 }
@@ -130,8 +131,6 @@ pub(crate) fn available() -> Option<(groups::Memory, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use ward_model::Status;
-
     use super::*;
 
     #[test]

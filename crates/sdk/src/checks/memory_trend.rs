@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 use ward_chassis::Clock;
-use ward_model::Mono;
+use ward_model::{Mono, Status};
 use ward_proto::Invalid;
 
 use super::{disk::gibibytes, flight::Flight, memory};
@@ -108,6 +108,7 @@ impl MemoryTrend {
         Check::new(self.name, move || Arc::clone(&watch).look())
             .period(Self::PERIOD)
             .debounce(1, 1)
+            .late(|| Status::Unknown)
     }
 }
 
@@ -142,7 +143,7 @@ impl Watch {
         };
         let used = gibibytes(resident);
         let Some(Growth { bytes_per_hour }) = growth else {
-            return Verdict::new(ward_model::Status::Healthy, format!("{used} resident"));
+            return Verdict::new(Status::Healthy, format!("{used} resident"));
         };
         let hours = limit.saturating_sub(resident) as f64 / bytes_per_hour;
         let rate = gibibytes(bytes_per_hour as u64);
@@ -153,7 +154,7 @@ impl Watch {
         if hours * 3_600.0 <= self.horizon.as_secs_f64() {
             Verdict::degraded(format!("may leak memory: {message}"))
         } else {
-            Verdict::new(ward_model::Status::Healthy, message)
+            Verdict::new(Status::Healthy, message)
         }
     }
 }
@@ -169,8 +170,6 @@ fn resident() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use ward_model::Status;
-
     use super::*;
 
     const MIB: u64 = 1 << 20;

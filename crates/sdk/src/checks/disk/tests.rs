@@ -16,6 +16,7 @@ fn watch(levels: Levels) -> Watch {
         clock: Clock::start(),
         judge: Mutex::new(Judge::new(levels)),
         flight: Flight::new(),
+        misses: Misses::default(),
     }
 }
 
@@ -55,13 +56,30 @@ async fn this_disk_can_be_read() {
     assert_eq!(verdict.status, Status::Healthy, "{verdict:?}");
     let ratio = check.signals[0].handle().get().unwrap();
     assert!((0.0..=1.0).contains(&ratio), "{ratio}");
-    let gone = Disk::new("disk", "/no/such/place").check().look().await;
-    assert_eq!(
-        gone,
-        Verdict::unhealthy("look at /no/such/place: No such file or directory")
-    );
     let proc = Disk::new("disk", "/proc").check().look().await;
     assert_eq!(proc.status, Status::Unknown, "{proc:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_a_finding_the_third_time_in_a_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let check = Disk::new("disk", &path).levels(Levels::new()).check();
+    let gone = format!("look at {}: No such file or directory", path.display());
+    for _ in 0..2 {
+        for status in [Status::Unknown, Status::Unknown, Status::Unhealthy] {
+            assert_eq!(check.look().await, Verdict::new(status, gone.as_str()));
+        }
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(check.look().await.status, Status::Healthy);
+        std::fs::remove_dir(&path).unwrap();
+    }
+    let hung = Disk::new("disk", &path).check();
+    for status in [Status::Unknown, Status::Unknown, Status::Unhealthy] {
+        // A run that is given up.
+        drop(hung.run());
+        assert_eq!(hung.timed_out(Duration::from_secs(5)).status, status);
+    }
 }
 
 /// A small file system in namespaces of its own, which go with the process that holds them.
