@@ -140,14 +140,13 @@ async fn checked(args: CheckArgs, steps: &mut Steps<'_>) -> Result<Finding, Find
         .unwrap_or_else(Err)
         .map_err(unconnected)?;
     steps.took("connected");
-    let answering = async {
-        match connected {
-            Connected::Grpc(channel) => grpc::ask(channel, asking).await,
-            Connected::Http(request) => http::ask(request).await,
-        }
-    };
     let late = |why: String| (Outcome::Unanswered, why);
-    let (outcome, said) = within(args.rpc_timeout, answering).await.unwrap_or_else(late);
+    let (outcome, said) = match connected {
+        Connected::Grpc(channel) => within(args.rpc_timeout, grpc::ask(channel, asking))
+            .await
+            .unwrap_or_else(late),
+        Connected::Http(request) => http::ask(request, args.rpc_timeout).await,
+    };
     steps.took("answered");
     Ok(match outcome {
         Outcome::Serving => (outcome, said),

@@ -3,6 +3,8 @@
 //! What the body says is repeated and not judged: the status is what load balancers and orchestrators go by, and a
 //! second opinion here would differ from theirs.
 
+use std::time::Duration;
+
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{
     Response,
@@ -12,14 +14,18 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::time::timeout;
+use ward_chassis::Clock;
 
-use super::{Asking, Finding, Outcome, dial::Stream};
+use super::{Asking, Finding, Outcome, dial::Stream, within};
 use crate::failure::root;
 
 /// More than any health document has; the rest is not read.
 const BODY_BYTES: usize = 64 * 1024;
 /// Longest word shown of a body, in characters.
 const WORD: usize = 80;
+/// How long is waited for the body behind a status that is there: it is a courtesy, and comes with the status mostly.
+const WORD_PATIENCE: Duration = Duration::from_millis(200);
 
 /// A request, and the connection to send it on.
 pub(super) struct Request {
@@ -52,17 +58,23 @@ pub(super) async fn connect(
     Ok(Request { sender, request })
 }
 
-/// Asks once.
-pub(super) async fn ask(request: Request) -> Finding {
+/// Asks once. The status has to come within `patience`; the body takes none that is not left of it, and judges nothing
+/// by hanging either.
+pub(super) async fn ask(request: Request, patience: Duration) -> Finding {
     let Request { mut sender, request } = request;
-    let response = match sender.send_request(request).await {
-        Ok(response) => response,
+    let clock = Clock::start();
+    let begun = clock.mono();
+    let response = match within(patience, sender.send_request(request)).await {
+        Ok(Ok(response)) => response,
         // No answer in HTTP, or none at all, where one was to come: nobody to speak to.
-        Err(error) => return (Outcome::Unconnected, root(&error)),
+        Ok(Err(error)) => return (Outcome::Unconnected, root(&error)),
+        Err(late) => return (Outcome::Unanswered, late),
     };
     let status = response.status();
-    let word = word(response)
+    let left = patience.saturating_sub(clock.mono().since(begun));
+    let word = timeout(left.min(WORD_PATIENCE), word(response))
         .await
+        .unwrap_or_default()
         .map(|word| format!(" ({word})"))
         .unwrap_or_default();
     match status.is_success() || status.is_redirection() {

@@ -448,3 +448,18 @@ async fn headers_and_the_name_of_the_agent_are_sent() {
         assert!(heard.contains(header), "{heard}");
     }
 }
+
+#[test]
+fn a_body_that_hangs_judges_nothing() {
+    let begins = |status: &str| {
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 100");
+        format!("http://{}", servers::http_begins(format!("{head}\r\n\r\n{{")))
+    };
+    let (well, ill) = (begins("200 OK"), begins("503 Service Unavailable"));
+    all(&[
+        (&[&well], SERVING, "status: 200 OK\n"),
+        (&[&ill], NOT_SERVING, "answered 503 Service Unavailable"),
+        // Less than the body would be waited for.
+        (&[&well, "--rpc-timeout", "150ms"], SERVING, "status: 200 OK\n"),
+    ]);
+}

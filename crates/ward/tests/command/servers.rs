@@ -85,7 +85,12 @@ pub(crate) fn http(answer: String) -> String {
     answers(answer.into_bytes(), |_| false)
 }
 
-/// The same, and tells what was asked.
+/// Answers every request with the beginning of an answer, and keeps what comes of it waiting.
+pub(crate) fn http_begins(answer: String) -> String {
+    answers(answer.into_bytes(), |_| true)
+}
+
+/// The same as [`http`], and tells what was asked.
 pub(crate) fn hears(answer: &str) -> (String, Receiver<String>) {
     let (told, heard) = sync_channel(16);
     let address = answers(answer.as_bytes().to_vec(), move |request| {
