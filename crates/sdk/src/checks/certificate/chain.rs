@@ -1,8 +1,8 @@
 //! What there is to say about a chain of certificates at a moment. Pure.
 //!
 //! Dates first: whether somebody trusts a chain matters little on the day that it expires. The chain's own root, where a
-//! server sends it along, does not count, and of a chain that is trusted neither does an intermediate that has expired
-//! already: clients go by the ones they have.
+//! server sends it along, does not count, and neither does an intermediate without which the chain is trusted when that one
+//! has expired: clients go by the ones they have.
 
 use std::{sync::Arc, time::Duration};
 
@@ -66,7 +66,7 @@ impl Judge {
         };
         let distrust = self.distrust(chain, now);
         let counted = spans.iter().enumerate().filter(|(at, span)| {
-            *at == 0 || !(span.own_root || (self.trust.is_some() && distrust.is_none() && span.until < now))
+            *at == 0 || !(span.own_root || self.spares(chain, *at, now.max(span.until.saturating_add(1))))
         });
         let counted: Vec<&Span> = counted.map(|(_, span)| span).collect();
         let (Some(earliest), Some(latest_start)) = (
@@ -124,11 +124,9 @@ impl Judge {
 
     /// That nobody who is trusted issued it. What is wrong with its dates or its name is told elsewhere.
     fn distrust(&self, chain: &[CertificateDer<'static>], now: i64) -> Option<String> {
-        let (trust, name) = (self.trust.as_ref()?, self.server_name.as_ref()?);
         let (own, intermediates) = chain.split_first()?;
-        let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or_default()));
-        match trust.verify_server_cert(own, intermediates, name, &[], now) {
-            Ok(_) => None,
+        match self.verify(own, intermediates, now)? {
+            Ok(()) => None,
             Err(Error::InvalidCertificate(
                 CertificateError::Expired
                 | CertificateError::ExpiredContext { .. }
@@ -142,6 +140,37 @@ impl Judge {
             }
             Err(error) => Some(format!("its certificate is not trusted: {error}")),
         }
+    }
+
+    /// That the chain is trusted at `then` without the intermediate at `at`. For whom it holds is told elsewhere.
+    fn spares(&self, chain: &[CertificateDer<'static>], at: usize, then: i64) -> bool {
+        let others = chain.iter().enumerate().filter(|(other, _)| *other != at);
+        let others: Vec<CertificateDer<'static>> = others.map(|(_, other)| other.clone()).collect();
+        let verified = others
+            .split_first()
+            .and_then(|(own, intermediates)| self.verify(own, intermediates, then));
+        matches!(
+            verified,
+            Some(
+                Ok(())
+                    | Err(Error::InvalidCertificate(
+                        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+                    ))
+            )
+        )
+    }
+
+    /// `None` if nobody in particular is trusted. Names are looked at last.
+    fn verify(
+        &self,
+        own: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: i64,
+    ) -> Option<Result<(), Error>> {
+        let (trust, name) = (self.trust.as_ref()?, self.server_name.as_ref()?);
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or_default()));
+        let verified = trust.verify_server_cert(own, intermediates, name, &[], now);
+        Some(verified.map(drop))
     }
 }
 

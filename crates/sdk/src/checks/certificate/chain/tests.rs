@@ -90,6 +90,33 @@ fn the_earliest_of_the_chain_counts() {
         verdict,
         Verdict::degraded("x: middle expires in 8 days, on 2026-03-10T00:00:00Z")
     );
+    let verdict = judge(Some(&root), NAME).verdict("x", &chain, noon(3, 11));
+    assert_eq!(
+        verdict,
+        Verdict::unhealthy("x: middle expired 1 days ago, on 2026-03-10T00:00:00Z")
+    );
+}
+
+/// An authority that is new shows itself as signed by an old one too, for clients that do not have it yet.
+#[test]
+fn an_intermediate_that_is_not_needed_raises_no_alarm_before_and_after_its_end() {
+    let (root, old_root) = (
+        authority("root", (12, 1), None),
+        authority("old root", (12, 1), None),
+    );
+    let mut cross = params("root", (1, 1), (3, 10));
+    cross.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let cross = cross.signed_by(root.key(), &old_root).unwrap();
+    let chain = [leaf((1, 2), (6, 30), &root), cross.der().clone()];
+    for now in [noon(3, 1), noon(3, 11)] {
+        for name in [NAME, Some("bank.example")] {
+            let Verdict { status, message } = judge(Some(&root), name).verdict("x", &chain, now);
+            assert_eq!(status == Status::Healthy, name == NAME, "{message}");
+            assert!(message.contains("orders expires in 1"), "{message}");
+        }
+        let needed = judge(Some(&old_root), NAME).verdict("x", &chain, now);
+        assert!(needed.message.starts_with("x: root expire"), "{needed:?}");
+    }
 }
 
 #[test]
