@@ -64,7 +64,7 @@ impl Leaf {
     }
 
     /// Takes a new status. `counts` is false for changes that say nothing about the leaf itself: its first word, or
-    /// the observer losing sight of it. True if what the roll-up sees changed.
+    /// the observer losing sight of it. True if what others see changed.
     pub(crate) fn set(
         &mut self,
         status: Status,
@@ -101,8 +101,9 @@ impl Leaf {
         changed
     }
 
-    /// Lets time pass. True if what the roll-up sees changed.
+    /// Lets time pass. True if what others see changed: its status, or that it flaps, which can end at the same status.
     pub(crate) fn look(&mut self, now: (Mono, Wall)) -> bool {
+        let flapped = self.is_flapping();
         let shown = match &mut self.flap {
             Some(flap) => {
                 flap.advance(now.0, self.raw);
@@ -123,7 +124,7 @@ impl Leaf {
             self.shown = shown;
             self.since = now.1;
         }
-        changed
+        changed || flapped != self.is_flapping()
     }
 }
 
@@ -266,6 +267,19 @@ mod tests {
         assert!(leaf.is_flapping());
         assert_eq!(leaf.status(), Status::Unhealthy);
         assert!(transitions <= 1, "{transitions} transitions while flapping");
+    }
+
+    #[test]
+    fn an_end_of_flapping_at_the_same_status_is_seen() {
+        let mut leaf = Leaf::new(Status::Healthy, Wall(0));
+        for slot in 0..9 {
+            let status = [Status::Unhealthy, Status::Healthy][slot as usize % 2];
+            leaf.set(status, true, INTERVAL, at(slot * 5));
+        }
+        assert_eq!((leaf.is_flapping(), leaf.raw()), (true, Status::Unhealthy));
+        let since = leaf.since();
+        let seen = (9..60).filter(|slot| leaf.look(at(slot * 5))).count();
+        assert_eq!((seen, leaf.is_flapping(), leaf.since()), (1, false, since));
     }
 
     #[test]

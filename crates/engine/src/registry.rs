@@ -173,6 +173,8 @@ impl Engine {
         if instance.freshness == Freshness::Exited {
             return Err(Refusal::Superseded(instance.id.clone()));
         }
+        // One that was told of another interval while it was suspect is heard under that.
+        instance.pace.renew();
         self.leases
             .slab
             .touch(slot, now.mono + instance.pace.lease.suspect_after);

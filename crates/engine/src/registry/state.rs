@@ -101,6 +101,7 @@ impl Engine {
                 };
                 signal.leaf = Leaf::new(signal.at_level(Status::Healthy), now.wall);
                 instance.signals.push(signal);
+                self.world.touch_service(service);
                 self.world.touch_instance(ix);
             }
             return room;

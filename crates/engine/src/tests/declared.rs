@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ward_model::{Freshness, Hello, SignalLevel, Status, bounds};
+use ward_model::{CheckKind, Freshness, Hello, SignalDeclaration, SignalLevel, Status, bounds};
 
 use super::fleet::{Fleet, Saying, hello, id, life, name};
 use crate::{Config, Declaration, Event, Lease, Levels, Reply, StreamId};
@@ -143,10 +143,22 @@ fn one_that_was_told_to_take_longer_while_late_has_the_time() {
     fleet.renew();
     fleet.run(seconds(60), |id| id.instance.as_str() != "1");
     assert_eq!(freshness(&fleet), Freshness::Suspect);
-    fleet.beat(&id("a", "1"));
-    fleet.run(seconds(170), |_| false);
-    assert_eq!(freshness(&fleet), Freshness::Fresh);
+    fleet.update(&id("a", "1"), Vec::new(), Vec::new());
+    fleet.run(seconds(170), |id| id.instance.as_str() != "1");
+    assert_eq!(freshness(&fleet), Freshness::Fresh, "heard under the new lease");
     assert_eq!(fleet.engine.figures().convictions, 0);
+    // And one that comes back with a beat, which asks the engine nothing.
+    fleet.run(seconds(20), |id| id.instance.as_str() != "1");
+    assert_eq!(freshness(&fleet), Freshness::Suspect);
+    fleet.declare("a", every(seconds(90)));
+    fleet.renew();
+    fleet.beat(&id("a", "1"));
+    fleet.run(seconds(271 + 80), |id| id.instance.as_str() != "1");
+    assert_eq!(
+        freshness(&fleet),
+        Freshness::Suspect,
+        "not lost for another interval of 90 s"
+    );
 }
 
 #[test]
@@ -273,10 +285,57 @@ fn a_signal_without_a_value_is_at_no_level() {
     assert_eq!(fleet.status("a"), Unhealthy);
     fleet.cut(&id("a", "1"));
     fleet.join(hello("a", "1").life("second").signal("lag", 0.0, 0.0));
+    fleet.declare("a", levels("lag", at(0.0), None));
     assert_eq!(
         fleet.status("a"),
         Healthy,
         "what another life measured was that life's"
+    );
+}
+
+#[test]
+fn what_is_bad_by_itself_as_well_is_a_cause_from_its_first_value_on() {
+    let mut fleet = fleet();
+    fleet.declare("a", levels("load", at(0.5), None));
+    fleet.join(hello("a", "1").check("sees", CheckKind::Advisory, Some("db")));
+    fleet.say(&id("a", "1"), "sees", Unhealthy);
+    assert_eq!(fleet.causes("a"), ["db"]);
+    fleet.measure(&id("a", "1"), "load", 0.6);
+    assert_eq!(fleet.status("a"), Degraded, "as it was before");
+    assert_eq!(fleet.causes("a"), ["a", "db"]);
+}
+
+#[test]
+fn signals_that_a_later_hello_declares_are_told() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1"));
+    let told = fleet.told.len();
+    let mut again = hello("a", "1");
+    again.signals.push(SignalDeclaration {
+        name: name("load"),
+        degraded: None,
+        unhealthy: None,
+    });
+    fleet.join(again);
+    assert_eq!(fleet.told.len(), told + 1);
+}
+
+#[test]
+fn a_level_crossed_while_flapping_is_told() {
+    let mut fleet = fleet();
+    fleet.join(hello("a", "1").signal("load", 0.5, 0.9));
+    for round in 0..12 {
+        let value = [1.0, 0.0][round % 2];
+        fleet.measure(&id("a", "1"), "load", value);
+        fleet.run(seconds(5), |_| true);
+    }
+    let told = fleet.told.len();
+    fleet.measure(&id("a", "1"), "load", 1.0);
+    assert_eq!(fleet.status("a"), Unhealthy, "held at its worst of late");
+    assert_eq!(
+        fleet.told.len(),
+        told + 1,
+        "what it is at now stands in its message"
     );
 }
 

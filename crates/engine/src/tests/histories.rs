@@ -101,7 +101,8 @@ fn wanted() -> impl Strategy<Value = MinHealthy> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// Somebody says hello, in one of three lives.
+fn join() -> impl Strategy<Value = Step> {
     let service = 0..SERVICES.len();
     let needs = prop::collection::vec(
         (service.clone(), any::<bool>(), prop::option::of(0..GROUPS.len())),
@@ -111,8 +112,8 @@ fn step() -> impl Strategy<Value = Step> {
         (any::<bool>(), prop::option::of(service.clone())),
         0..=CHECKS.len(),
     );
-    let join = (
-        (service.clone(), 0..3usize),
+    let parts = (
+        (service, 0..3usize),
         0..3u8,
         prop::option::of(criticality()),
         prop::option::of(wanted()),
@@ -120,6 +121,23 @@ fn step() -> impl Strategy<Value = Step> {
         checks,
         (prop::option::of(0..LEVELS.len()), 0..INTERVALS.len(), 0..5u8),
     );
+    parts.prop_map(
+        |(at, life, criticality, wanted, needs, checks, (levels, every, once))| Step::Join {
+            at,
+            life,
+            criticality,
+            wanted,
+            needs,
+            checks,
+            levels,
+            every,
+            once: once == 0,
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let service = 0..SERVICES.len();
     let declared = (
         prop::option::of(criticality()),
         prop::option::of(0..INTERVALS.len()),
@@ -127,7 +145,7 @@ fn step() -> impl Strategy<Value = Step> {
     );
     let member = any::<prop::sample::Index>().prop_map(|index| index.index(1 << 16));
     prop_oneof![
-        6 => join.prop_map(|(at, life, criticality, wanted, needs, checks, (levels, every, once))| Step::Join { at, life, criticality, wanted, needs, checks, levels, every, once: once == 0 }),
+        6 => join(),
         12 => (member.clone(), 0..CHECKS.len(), 0..4usize).prop_map(|(member, check, status)| Step::Say { member, check, status }),
         6 => (member.clone(), 0..VALUES.len()).prop_map(|(member, value)| Step::Measure { member, value }),
         1 => member.clone().prop_map(|member| Step::Leave { member }),
@@ -435,7 +453,7 @@ proptest! {
     /// Two fleets of the same shape, one at least as bad in every leaf: no verdict of it is better.
     #[test]
     fn the_rollup_is_monotone_in_the_leaves(
-        joins in prop::collection::vec(step().prop_filter("a join", |step| matches!(step, Step::Join { .. })), 1..10),
+        joins in prop::collection::vec(join(), 1..10),
         leaves in prop::collection::vec((0..4usize, 0..4usize), 40),
     ) {
         let mut fleets = [Fleet::new(Config::default()), Fleet::new(Config::default())];

@@ -144,6 +144,25 @@ fn nobody_is_convicted_by_a_blind_observer_and_what_it_missed_is_made_up_for() {
 }
 
 #[test]
+fn one_whose_silence_grows_too_long_while_the_observer_is_blind_is_no_candidate() {
+    let mut fleet = slow();
+    for service in ["a", "b", "c"] {
+        let mut hello = hello(service, "1");
+        hello.interval = seconds(60);
+        fleet.join(hello);
+    }
+    nightly(&mut fleet, DAY);
+    fleet.stride(DAY * 3 - seconds(3_600), STEP, |_| true);
+    fleet.stride(seconds(7_200), STEP, |_| false);
+    assert!(fleet.engine.system().observer.blind);
+    let state = fleet.instance("nightly", "1");
+    assert_eq!(
+        (state.freshness, state.condition.status),
+        (Freshness::Suspect, Status::Healthy)
+    );
+}
+
+#[test]
 fn a_month_three_times_overflows_nothing() {
     let month = bounds::INTERVAL_ONCE_MAX;
     let mut fleet = Fleet::new(Config {
