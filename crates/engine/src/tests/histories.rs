@@ -194,45 +194,51 @@ fn levels(of: usize) -> Levels {
     }
 }
 
+/// Somebody says hello, on a stream or once.
+fn enter(fleet: &mut Fleet, join: Step) {
+    let Step::Join {
+        at: (service, instance),
+        life: lives,
+        criticality,
+        wanted,
+        needs,
+        checks,
+        levels: of,
+        every,
+        once,
+    } = join
+    else {
+        unreachable!("only joins are entered: {join:?}");
+    };
+    let mut hello = hello(SERVICES[service], &format!("i{instance}"));
+    hello.incarnation = life(&format!("life{lives}"));
+    hello.sequence = 0;
+    (hello.criticality, hello.min_healthy) = (criticality, wanted);
+    hello.dependencies = needs.into_iter().map(dependency).collect();
+    hello.checks = checks.into_iter().zip(CHECKS).map(declaration).collect();
+    let declared = of.map(levels).map(|levels| SignalDeclaration {
+        name: name(SIGNAL),
+        degraded: levels.degraded,
+        unhealthy: levels.unhealthy,
+    });
+    hello.signals.extend(declared);
+    if once {
+        hello.interval = INTERVALS[every];
+        fleet.members.remove(&hello.id);
+        fleet.once(hello);
+    } else {
+        hello.interval = INTERVALS[every].min(bounds::INTERVAL_MAX);
+        fleet.join(hello);
+    }
+}
+
 fn take(fleet: &mut Fleet, step: Step) {
     let nth = |fleet: &Fleet, member: usize| {
         let count = fleet.members.len().max(1);
         fleet.members.keys().nth(member % count).cloned()
     };
     match step {
-        Step::Join {
-            at: (service, instance),
-            life: lives,
-            criticality,
-            wanted,
-            needs,
-            checks,
-            levels: of,
-            every,
-            once,
-        } => {
-            let mut hello = hello(SERVICES[service], &format!("i{instance}"));
-            hello.incarnation = life(&format!("life{lives}"));
-            hello.sequence = 0;
-            (hello.criticality, hello.min_healthy) = (criticality, wanted);
-            hello.dependencies = needs.into_iter().map(dependency).collect();
-            hello.checks = checks.into_iter().zip(CHECKS).map(declaration).collect();
-            hello
-                .signals
-                .extend(of.map(levels).map(|levels| SignalDeclaration {
-                    name: name(SIGNAL),
-                    degraded: levels.degraded,
-                    unhealthy: levels.unhealthy,
-                }));
-            if once {
-                hello.interval = INTERVALS[every];
-                fleet.members.remove(&hello.id);
-                fleet.once(hello);
-            } else {
-                hello.interval = INTERVALS[every].min(bounds::INTERVAL_MAX);
-                fleet.join(hello);
-            }
-        }
+        join @ Step::Join { .. } => enter(fleet, join),
         Step::Say {
             member,
             check,
