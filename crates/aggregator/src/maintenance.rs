@@ -6,11 +6,16 @@
 //!
 //! People come first. Maintenance that somebody started and that lasts at least as long is left alone; what somebody ended
 //! stays ended until the next time that a window opens. Only what was started here, exactly as it was started, is ended
-//! here. Nothing of that survives a restart: a window that is open then is started again.
+//! here, and what that took the place of is given its place back where it would last on. Nothing of that survives a
+//! restart: a window that is open then is started again.
 
 mod plan;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::{sync::watch, time::interval};
 use ward_engine::{Engine, Event, Reply};
@@ -121,33 +126,51 @@ impl Keeper {
 /// Does what is to be done about one service, in one step with looking at it: nobody gets in between.
 async fn keep(edge: &Edge, name: &Name, kept: &mut Kept, now: Wall, jumped: bool) -> Result<(), Unavailable> {
     let (asked, service) = (kept.clone(), name.clone());
+    // What was decided on, and what was in force then: `done` needs both.
+    let seen = Arc::new(OnceLock::new());
+    let see = seen.clone();
     let decide = move |engine: &Engine| {
         let current = engine.service(&service).and_then(|state| state.maintenance);
-        match asked.act(current.as_ref(), now, jumped) {
-            Act::Nothing => None,
-            Act::Start { why, duration } => Some(Event::StartMaintenance {
-                service,
-                by: BY.to_owned(),
-                why,
-                duration: Some(duration),
-            }),
-            Act::End => Some(Event::EndMaintenance { service }),
-        }
+        let act = asked.act(current.as_ref(), now, jumped);
+        let (act, _) = see.get_or_init(|| (act, current));
+        event(act, service)
     };
-    match edge.decider.decide(decide).await? {
-        None => {}
+    let reply = edge.decider.decide(decide).await?;
+    let Some((act, before)) = seen.get() else {
+        return Err(Unavailable);
+    };
+    let started = match reply {
         Some(Reply::Maintenance(started)) => {
-            tracing::info!(service = %name, why = started.why, "maintenance is started as planned");
-            kept.ours = Some(*started);
+            tracing::info!(service = %name, by = started.by, why = started.why, "maintenance follows the plan");
+            Some(*started)
         }
-        Some(Reply::Refused(refusal)) => tracing::warn!(%refusal, "planned maintenance was not taken"),
+        Some(Reply::Refused(refusal)) => {
+            tracing::warn!(%refusal, "planned maintenance was not taken");
+            None
+        }
         Some(_) => {
             tracing::info!(service = %name, "maintenance is ended: it is no longer planned");
-            kept.ours = None;
+            None
         }
-    }
-    kept.begun = kept.open.as_ref().map(|(occurrence, _)| *occurrence);
+        None => None,
+    };
+    kept.done(act, before.clone(), started);
     Ok(())
+}
+
+fn event(act: &Act, service: Name) -> Option<Event> {
+    let start = |by: &str, why: &str, duration: Duration| Event::StartMaintenance {
+        service: service.clone(),
+        by: by.to_owned(),
+        why: why.to_owned(),
+        duration: Some(duration),
+    };
+    match act {
+        Act::Nothing => None,
+        Act::Start { why, duration } => Some(start(BY, why, *duration)),
+        Act::Restore { by, why, duration } => Some(start(by, why, *duration)),
+        Act::End => Some(Event::EndMaintenance { service }),
+    }
 }
 
 fn jumped(last: Now, now: Now) -> bool {

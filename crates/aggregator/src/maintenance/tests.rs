@@ -7,6 +7,8 @@ use super::*;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
+/// An event reaches the engine this much after the look that it comes from.
+const LATER: i64 = 3;
 
 fn bank() -> Name {
     Name::service("bank").unwrap()
@@ -47,15 +49,18 @@ impl Bank {
     fn look_after(&mut self, now: i64, jumped: bool) -> Act {
         self.kept.plan(&bank(), &self.windows, Wall(now));
         let act = self.kept.act(self.current.as_ref(), Wall(now), jumped);
-        match &act {
-            Act::Start { why, duration } => {
-                let end = now + i64::try_from(duration.as_millis()).unwrap();
-                self.kept.ours = Some(self.start(BY, &why.clone(), now, Some(end)));
+        let before = self.current.clone();
+        let ends = |duration: &Duration| Some(now + LATER + i64::try_from(duration.as_millis()).unwrap());
+        let started = match &act {
+            Act::Start { why, duration } => Some(self.start(BY, why, now + LATER, ends(duration))),
+            Act::Restore { by, why, duration } => Some(self.start(by, why, now + LATER, ends(duration))),
+            Act::End => {
+                self.current = None;
+                None
             }
-            Act::End => (self.kept.ours, self.current) = (None, None),
-            Act::Nothing => {}
-        }
-        self.kept.begun = self.kept.open.as_ref().map(|(occurrence, _)| *occurrence);
+            Act::Nothing => None,
+        };
+        self.kept.done(&act, before, started);
         act
     }
 
@@ -100,7 +105,7 @@ fn windows_that_overlap_are_open_until_the_last_closes() {
     assert_eq!(bank.look(HOUR), starts(120));
     assert_eq!(bank.kept.next_look, Wall(2 * HOUR));
     assert_eq!(bank.look(2 * HOUR), starts(120));
-    assert_eq!(bank.end(), Some(4 * HOUR));
+    assert_eq!(bank.end(), Some(4 * HOUR + LATER));
     assert_eq!(bank.look(3 * HOUR), Act::Nothing);
 }
 
@@ -160,6 +165,88 @@ fn a_window_that_is_changed_while_it_is_open_is_followed() {
     assert_eq!(bank.look(HOUR), starts(30), "shorter");
     bank.windows = vec![fixed(0, 3 * HOUR)];
     assert_eq!(bank.look(HOUR), starts(120), "longer, and begun before");
+}
+
+#[test]
+fn a_look_at_everything_without_a_change_starts_nothing_again() {
+    let mut bank = Bank::with(vec![fixed(HOUR, 2 * HOUR)]);
+    assert_eq!(bank.look(HOUR), starts(60));
+    assert_ne!(
+        bank.end(),
+        Some(2 * HOUR),
+        "the engine's end is not that of the plan"
+    );
+    assert_eq!(bank.look(HOUR + MINUTE), Act::Nothing);
+}
+
+#[test]
+fn an_operators_own_that_a_window_took_the_place_of_is_given_it_back() {
+    let restores = |minutes: u64| Act::Restore {
+        by: "anna".into(),
+        why: "by hand".into(),
+        duration: Duration::from_secs(minutes * 60),
+    };
+    for (windows, expected) in [
+        (vec![], restores(45)),
+        (vec![fixed(2 * HOUR, 3 * HOUR)], restores(45)),
+        (vec![fixed(2 * HOUR, 3 * HOUR + MINUTE)], starts(46)),
+    ] {
+        let mut bank = Bank::with(vec![fixed(2 * HOUR, 4 * HOUR)]);
+        bank.start("anna", "by hand", HOUR, Some(3 * HOUR));
+        assert_eq!(bank.look(2 * HOUR), starts(120));
+        bank.windows = windows;
+        assert_eq!(bank.look(2 * HOUR + 15 * MINUTE), expected);
+        assert_eq!(bank.look(2 * HOUR + 20 * MINUTE), Act::Nothing);
+    }
+    let mut bank = Bank::with(vec![fixed(2 * HOUR, 4 * HOUR)]);
+    bank.start("anna", "by hand", HOUR, Some(3 * HOUR));
+    assert_eq!(bank.look(2 * HOUR), starts(120));
+    bank.windows = vec![fixed(2 * HOUR, 5 * HOUR)];
+    assert_eq!(bank.look(2 * HOUR + MINUTE), starts(179), "its own replaced");
+    bank.windows.clear();
+    let mut later = Bank {
+        kept: bank.kept.clone(),
+        windows: vec![],
+        current: bank.current.clone(),
+    };
+    assert_eq!(bank.look(2 * HOUR + 30 * MINUTE), restores(30), "still known");
+    assert_eq!(later.look(3 * HOUR), Act::End, "hers is over by then");
+}
+
+#[test]
+fn a_window_made_longer_than_what_it_yielded_to_is_kept() {
+    let mut bank = Bank::with(vec![fixed(2 * HOUR, 3 * HOUR)]);
+    bank.start("anna", "by hand", HOUR, Some(3 * HOUR + 30 * MINUTE));
+    assert_eq!(bank.look(2 * HOUR), Act::Nothing);
+    assert_eq!(bank.look(2 * HOUR + MINUTE), Act::Nothing);
+    let mut ended = Bank {
+        kept: bank.kept.clone(),
+        windows: vec![fixed(2 * HOUR, 5 * HOUR)],
+        current: None,
+    };
+    assert_eq!(ended.look(2 * HOUR + 30 * MINUTE), Act::Nothing, "ended by hand");
+    bank.windows = vec![fixed(2 * HOUR, 5 * HOUR)];
+    assert_eq!(bank.look(2 * HOUR + 30 * MINUTE), starts(150));
+    assert_eq!(bank.look(4 * HOUR), Act::Nothing, "in force past hers");
+}
+
+#[test]
+fn nothing_is_between_windows_that_touch() {
+    const DAY: i64 = 24 * HOUR;
+    let at = jiff::civil::time(0, 0, 0, 0);
+    let lasts = Duration::from_secs(24 * 3_600);
+    let always = Window::recurring(Days::Daily, at, lasts, Zone::utc(), "planned".into()).unwrap();
+    let mut bank = Bank::with(vec![always]);
+    assert_eq!(bank.look(12 * HOUR), starts(36 * 60));
+    assert_eq!(bank.look(DAY - 1), Act::Nothing);
+    assert!(bank.end() > Some(DAY), "in force when the look comes late");
+    assert_eq!(bank.look(DAY), starts(48 * 60));
+    // Ended by hand it stays so for the day, not for ever.
+    bank.current = None;
+    assert_eq!(bank.look(2 * DAY - 1), Act::Nothing);
+    assert_eq!(bank.look(2 * DAY), starts(48 * 60));
+    let mut bank = Bank::with(vec![fixed(HOUR, 2 * HOUR), fixed(2 * HOUR + 1, 3 * HOUR)]);
+    assert_eq!(bank.look(HOUR), starts(60), "these do not touch");
 }
 
 #[test]

@@ -421,3 +421,19 @@ async fn people_come_first() {
         [planned("first"), planned("second")].concat()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_without_a_change_leaves_planned_maintenance_as_it_is() {
+    let text = window("bank", -60, 3_600, "planned");
+    let ward = start_configured(&text).await;
+    let before = maintenance(&ward).await.active;
+    assert_eq!(before.len(), 1);
+    // They are looked at by name: once the shop's is there, the bank has been looked at.
+    ward.configure(&(text + &window("shop", -60, 3_600, "planned")));
+    ward.app.reload().await.unwrap();
+    let after = until("the new one opens", async || {
+        Some(maintenance(&ward).await.active).filter(|active| active.len() == 2)
+    })
+    .await;
+    assert_eq!(after[0], before[0], "started once");
+}
