@@ -36,8 +36,11 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
-/// How long all attempts may take, so that a job is not late for what comes after it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a beat under way may take to end once the run is over. With an aggregator that answers it takes no time.
+pub(super) const SETTLING: Duration = Duration::from_secs(2);
+/// How long all attempts may take. With [`SETTLING`] it comes to 10 s, so that a job is not late for what comes after
+/// it.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is told of whom.
 #[derive(Clone, Debug)]
@@ -48,8 +51,8 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// Keeps the lease of a run that goes on, until `over`. What is under way then is finished first, so that it cannot
-    /// overtake the last word.
+    /// Keeps the lease of a run that goes on, until `over`. What is under way then is finished first: whoever does not
+    /// wait for that has to abort it, so that it cannot overtake the last word.
     pub(super) async fn beat(self, mut over: oneshot::Receiver<()>) {
         let since = Timestamp::from_millisecond(Clock::start().wall().0).map_or_else(
             |_| String::new(),

@@ -11,11 +11,14 @@ mod stderr;
 
 use std::{ffi::OsString, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use ward_chassis::Clock;
 use ward_proto::v1;
 
-use super::{deliver::Delivery, warn};
+use super::{
+    deliver::{Delivery, SETTLING},
+    warn,
+};
 use crate::{
     Exit, Failure,
     client::Server,
@@ -28,7 +31,7 @@ use signals::Signals;
 /// Runs the command; ends as it ends.
 pub(super) async fn run(
     mut command: Vec<OsString>,
-    timeout: Option<Duration>,
+    limit: Option<Duration>,
     hello: v1::Hello,
     server: Server,
     out: &mut Out,
@@ -50,10 +53,9 @@ pub(super) async fn run(
         Ok(child) => {
             let (over, is_over) = oneshot::channel();
             let beating = tokio::spawn(delivery.clone().beat(is_over));
-            let how = child.supervise(timeout, &mut signals).await;
+            let how = child.supervise(limit, &mut signals).await;
             drop(over);
-            // Bounded by the patience of the two questions a beat asks. What panicked there has said so.
-            drop(signals.unless_urged(beating).await);
+            settle(beating, &mut signals).await;
             how
         }
         Err(error) => {
@@ -77,4 +79,16 @@ pub(super) async fn run(
         Err(why) => out.note(&format!("warning: how this ended is not reported: {why}")),
     }
     Ok(Exit::As(ending.code()))
+}
+
+/// Waits for the end of the beats, and makes one where it does not come: a beat behind the last word would have a run
+/// that is over missed, and then lost.
+async fn settle(mut beating: JoinHandle<()>, signals: &mut Signals) {
+    let settled = signals.unless_urged(timeout(SETTLING, &mut beating)).await;
+    // What panicked there has said so.
+    if !matches!(settled, Some(Ok(_))) {
+        // Dropping the handle alone would let it go on.
+        beating.abort();
+        drop(beating.await);
+    }
 }

@@ -5,6 +5,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
     process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -229,7 +230,7 @@ fn what_goes_in_and_out_is_left_alone() {
 
 #[test]
 fn an_aggregator_that_is_away_changes_nothing_but_a_line() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     for server in [nowhere(), silent.local_addr().unwrap().to_string()] {
         let ended = run(&server, &[], &["sh", "-c", "echo out; echo err >&2; exit 4"]);
         assert_eq!((ended.code, ended.stdout.as_slice()), (4, b"out\n" as &[u8]));
@@ -287,6 +288,75 @@ fn while_it_runs_its_lease_is_short_and_the_last_word_stands() {
     second.say(b"0\n");
     assert_eq!(second.ended().code, 0);
     assert_eq!(word(&ward).0, "healthy");
+}
+
+/// Holds the first connection to `server` back until there is a second, and the answer to that for a second longer.
+fn overtakable(server: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut held = None;
+        for (at, client) in listener.incoming().flatten().enumerate() {
+            if at == 0 {
+                held = Some(client);
+                continue;
+            }
+            if let Some(first) = held.take() {
+                join(first, &server, Duration::ZERO);
+            }
+            let late = u64::from(at == 1);
+            join(client, &server, Duration::from_secs(late));
+        }
+    });
+    address
+}
+
+fn join(client: TcpStream, server: &str, answer_after: Duration) {
+    let server = TcpStream::connect(server).unwrap();
+    let copy = |mut from: TcpStream, mut to: TcpStream, after: Duration| {
+        std::thread::spawn(move || {
+            std::thread::sleep(after);
+            // One who has gone away meanwhile is what this is about.
+            drop(std::io::copy(&mut from, &mut to));
+            drop(to.shutdown(Shutdown::Write));
+        })
+    };
+    let (asking, answering) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    copy(asking, server, Duration::ZERO);
+    copy(answering, client, answer_after);
+}
+
+#[test]
+fn a_beat_that_is_late_does_not_overtake_the_last_word() {
+    let ward = Aggregator::start();
+    let server = overtakable(ward.grpc.clone());
+    // The first beat, a second after the start, gets no answer.
+    let mut job = Job::start(&server, &[], &["sh", "-c", "echo $$; sleep 1.5; exit 0"]);
+    let pid: i32 = job.line().parse().unwrap();
+    until("the command has ended", || {
+        kill(Pid::from_raw(pid), None).is_err()
+    });
+    for _ in 0..2 {
+        job.signal(Signal::SIGTERM);
+        // Two that come at once are one.
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let ended = job.ended();
+    assert_eq!((ended.code, ended.stderr.as_slice()), (0, b"" as &[u8]));
+    assert_eq!(word(&ward).0, "healthy");
+    assert_eq!(instance(&ward)["interval_ms"], 86_400_000);
+}
+
+#[test]
+fn an_aggregator_that_hangs_costs_ten_seconds_at_most() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = silent.local_addr().unwrap().to_string();
+    // With a beat under way at the end.
+    let mut job = Job::start(&server, &[], &["sh", "-c", "echo ready; sleep 1.2; echo bye"]);
+    assert_eq!((job.line(), job.line()), ("ready".into(), "bye".into()));
+    let ended = job.ended();
+    assert_eq!(ended.code, 0);
+    assert!(ended.took < Duration::from_secs(12), "{:?}", ended.took);
 }
 
 #[test]
