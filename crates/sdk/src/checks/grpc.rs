@@ -21,6 +21,10 @@ use crate::check::{Check, Verdict};
 /// what is frozen.
 const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 
+/// How long a connection may take to be made, and the handshake of TLS on it. A channel goes on with one that hangs, whoever
+/// has given up waiting, and would also when the server has long been replaced.
+const REACHED_WITHIN: Duration = Duration::from_secs(3);
+
 /// A gRPC server answers `grpc.health.v1.Health/Check` with SERVING.
 ///
 /// Unhealthy if it says NOT_SERVING, does not know the service, does not speak the protocol, cannot be reached, or if the
@@ -122,6 +126,7 @@ fn endpoint(server: &str, ca: Option<Vec<u8>>) -> Result<Endpoint, Invalid> {
         return Err(invalid());
     }
     let endpoint = endpoint
+        .connect_timeout(REACHED_WITHIN)
         .http2_keep_alive_interval(PING.0)
         .keep_alive_timeout(PING.1)
         .keep_alive_while_idle(true);
@@ -135,6 +140,7 @@ fn endpoint(server: &str, ca: Option<Vec<u8>>) -> Result<Endpoint, Invalid> {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
         None => ClientTlsConfig::new().with_native_roots(),
     };
+    let trust = trust.timeout(REACHED_WITHIN);
     endpoint
         .tls_config(trust)
         .map_err(|error| Invalid::new("ca", format!("cannot be used: {}", chain(&error))))

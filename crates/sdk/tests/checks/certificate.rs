@@ -15,13 +15,16 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Identity, ServerTlsConfig};
+use ward_grpc_health::{Health, ServingStatus};
 use ward_sdk::{
     Status::{Degraded, Healthy, Unhealthy},
     checks::{Certificate, Grpc, Http},
 };
 
 use super::{
-    leaves_nothing, says,
+    becomes, leaves_nothing, says,
     server::{Server, Trick},
 };
 
@@ -201,4 +204,35 @@ async fn https_trusts_whom_it_is_told_to() {
     // It speaks no HTTP/2, but the handshake says whether it is trusted.
     let grpc = Grpc::new("x", url.trim_end_matches('/')).check();
     says(&grpc, Unhealthy, "UnknownIssuer").await;
+}
+
+/// A channel goes on with its connection when a run is given up.
+#[tokio::test]
+async fn grpc_does_not_wait_for_ever_for_a_handshake_that_hangs() {
+    let issuer = authority("issuer");
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = hangs.local_addr().unwrap();
+    let check = Grpc::new("x", format!("https://localhost:{}", addr.port()))
+        .ca(issuer.pem())
+        .check()
+        .timeout(Duration::from_secs(1));
+    let (told, held) = tokio::join!(check.look(), hangs.accept());
+    assert_eq!(told.message, "timed out after 1s");
+    drop(hangs);
+
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let identity = Identity::from_pem(certificate.pem(), key.serialize_pem());
+    let health = Health::new();
+    health.set("", ServingStatus::Serving);
+    let server = tonic::transport::Server::builder()
+        .tls_config(ServerTlsConfig::new().identity(identity))
+        .unwrap()
+        .add_service(health.server());
+    let incoming = TcpListenerStream::new(TcpListener::bind(addr).await.unwrap());
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { drop(server.serve_with_incoming(incoming).await) });
+    becomes(&check, Healthy).await;
+    drop(held);
 }
