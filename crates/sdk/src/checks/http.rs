@@ -205,6 +205,8 @@ impl Http {
         let client = Client::builder()
             .no_proxy()
             .pool_max_idle_per_host(0)
+            // It would tell the next server the whole URL, with what is secret in its query.
+            .referer(false)
             .redirect(redirects(self.redirects, secret))
             .dns_resolver(Arc::new(Resolver(Flight::new())))
             .tls_backend_preconfigured(trust.client())

@@ -82,6 +82,19 @@ async fn statuses_count_and_redirects_are_not_followed() {
 }
 
 #[tokio::test]
+async fn where_a_redirect_leads_nobody_learns_where_it_came_from() {
+    let goal = Server::start(answer("200 OK", "")).await;
+    let location = goal.url("/goal");
+    let moved = format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+    let sends = Server::start(Trick::Answer(moved.into())).await;
+    let check = Http::get("api", sends.url("/status?token=hunter2")).redirects(1);
+    says(&check.check(), Healthy, "").await;
+    assert!(sends.requests.lock().await[0].contains("hunter2"));
+    let heard = goal.requests.lock().await;
+    assert!(heard.len() == 1 && !heard[0].contains("hunter2"), "{heard:?}");
+}
+
+#[tokio::test]
 async fn a_header_goes_to_no_other_server() {
     let goal = Server::start(answer("200 OK", "")).await;
     let moved = format!(
