@@ -136,12 +136,14 @@ impl Certificate {
             Source::Server(target) => target.clone(),
             Source::File(path) => path.display().to_string(),
         };
+        if let Source::Server(target) = &self.source
+            && let Some(fault) = fault(target)
+        {
+            return Err(Invalid::new("target", fault));
+        }
         let named = match (&self.server_name, &self.source) {
             (Some(name), _) => Some(name.clone()),
             (None, Source::Server(target)) => {
-                if let Some(fault) = fault(target) {
-                    return Err(Invalid::new("target", fault));
-                }
                 let host = target
                     .rsplit_once(':')
                     .map(|(host, _)| host.trim_matches(['[', ']']));
@@ -230,5 +232,32 @@ impl Watch {
             .map_err(io::Error::from)
             .and_then(|read| read);
         certificates(&read.map_err(|error| error.to_string())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_found_before_the_first_run() {
+        let field = |certificate: Certificate| {
+            certificate
+                .any_issuer()
+                .check()
+                .mistake
+                .map(|mistake| mistake.field)
+        };
+        let of = |target| Certificate::of_server("x", target);
+        assert_eq!(field(of("bank.example:443")), None);
+        for bad in ["", "bank.example", "bank.example:https"] {
+            assert_eq!(field(of(bad)), Some("target".into()), "{bad}");
+            let named = of(bad).server_name("bank.example");
+            assert_eq!(field(named), Some("target".into()), "{bad}");
+        }
+        assert_eq!(
+            field(of("bank.example:443").server_name("a b")),
+            Some("server_name".into())
+        );
     }
 }
