@@ -93,8 +93,8 @@ impl Redis {
         self
     }
 
-    /// A replica hears its primary, and a primary each of its replicas, at least once in `lag`, or it is degraded. Redis
-    /// counts whole seconds, and they ping every 10 s (`repl-ping-replica-period`).
+    /// A replica hears its primary, and a primary each of its replicas, at least once in `lag`, or it is degraded; so is a primary
+    /// that has none connected. Redis counts whole seconds, and they ping every 10 s (`repl-ping-replica-period`).
     #[must_use]
     pub fn replication(mut self, lag: Duration) -> Self {
         self.expected.lag = Some(lag);

@@ -88,8 +88,11 @@ impl Expected {
     }
 }
 
-/// Of a primary: whom it has not heard for too long.
+/// Of a primary: that it has nobody who would take over, or whom it has not heard for too long.
 fn behind(info: &Info<'_>, lag: Duration) -> Option<Verdict> {
+    if info.number("connected_slaves") == Some(0) {
+        return Some(Verdict::degraded("no replica is connected"));
+    }
     let mut late = info
         .replicas()
         .filter(|(_, seconds)| Duration::from_secs(*seconds) > lag);
@@ -158,6 +161,11 @@ mod tests {
                 "its replica 10.0.0.3:6379 was heard 16 s ago".into()
             )
         );
+        let alone = "role:master\r\nconnected_slaves:0\r\n";
+        let told = (Status::Degraded, "no replica is connected".to_owned());
+        assert_eq!(verdict(ROLE, alone), told);
+        let unasked = Expected { lag: None, ..ROLE };
+        assert_eq!(verdict(unasked, alone), (Status::Healthy, String::new()));
         let replica =
             "role:slave\nmaster_link_status:up\nmaster_last_io_seconds_ago:16\nmaster_sync_in_progress:0\n";
         assert_eq!(
