@@ -3,7 +3,7 @@
 mod lease;
 mod state;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use ward_model::{Freshness, Hello, Incarnation, InstanceId, Name, Now, Status, Update, bounds};
 
@@ -28,7 +28,7 @@ impl Engine {
             None => self.welcome(stream, &hello, now)?,
         };
         let service = self.world.instances[ix].service;
-        self.take_declarations(service, &hello);
+        self.take_declarations(ix, &hello);
         let left_out = self.take_hello_state(ix, hello, now);
         self.world.rebuild_edges(service, now);
         self.heard(ix, now);
@@ -319,20 +319,41 @@ impl Engine {
         let ix = self.world.service_or_new(name, now.mono, now.wall);
         let service = &mut self.world.services[ix];
         service.file = declaration;
-        service.disagreements.clear();
         let instances: Vec<_> = service.instances.values().copied().collect();
         for instance in instances {
             if self.declare_interval(instance, now) | self.set_levels(instance, now) {
                 self.judge_instance(instance, now);
             }
         }
+        self.compare_declarations(ix);
         self.world.rebuild_edges(ix, now);
         self.world.touch_service(ix);
         Ok(Reply::Done)
     }
 
+    /// What differs from a new word of the file: of everybody, though nobody says hello again.
+    fn compare_declarations(&mut self, ix: ServiceIx) {
+        let service = &self.world.services[ix];
+        let mut found = BTreeMap::new();
+        for (name, &instance) in &service.instances {
+            let declared = &self.world.instances[instance].declared;
+            let differs = match &service.file {
+                Some(file) => state::differences(file, declared, "instead of"),
+                None => state::differences(&service.hello, declared, "where others declared"),
+            };
+            if let Some(message) = state::disagreement(name, &differs) {
+                self.disagreements += u64::from(service.disagreements.get(name) != Some(&message));
+                found.insert(name.clone(), message);
+            }
+        }
+        self.world.services[ix].disagreements = found;
+    }
+
     /// The latest accepted hello's word, where the file has none; what differs is kept for people to see.
-    fn take_declarations(&mut self, ix: ServiceIx, hello: &Hello) {
+    fn take_declarations(&mut self, ix: InstanceIx, hello: &Hello) {
+        let instance = &mut self.world.instances[ix];
+        instance.declared = state::declared_by(hello);
+        let (ix, declared) = (instance.service, &instance.declared);
         let service = &mut self.world.services[ix];
         let before = std::mem::take(&mut service.hello);
         service.hello = Declaration {
@@ -343,19 +364,16 @@ impl Engine {
         };
         let others = service.instances.len() > 1;
         let differs = match &service.file {
-            Some(file) => {
-                let declared = state::declared_by(hello, &service.hello);
-                state::differences(file, &declared, "instead of")
-            }
-            None if others => state::differences(&before, &service.hello, "where others declared"),
+            Some(file) => state::differences(file, declared, "instead of"),
+            None if others => state::differences(&before, declared, "where others declared"),
             None => Vec::new(),
         };
-        if differs.is_empty() {
-            service.disagreements.remove(&hello.id.instance);
-        } else {
+        let name = &hello.id.instance;
+        if let Some(message) = state::disagreement(name, &differs) {
             self.disagreements += 1;
-            let message = format!("{} declares {}", hello.id.instance, differs.join(", "));
-            service.disagreements.insert(hello.id.instance.clone(), message);
+            service.disagreements.insert(name.clone(), message);
+        } else {
+            service.disagreements.remove(name);
         }
         self.world.touch_service(ix);
     }

@@ -287,9 +287,14 @@ pub(super) fn differences(in_force: &Declaration, declared: &Declaration, instea
     found
 }
 
-/// What a hello declares of what only the file can overrule. Who leaves the interval at its default, or a signal without
+/// The same as one sentence; nothing of one that differs in nothing.
+pub(super) fn disagreement(instance: &Name, differences: &[String]) -> Option<String> {
+    (!differences.is_empty()).then(|| format!("{instance} declares {}", differences.join(", ")))
+}
+
+/// What a hello declares of what the file can overrule. Who leaves the interval at its default, or a signal without
 /// levels, declares nothing of the kind.
-pub(super) fn declared_by(hello: &Hello, service: &Declaration) -> Declaration {
+pub(super) fn declared_by(hello: &Hello) -> Declaration {
     let levels = hello.signals.iter().map(|signal| {
         let &SignalDeclaration {
             degraded, unhealthy, ..
@@ -301,7 +306,9 @@ pub(super) fn declared_by(hello: &Hello, service: &Declaration) -> Declaration {
         levels: levels
             .filter(|(_, levels)| *levels != Levels::default())
             .collect(),
-        ..service.clone()
+        criticality: hello.criticality,
+        min_healthy: hello.min_healthy,
+        dependencies: Some(hello.dependencies.clone()),
     }
 }
 

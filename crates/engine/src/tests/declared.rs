@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ward_model::{CheckKind, Freshness, Hello, SignalDeclaration, SignalLevel, Status, bounds};
+use ward_model::{
+    CheckKind, Criticality, Freshness, Hello, MinHealthy, SignalDeclaration, SignalLevel, Status, bounds,
+};
 
 use super::fleet::{Fleet, Saying, hello, id, life, name};
 use crate::{Config, Declaration, Event, Lease, Levels, Reply, StreamId};
@@ -374,6 +376,49 @@ fn what_differs_from_the_file_is_shown_in_words() {
         service.disagreements.is_empty(),
         "each instance has its own interval"
     );
+}
+
+#[test]
+fn what_differs_is_compared_with_each_new_word_of_the_file() {
+    let mut fleet = fleet();
+    let mut quiet = hello("a", "2");
+    (quiet.criticality, quiet.interval) = (None, bounds::INTERVAL_DEFAULT);
+    fleet.join(quiet);
+    let mut says = saying("a", seconds(7)).signal("load", 0.5, 0.9);
+    says.criticality = Some(Criticality::Optional);
+    fleet.join(says);
+    let told = |fleet: &Fleet| fleet.engine.service(&name("a")).expect("a service").disagreements;
+    let critical = Declaration {
+        criticality: Some(Criticality::Critical),
+        ..Declaration::default()
+    };
+    fleet.declare("a", Some(critical.clone()));
+    let one = "1 declares criticality optional instead of critical";
+    assert_eq!(
+        told(&fleet),
+        [one],
+        "without another hello; 2 declares nothing of it"
+    );
+    let counted = fleet.engine.figures().disagreements;
+    fleet.declare(
+        "a",
+        Some(Declaration {
+            min_healthy: Some(MinHealthy::Count(1)),
+            ..critical.clone()
+        }),
+    );
+    assert_eq!(told(&fleet), [one], "another key keeps it");
+    assert_eq!(
+        fleet.engine.figures().disagreements,
+        counted,
+        "it is the same one"
+    );
+    fleet.declare("a", every(seconds(9)));
+    assert_eq!(told(&fleet), ["1 declares interval 7s instead of 9s"]);
+    fleet.declare("a", levels("load", at(0.7), at(0.9)));
+    assert_eq!(told(&fleet).len(), 1, "its levels");
+    fleet.declare("a", None);
+    assert_eq!(told(&fleet), [""; 0], "what it says itself is in force");
 }
 
 #[test]

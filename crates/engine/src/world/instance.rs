@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use ward_model::{CheckKind, Freshness, Incarnation, InstanceId, Mono, Name, Reason, Status, Wall};
 
 use super::{Pace, ServiceIx};
-use crate::{Levels, Slot, leaf::Leaf, rollup::through_check, signal::cross};
+use crate::{Declaration, Levels, Slot, leaf::Leaf, rollup::through_check, signal::cross};
 
 /// How many superseded incarnations are remembered and refused.
 const SUPERSEDED: usize = 8;
@@ -72,6 +72,8 @@ pub(crate) struct Instance {
     pub(crate) without: Status,
     pub(crate) checks: Vec<Check>,
     pub(crate) signals: Vec<Signal>,
+    /// What its last hello declared of what the file can overrule, to be compared with another word of the file.
+    pub(crate) declared: Declaration,
     pub(crate) leaf: Leaf,
     /// Its status is its own: what changes from here on counts towards flapping.
     pub(crate) speaks: bool,
@@ -136,6 +138,7 @@ impl Instance {
             without: status,
             checks: Vec::new(),
             signals: Vec::new(),
+            declared: Declaration::default(),
             leaf: Leaf::new(status, wall),
             speaks: false,
             next_wake: None,
