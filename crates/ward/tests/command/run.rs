@@ -495,6 +495,24 @@ fn its_time_can_be_limited() {
 }
 
 #[test]
+fn errors_that_cannot_be_written_do_not_end_the_command() {
+    let ward = Aggregator::start();
+    let script = "for n in 1 2 3 4 5; do echo line $n >&2; sleep 0.1; done; exit 3";
+    let (reader, gone) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for stderr in [Stdio::from(full), Stdio::from(gone)] {
+        let args = [
+            "report", "job", "--server", &ward.grpc, "--run", "sh", "-c", script,
+        ];
+        let code = command(&args, &[]).stderr(stderr).status().unwrap().code();
+        assert_eq!(code, Some(3));
+        let (_, message) = word(&ward);
+        assert!(message.ends_with(": line 5"), "{message}");
+    }
+}
+
+#[test]
 fn one_that_is_left_behind_is_not_waited_for() {
     let ward = Aggregator::start();
     let mut job = Job::start(

@@ -1,7 +1,7 @@
 //! The command's standard error on its way to ours, and the last line of it.
 //!
-//! Bytes are passed on as they come. A reader of ours who is slow makes the command wait, and one who is gone ends what
-//! it writes to, both as without us.
+//! Bytes are passed on as they come. A reader of ours who is slow makes the command wait, as without us. What cannot be
+//! written, because the disk is full or the reader gone, is dropped: the job and its report do not depend on it.
 
 use std::{
     io::{self, Write},
@@ -51,9 +51,9 @@ pub(super) async fn pass(mut from: ChildStderr, mut over: oneshot::Receiver<()>)
         let bytes = bytes.to_vec();
         // On a thread that may wait, so that signals are heard meanwhile.
         let written = spawn_blocking(move || io::stderr().write_all(&bytes)).await;
-        if !matches!(written, Ok(Ok(()))) {
-            break;
-        }
+        // Closing the pipe for it would end the command by SIGPIPE: a full disk is not its concern, nor a reader who is
+        // gone. The last line is wanted either way.
+        drop(written);
     }
     tail.line()
 }
