@@ -79,7 +79,7 @@ pub(crate) struct ReportArgs {
     /// Say that it leaves, and is not to be missed
     #[arg(long, conflicts_with_all = ["status", "check", "run"])]
     goodbye: bool,
-    /// Stop the command after this long
+    /// Stop the command after this long, with all that it started; at a terminal that it may read from, it alone
     #[arg(long, value_name = "TIME", value_parser = typed::duration, requires = "run", conflicts_with_all = ["status", "check", "goodbye"])]
     timeout: Option<Duration>,
     /// Run this command and report how it ended: healthy with exit code 0, else unhealthy

@@ -49,7 +49,7 @@ pub(super) async fn run(
     let mut signals = Signals::listen().map_err(Failure::runtime)?;
     let clock = Clock::start();
     let begun = clock.mono();
-    let (how, last_line) = match Child::start(&command) {
+    let (how, last_line) = match Child::start(&command, limit.is_some()) {
         Ok(child) => {
             let (over, is_over) = oneshot::channel();
             let beating = tokio::spawn(delivery.clone().beat(is_over));

@@ -513,6 +513,36 @@ fn errors_that_cannot_be_written_do_not_end_the_command() {
 }
 
 #[test]
+fn what_ignores_the_end_of_its_time_is_killed_though_the_command_obeys() {
+    let ward = Aggregator::start();
+    // It holds standard output open for as long as it lives.
+    let script = "(trap '' TERM; echo ready; exec sleep 60) & wait";
+    let mut job = Job::start(&ward.grpc, &["--timeout", "1s"], &["sh", "-c", script]);
+    assert_eq!(job.line(), "ready");
+    let ended = job.ended();
+    assert_eq!(ended.code, 124);
+    assert!(ended.took < Duration::from_secs(40), "{:?}", ended.took);
+    let (_, message) = word(&ward);
+    assert!(message.contains("ended by SIGKILL after 1"), "{message}");
+}
+
+#[test]
+fn at_a_terminal_that_it_does_not_read_from_it_is_stopped_whole() {
+    let ward = Aggregator::start();
+    let binary = command(&[], &[]).get_program().to_str().unwrap().to_owned();
+    // The pipe is closed when nobody is left who might write to it.
+    let script = format!(
+        "{binary} report inner --timeout 300ms --run -- sh -c 'sleep 300; true' </dev/null | cat; echo closed"
+    );
+    let mut person = Terminal::start(
+        &["report", "job", "--run", "--", "sh", "-c", &script],
+        &[("WARD_SERVER", &ward.grpc)],
+    );
+    person.expect("closed");
+    assert_eq!(person.ended().0, 0);
+}
+
+#[test]
 fn one_that_is_left_behind_is_not_waited_for() {
     let ward = Aggregator::start();
     let mut job = Job::start(

@@ -1,8 +1,16 @@
 //! The command as a process: started, given the signals that come, stopped when its time is up.
 
-use std::{ffi::OsString, fs::File, future::pending, io, process::Stdio, time::Duration};
+use std::{
+    ffi::OsString,
+    fs::File,
+    future::pending,
+    io::{self, IsTerminal},
+    process::Stdio,
+    time::Duration,
+};
 
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
@@ -12,11 +20,14 @@ use super::{ending::How, signals::Signals, stderr};
 
 /// How long a command that was asked to stop may take to.
 const GRACE: Duration = Duration::from_secs(10);
+/// How often is looked whether anything of its group is left.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A command that runs.
 pub(super) struct Child {
     process: tokio::process::Child,
     stderr: Option<(JoinHandle<String>, oneshot::Sender<()>)>,
+    id: Pid,
     reach: Reach,
 }
 
@@ -30,18 +41,30 @@ enum Reach {
     Command,
 }
 
+impl Reach {
+    fn of(limited: bool) -> Self {
+        let at_terminal = File::open("/dev/tty").is_ok();
+        // What is to be stopped is to be stopped whole, unless it may want to read what is typed.
+        let may_read = !limited || io::stdin().is_terminal();
+        match at_terminal && may_read {
+            true => Self::Command,
+            false => Self::Group,
+        }
+    }
+}
+
 impl Child {
-    pub(super) fn start(command: &[OsString]) -> io::Result<Self> {
-        let reach = match File::open("/dev/tty") {
-            Ok(_) => Reach::Command,
-            Err(_) => Reach::Group,
-        };
+    /// Starts it; `limited` says that it may have to be stopped.
+    pub(super) fn start(command: &[OsString], limited: bool) -> io::Result<Self> {
+        let reach = Reach::of(limited);
         let mut starting = Command::new(&command[0]);
         starting.args(&command[1..]).stderr(Stdio::piped());
         if reach == Reach::Group {
             starting.process_group(0);
         }
         let mut process = starting.spawn()?;
+        let id = process.id().and_then(|id| i32::try_from(id).ok());
+        let id = Pid::from_raw(id.expect("nobody has waited for it, and ids are positive"));
         let stderr = process.stderr.take().map(|from| {
             let (over, is_over) = oneshot::channel();
             (tokio::spawn(stderr::pass(from, is_over)), over)
@@ -49,6 +72,7 @@ impl Child {
         Ok(Self {
             process,
             stderr,
+            id,
             reach,
         })
     }
@@ -74,6 +98,19 @@ impl Child {
                 }
             }
         };
+        if sent == Some(Signal::SIGTERM) && self.reach == Reach::Group {
+            // The command has obeyed; what it started has the rest of its grace, and no more. Who is urged has none.
+            let obeying = async {
+                tokio::select! {
+                    () = self.group_is_gone() => true,
+                    () = &mut alarm => false,
+                }
+            };
+            if signals.unless_urged(obeying).await != Some(true) {
+                sent = Some(Signal::SIGKILL);
+                self.send(Signal::SIGKILL);
+            }
+        }
         let how = match (ended, limit, sent) {
             (Ok(_), Some(limit), Some(signal)) => How::TimedOut(limit, signal),
             (Ok(status), ..) => How::ended(status),
@@ -101,17 +138,21 @@ impl Child {
     }
 
     fn send(&self, signal: Signal) {
-        // Without an id it has ended, and been waited for.
-        let id = self.process.id().and_then(|id| i32::try_from(id).ok());
-        let Some(id) = id.map(Pid::from_raw) else {
-            return;
+        let sent = match self.reach {
+            Reach::Group => killpg(self.id, signal),
+            // Without an id it has ended, and been waited for: the number may be another's by now.
+            Reach::Command if self.process.id().is_none() => return,
+            Reach::Command => kill(self.id, signal),
         };
         // One that has just ended needs no signal any more.
-        let sent = match self.reach {
-            Reach::Group => killpg(id, signal),
-            Reach::Command => kill(id, signal),
-        };
         sent.unwrap_or_default();
+    }
+
+    /// Waits until nothing of the group is left. The id of a group is nobody else's while it has members.
+    async fn group_is_gone(&self) {
+        while killpg(self.id, None) != Err(Errno::ESRCH) {
+            sleep(LOOK).await;
+        }
     }
 }
 
