@@ -36,7 +36,8 @@ pub(crate) async fn run(check: Check, board: Arc<Board>, index: usize, phase: f6
     }
 }
 
-async fn verdict(check: &Check, runs: &mut JoinSet<Verdict>) -> Verdict {
+/// Of one run, with those before it that have not ended.
+pub(crate) async fn verdict(check: &Check, runs: &mut JoinSet<Verdict>) -> Verdict {
     while runs.try_join_next().is_some() {}
     if !runs.is_empty() {
         return check.without_verdict("a run that timed out still blocks its thread");

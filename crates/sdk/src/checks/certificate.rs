@@ -13,11 +13,12 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use ward_chassis::Clock;
-use ward_model::Wall;
+use ward_model::{Status, Wall};
 use ward_proto::Invalid;
 
 use super::{
     flight::Flight,
+    misses::Misses,
     resolve::{fault, resolve},
     trust::{Trust, certificates},
 };
@@ -33,7 +34,11 @@ const LARGEST_FILE_BYTES: u64 = 1 << 20;
 /// Degraded with less than 21 days left, unhealthy with less than 3 or when it has expired, is not yet valid, does not hold
 /// for the name, or (of a server) is issued by nobody who is trusted; the message has the dates in each case. 21 days
 /// is what is left when a certificate of 90 days should have been renewed (at two thirds) and was not for nine days; 3 is a
-/// weekend. Unhealthy too if there is no certificate to be had. Looks every hour, and gives a run 10 s.
+/// weekend. Unhealthy too if there is no certificate to be had.
+///
+/// Looks every 5 min, and gives a run 10 s. What a file says is believed at once, and only that it cannot be read (or is no
+/// PEM, as while it is being written) three times in a row is unhealthy, and unknown before; what a server says that is worse
+/// is believed the second time in a row, as a handshake may be lost.
 ///
 /// ```
 /// use ward_sdk::checks::Certificate;
@@ -58,7 +63,7 @@ enum Source {
 }
 
 impl Certificate {
-    const PERIOD: Duration = Duration::from_secs(3_600);
+    const PERIOD: Duration = Duration::from_secs(300);
     const TIMEOUT: Duration = Duration::from_secs(10);
 
     /// A check called `name` of what the TLS server at `target` (`host:port`) shows. The host is the name asked for and
@@ -123,11 +128,20 @@ impl Certificate {
     /// The check. Of a server it reads the certificate authorities of the system, once.
     pub fn check(self) -> Check {
         let name = self.name.clone();
-        match self.watch().map(Arc::new) {
-            Ok(watch) => Check::new(name, move || Arc::clone(&watch).look())
-                .period(Self::PERIOD)
-                .timeout(Self::TIMEOUT),
-            Err(mistake) => Check::mistaken(name, mistake),
+        let watch = match self.watch() {
+            Ok(watch) => Arc::new(watch),
+            Err(mistake) => return Check::mistaken(name, mistake),
+        };
+        let (file, misses) = (matches!(watch.source, Source::File(_)), watch.misses.clone());
+        let look = move || {
+            watch.misses.begin();
+            Arc::clone(&watch).look()
+        };
+        let check = Check::new(name, look).period(Self::PERIOD).timeout(Self::TIMEOUT);
+        if file {
+            check.debounce(1, 1).late(move || misses.status())
+        } else {
+            check.debounce(2, 1)
         }
     }
 
@@ -168,6 +182,7 @@ impl Certificate {
                 limits: self.limits,
             },
             flight: Flight::new(),
+            misses: Misses::default(),
             clock: Clock::start(),
         })
     }
@@ -179,6 +194,7 @@ struct Watch {
     source: Source,
     judge: chain::Judge,
     flight: Flight,
+    misses: Misses,
     clock: Clock,
 }
 
@@ -189,9 +205,18 @@ impl Watch {
             Source::File(path) => self.read(path.clone()).await,
         };
         let Wall(now_ms) = self.clock.wall();
-        match found {
-            Ok(chain) => self.judge.verdict(&self.shown, &chain, now_ms.div_euclid(1_000)),
-            Err(fault) => Verdict::unhealthy(format!("{}: {fault}", self.shown)),
+        match (found, &self.source) {
+            (Ok(chain), _) => {
+                self.misses.read();
+                self.judge.verdict(&self.shown, &chain, now_ms.div_euclid(1_000))
+            }
+            (Err(fault), source) => {
+                let status = match source {
+                    Source::File(_) => self.misses.status(),
+                    Source::Server(_) => Status::Unhealthy,
+                };
+                Verdict::new(status, format!("{}: {fault}", self.shown))
+            }
         }
     }
 
@@ -237,7 +262,93 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+    use ward_engine::Debounce;
+    use ward_model::{CheckKind, Name};
+
     use super::*;
+    use crate::{
+        board::{Board, Cell},
+        run,
+    };
+
+    /// What is told of a check that was healthy, as it runs.
+    struct Told {
+        check: Check,
+        board: Board,
+        runs: JoinSet<Verdict>,
+    }
+
+    impl Told {
+        fn healthy(check: Check) -> Self {
+            let cell = Cell::runs(
+                Name::new("x").unwrap(),
+                CheckKind::Required,
+                Debounce::new(check.rise, check.fall),
+            );
+            let service = Name::service("payments").unwrap();
+            let board = Board::new(service, String::new(), Clock::start(), vec![cell], vec![]);
+            board.record(0, Verdict::healthy());
+            Self {
+                check,
+                board,
+                runs: JoinSet::new(),
+            }
+        }
+
+        async fn run(&mut self) -> Status {
+            let verdict = run::verdict(&self.check, &mut self.runs).await;
+            self.board.record(0, verdict);
+            self.board.standings()[0].status
+        }
+    }
+
+    /// Of a certificate that ends in `year`, as PEM.
+    fn until(year: i32) -> String {
+        let mut params = rcgen::CertificateParams::new(vec!["orders.example".into()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().pem()
+    }
+
+    #[tokio::test]
+    async fn a_files_dates_are_believed_at_once_and_that_it_is_gone_the_third_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tls.pem");
+        std::fs::write(&path, until(2021)).unwrap();
+        let mut told = Told::healthy(Certificate::of_file("x", &path).check());
+        assert_eq!(told.run().await, Status::Unhealthy);
+        std::fs::write(&path, until(4000)).unwrap();
+        assert_eq!(told.run().await, Status::Healthy);
+        std::fs::remove_file(&path).unwrap();
+        for status in [Status::Healthy, Status::Healthy, Status::Unhealthy] {
+            assert_eq!(told.run().await, status);
+        }
+        std::fs::write(&path, until(4000)).unwrap();
+        assert_eq!(told.run().await, Status::Healthy);
+        for status in [Status::Unknown, Status::Unknown, Status::Unhealthy] {
+            // A run that is given up.
+            drop(told.check.run());
+            assert_eq!(told.check.timed_out(Certificate::TIMEOUT).status, status);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_is_unhealthy_the_second_time_in_a_row() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = listener.local_addr().unwrap();
+        drop(listener);
+        let check = Certificate::of_server("x", closed.to_string())
+            .any_issuer()
+            .check();
+        assert_eq!(check.period, Duration::from_secs(300));
+        let mut told = Told::healthy(check);
+        assert_eq!(told.run().await, Status::Healthy);
+        assert_eq!(told.run().await, Status::Unhealthy);
+        told.board.record(0, Verdict::healthy());
+        assert_eq!(told.board.standings()[0].status, Status::Healthy);
+    }
 
     #[test]
     fn mistakes_are_found_before_the_first_run() {

@@ -19,7 +19,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Identity, ServerTlsConfig};
 use ward_grpc_health::{Health, ServingStatus};
 use ward_sdk::{
-    Status::{Degraded, Healthy, Unhealthy},
+    Status::{Degraded, Healthy, Unhealthy, Unknown},
     checks::{Certificate, Grpc, Http},
 };
 
@@ -174,8 +174,9 @@ async fn a_file_is_read_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tls.pem");
     let check = Certificate::of_file("x", &path).server_name("localhost").check();
-    says(&check, Unhealthy, "No such file").await;
+    says(&check, Unknown, "No such file").await;
     std::fs::write(&path, "-----BEGIN NOTHING").unwrap();
+    says(&check, Unknown, "").await;
     says(&check, Unhealthy, "").await;
     let (_, _, old) = issue(&issuer, 10);
     std::fs::write(&path, format!("{old}{}", issuer.key().serialize_pem())).unwrap();
@@ -184,7 +185,7 @@ async fn a_file_is_read_each_time() {
     std::fs::write(&path, new).unwrap();
     says(&check, Healthy, "expires in 59 days").await;
     std::fs::write(&path, issuer.key().serialize_pem()).unwrap();
-    says(&check, Unhealthy, "has no certificate").await;
+    says(&check, Unknown, "has no certificate").await;
 }
 
 #[tokio::test]
