@@ -6,7 +6,13 @@
 
 mod growth;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
@@ -18,10 +24,13 @@ use super::{disk::gibibytes, flight::Flight, memory};
 use crate::check::{Check, Verdict};
 use growth::{Growth, Trend};
 
+/// How many horizons away the limit must be for a suspicion to be dropped: the slope of an even leak wavers too.
+const CLEARED_AT: f64 = 1.25;
+
 /// The resident memory of this process grows steadily and will reach its limit.
 ///
 /// Degraded, never worse, if over the whole window the lowest points of memory have risen nearly without exception and
-/// without slowing down, and would reach the limit within the horizon if that went on. The message says how fast (an
+/// without slowing down, and would reach the limit within the horizon if that went on; until they stop, or it is 1.25 horizons away. The message says how fast (an
 /// hour) and until when. The sawtooth of a garbage collector has lowest points that do not rise; a cache that fills up
 /// slows down, or has filled within warm-up and window; a process whose cache takes longer than that to fill needs a longer
 /// window. What is steady for less than the window is not seen: for what is fast there is [`Memory`](super::Memory). Nor is
@@ -103,6 +112,7 @@ impl MemoryTrend {
             limit: self.limit,
             clock: Clock::start(),
             trend: Mutex::new(Trend::new(self.warm_up, self.window)),
+            suspected: AtomicBool::new(false),
             flight: Flight::new(),
         });
         Check::new(self.name, move || Arc::clone(&watch).look())
@@ -118,6 +128,7 @@ struct Watch {
     limit: Option<u64>,
     clock: Clock,
     trend: Mutex<Trend>,
+    suspected: AtomicBool,
     flight: Flight,
 }
 
@@ -142,16 +153,28 @@ impl Watch {
             trend.growth()
         };
         let used = gibibytes(resident);
-        let Some(Growth { bytes_per_hour }) = growth else {
+        let Some(Growth {
+            bytes_per_hour,
+            lowest,
+        }) = growth
+        else {
+            self.suspected.store(false, Relaxed);
             return Verdict::new(Status::Healthy, format!("{used} resident"));
         };
-        let hours = limit.saturating_sub(resident) as f64 / bytes_per_hour;
+        let hours = limit.saturating_sub(lowest) as f64 / bytes_per_hour;
         let rate = gibibytes(bytes_per_hour as u64);
         let message = format!(
             "{used} resident, growing by {rate} an hour: {} in {hours:.1} h if that goes on",
             gibibytes(limit)
         );
-        if hours * 3_600.0 <= self.horizon.as_secs_f64() {
+        let share = if self.suspected.load(Relaxed) {
+            CLEARED_AT
+        } else {
+            1.0
+        };
+        let suspected = hours * 3_600.0 <= share * self.horizon.as_secs_f64();
+        self.suspected.store(suspected, Relaxed);
+        if suspected {
             Verdict::degraded(format!("may leak memory: {message}"))
         } else {
             Verdict::new(Status::Healthy, message)
@@ -180,6 +203,7 @@ mod tests {
             limit: Some(limit),
             clock: Clock::start(),
             trend: Mutex::new(Trend::new(Duration::ZERO, Duration::from_secs(3_600))),
+            suspected: AtomicBool::new(false),
             flight: Flight::new(),
         }
     }
@@ -200,7 +224,7 @@ mod tests {
         assert_eq!(
             told(&watch(400 * MIB), 120, leak),
             Verdict::degraded(
-                "may leak memory: 220.0 MiB resident, growing by 60.0 MiB an hour: 400.0 MiB in 3.0 h if that goes on"
+                "may leak memory: 220.0 MiB resident, growing by 60.0 MiB an hour: 400.0 MiB in 3.1 h if that goes on"
             )
         );
         let far = told(&watch(1 << 40), 120, leak);
@@ -217,6 +241,22 @@ mod tests {
             told(&watch, 140, mended),
             Verdict::new(Status::Healthy, "170.0 MiB resident")
         );
+    }
+
+    #[test]
+    fn a_tooth_raises_no_suspicion_and_a_suspicion_does_not_waver() {
+        const HOUR: u64 = 60 * MIB;
+        let watch = watch(1 << 40);
+        told(&watch, 120, |minute| 100 * MIB + minute * MIB);
+        // The lowest of the last slot that is over.
+        let lowest = 215 * MIB;
+        let now = Mono::default() + Duration::from_secs(120 * 60);
+        let status = |resident, hours| watch.verdict(resident, lowest + hours * HOUR, now).status;
+        assert_eq!(status(300 * MIB, 25), Status::Healthy);
+        assert_eq!(status(220 * MIB, 24), Status::Degraded);
+        assert_eq!(status(220 * MIB, 30), Status::Degraded);
+        assert_eq!(status(220 * MIB, 31), Status::Healthy);
+        assert_eq!(status(220 * MIB, 30), Status::Healthy);
     }
 
     #[tokio::test]

@@ -26,6 +26,8 @@ const KEPT_MIN: f64 = 0.75;
 pub(super) struct Growth {
     /// More than zero.
     pub(super) bytes_per_hour: f64,
+    /// The lowest value of the last slot that is over: where the slope leads on from, without the teeth.
+    pub(super) lowest: u64,
 }
 
 /// The lowest value of each slot of the window.
@@ -85,7 +87,12 @@ impl Trend {
         let points: Vec<(f64, f64)> = self.slots.iter().take(over).map(Slot::point).collect();
         let mut swings: Vec<u64> = self.slots.iter().take(over).map(Slot::swing).collect();
         swings.sort_unstable();
-        growth(&points, swings[over / 2] as f64)
+        let bytes_per_hour = growth(&points, swings[over / 2] as f64)?;
+        let lowest = self.slots.get(over - 1)?.lowest;
+        Some(Growth {
+            bytes_per_hour,
+            lowest,
+        })
     }
 }
 
@@ -101,11 +108,11 @@ impl Slot {
     }
 }
 
-/// Of points (hours, bytes) in the order of time, where the value swings by so much within a slot.
+/// In bytes an hour, of points (hours, bytes) in the order of time, where the value swings by so much within a slot.
 ///
 /// Twice that swing must have been gained: samples that are taken in nearly the same rhythm as the saw has teeth see
 /// its lowest points drift by up to as much.
-fn growth(points: &[(f64, f64)], swing: f64) -> Option<Growth> {
+fn growth(points: &[(f64, f64)], swing: f64) -> Option<f64> {
     let rising = pairs(points)
         .filter(|((_, before), (_, after))| after > before)
         .count();
@@ -119,7 +126,7 @@ fn growth(points: &[(f64, f64)], swing: f64) -> Option<Growth> {
     let (&(then, lowest), &(now, _)) = (points.first()?, points.last()?);
     let (share, least) = GAINED_MIN;
     let gained = bytes_per_hour * (now - then);
-    (steady && gained >= least.max(share * lowest).max(2.0 * swing)).then_some(Growth { bytes_per_hour })
+    (steady && gained >= least.max(share * lowest).max(2.0 * swing)).then_some(bytes_per_hour)
 }
 
 fn pairs(points: &[(f64, f64)]) -> impl Iterator<Item = ((f64, f64), (f64, f64))> {

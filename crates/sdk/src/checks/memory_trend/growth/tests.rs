@@ -37,7 +37,8 @@ fn no_word_before_warm_up_and_a_window_have_passed() {
     assert_eq!(
         suspicions(72, |minute| 100.0 + minute)[0],
         Growth {
-            bytes_per_hour: 60.0 * MIB
+            bytes_per_hour: 60.0 * MIB,
+            lowest: 165 << 20,
         }
     );
 }
