@@ -1,10 +1,11 @@
 //! How busy the processors are that this process may use.
 //!
 //! The difference between two readings, so that a ratio is one of the time between two runs. In a control group with a
-//! quota that is the quota, else all processors of the host. Load averages were not taken: they count who waits for a
+//! quota that is the quota, of nested ones whichever is nearest to its end, else the processors that the process may run on
+//! (its affinity, or the set of a container). Load averages were not taken: they count who waits for a
 //! disk as well, and have no end that is "full".
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{fs, mem, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use sysinfo::System;
@@ -25,8 +26,8 @@ use crate::{
 /// Over less time than this (sysinfo's shortest on Linux is 200 ms) a ratio says nothing.
 const SHORTEST: Duration = Duration::from_millis(250);
 
-/// How busy the processors are, since the run before: of the control group's quota if there is one (version 2), else of
-/// all processors of the host.
+/// How busy the processors are, since the run before: of the control group's quota if there is one (version 2; of
+/// nested ones the one that is used most), else of the processors that this process may run on.
 ///
 /// Degraded from 0.8 on, until it is below 0.7, once that has held for 5 min. Looks every 15 s; the first run takes 250 ms,
 /// and a period under 1 s makes no sense. Unknown where it cannot be read.
@@ -110,7 +111,7 @@ struct Watch {
 #[derive(Debug, Default)]
 struct Meter {
     host: System,
-    quota: Option<(Quota, Mono)>,
+    quotas: Option<(Vec<(PathBuf, Quota)>, Mono)>,
     started: bool,
 }
 
@@ -144,16 +145,55 @@ impl Watch {
 
 impl Meter {
     /// The ratio since the reading before, and of what.
-    fn read(&mut self, quota: Option<Quota>, now: Mono) -> Option<(f64, &'static str)> {
-        if let Some(quota) = quota {
-            let before = self.quota.replace((quota, now))?;
-            return Some((share(before, (quota, now))?, "the control group's processors"));
+    fn read(&mut self, quotas: Vec<(PathBuf, Quota)>, now: Mono) -> Option<(f64, &'static str)> {
+        if !quotas.is_empty() {
+            let (before, then) = self.quotas.replace((quotas.clone(), now))?;
+            let shares = quotas.into_iter().filter_map(|(group, after)| {
+                let (_, before) = before.iter().find(|(known, _)| *known == group)?;
+                share((*before, then), (after, now))
+            });
+            return Some((shares.max_by(f64::total_cmp)?, "the control group's processors"));
         }
-        self.quota = None;
+        self.quotas = None;
         self.host.refresh_cpu_usage();
-        let ratio = f64::from(self.host.global_cpu_usage()) / 100.0;
-        (!self.host.cpus().is_empty()).then_some((ratio.clamp(0.0, 1.0), "the host's processors"))
+        let processors = self.host.cpus().iter();
+        let used: Vec<(&str, f64)> = processors
+            .map(|processor| (processor.name(), f64::from(processor.cpu_usage()) / 100.0))
+            .collect();
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        mean(&used, allowed(&status).as_deref())
     }
+}
+
+/// Of the processors that are allowed, by their names (`cpu3`); of all if nobody says which, or none is known.
+fn mean(used: &[(&str, f64)], allowed: Option<&[RangeInclusive<usize>]>) -> Option<(f64, &'static str)> {
+    let own = |name: &str| {
+        let number = name.strip_prefix("cpu").and_then(|number| number.parse().ok());
+        number.is_some_and(|number| {
+            allowed.is_some_and(|ranges| ranges.iter().any(|range| range.contains(&number)))
+        })
+    };
+    let owned = used.iter().filter(|(name, _)| own(name)).count();
+    let all = owned == 0 || owned == used.len();
+    let counted = used.iter().filter(|(name, _)| all || own(name));
+    let (sum, count) = counted.fold((0.0, 0.0), |(sum, count), (_, used)| (sum + used, count + 1.0));
+    let of = if all {
+        "the host's processors"
+    } else {
+        "the processors it may run on"
+    };
+    (count > 0.0).then(|| ((sum / count).clamp(0.0, 1.0), of))
+}
+
+/// Which processors this process may run on, as in `0-3,8`, from `/proc/self/status`.
+fn allowed(status: &str) -> Option<Vec<RangeInclusive<usize>>> {
+    let mut lines = status.lines();
+    let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let range = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    list.trim().split(',').map(range).collect()
 }
 
 /// How much of its quota a group used between two readings. A little more than all is possible, as a quota is kept on
@@ -180,15 +220,56 @@ mod tests {
         };
         let mut meter = Meter::default();
         assert_eq!(
-            meter.read(Some(quota(100)), at(0)),
+            meter.read(vec![("".into(), quota(100))], at(0)),
             None,
             "one reading is no ratio"
         );
-        let mut ratio = |used, second| meter.read(Some(quota(used)), at(second)).map(|(ratio, _)| ratio);
+        let mut ratio = |used, second| {
+            let quotas = vec![("".into(), quota(used))];
+            meter.read(quotas, at(second)).map(|(ratio, _)| ratio)
+        };
         assert_eq!(ratio(115, 10), Some(0.75));
         assert_eq!(ratio(145, 20), Some(1.0));
         assert_eq!(ratio(1, 30), None, "another group than before");
         assert_eq!(ratio(1, 30), None, "no time has passed");
+    }
+
+    #[test]
+    fn of_nested_quotas_the_one_that_is_used_most_counts() {
+        let quotas = |outer, inner| {
+            let quota = |folder: &str, seconds, processors| {
+                let used = Duration::from_secs(seconds);
+                (folder.into(), Quota { used, processors })
+            };
+            vec![quota("a/b", inner, 1.0), quota("a", outer, 4.0)]
+        };
+        let mut meter = Meter::default();
+        assert_eq!(meter.read(quotas(0, 0), at(0)), None);
+        // Its neighbours use what is left.
+        let ratio = meter.read(quotas(36, 1), at(10)).unwrap().0;
+        assert_eq!(ratio, 0.9);
+        assert_eq!(meter.read(quotas(40, 6), at(20)).unwrap().0, 0.5);
+    }
+
+    #[test]
+    fn without_a_quota_the_processors_count_that_it_may_run_on() {
+        let used = [("cpu0", 1.0), ("cpu1", 0.5), ("cpu2", 0.0), ("cpu3", 0.0)];
+        let told = |status: &str| mean(&used, allowed(status).as_deref());
+        let host = Some((0.375, "the host's processors"));
+        assert_eq!(
+            told("Name:\tx\nCpus_allowed_list:\t0-1\n"),
+            Some((0.75, "the processors it may run on"))
+        );
+        assert_eq!(told("Cpus_allowed_list:\t0,2-3\n").unwrap().0, 1.0 / 3.0);
+        for all in [
+            "Cpus_allowed_list:\t0-3\n",
+            "",
+            "Cpus_allowed_list:\tnonsense\n",
+            "Cpus_allowed_list:\t64\n",
+        ] {
+            assert_eq!(told(all), host, "{all:?}");
+        }
+        assert_eq!(mean(&[], None), None);
     }
 
     #[test]

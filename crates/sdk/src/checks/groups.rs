@@ -81,11 +81,16 @@ impl Groups {
         })
     }
 
-    /// Processors against the tightest quota. Version 2 only.
-    pub(crate) fn processors(&self) -> Option<Quota> {
-        let path = self.path("")?;
-        let limited = upwards(&self.root, &path).filter_map(|folder| quota(&folder));
-        limited.min_by(|a, b| a.processors.total_cmp(&b.processors))
+    /// Processors against each quota, by the folder of its group: one of many processors may be met before one of few, as
+    /// others use it too. Version 2 only.
+    pub(crate) fn processors(&self) -> Vec<(PathBuf, Quota)> {
+        let Some(path) = self.path("") else {
+            return Vec::new();
+        };
+        let folders = upwards(&self.root, &path);
+        folders
+            .filter_map(|folder| quota(&folder).map(|quota| (folder, quota)))
+            .collect()
     }
 
     /// Where the process is in the hierarchy of `controller`; of version 2 if that is empty.
@@ -175,7 +180,9 @@ mod tests {
                 ("shop.slice/memory.stat", "anon 800\ninactive_file 50\n"),
                 ("shop.slice/orders.service/memory.max", "1000\n"),
                 ("shop.slice/orders.service/memory.current", "500\n"),
-                ("shop.slice/cpu.max", "max 100000\n"),
+                ("cpu.max", "max 100000\n"),
+                ("shop.slice/cpu.max", "400000 100000\n"),
+                ("shop.slice/cpu.stat", "usage_usec 9000000\n"),
                 ("shop.slice/orders.service/cpu.max", "150000 100000\n"),
                 (
                     "shop.slice/orders.service/cpu.stat",
@@ -190,11 +197,15 @@ mod tests {
                 limit: 1000
             })
         );
-        let quota = Quota {
-            used: Duration::from_millis(2500),
-            processors: 1.5,
+        let quota = |folder: &str, used, processors| {
+            let used = Duration::from_millis(used);
+            (groups.root.join(folder), Quota { used, processors })
         };
-        assert_eq!(groups.processors(), Some(quota));
+        let quotas = [
+            quota("shop.slice/orders.service", 2_500, 1.5),
+            quota("shop.slice", 9_000, 4.0),
+        ];
+        assert_eq!(groups.processors(), quotas);
     }
 
     #[test]
@@ -214,7 +225,7 @@ mod tests {
                 limit: 2000
             })
         );
-        assert_eq!(groups.processors(), None);
+        assert_eq!(groups.processors(), []);
     }
 
     #[test]
@@ -245,7 +256,7 @@ mod tests {
             ("garbage", &[]),
         ] {
             let (_folder, groups) = groups(own, files);
-            assert_eq!((groups.memory(), groups.processors()), (None, None), "{own:?}");
+            assert_eq!((groups.memory(), groups.processors()), (None, vec![]), "{own:?}");
         }
     }
 }
