@@ -15,10 +15,10 @@ use super::{
 };
 use crate::hub::Cursor;
 
-/// Longest name of an operator, in bytes.
-pub(super) const BY_BYTES: usize = 128;
-/// Longest reason, in bytes.
-pub(super) const WHY_BYTES: usize = 512;
+/// Longest name of an operator, in characters.
+const BY: usize = 128;
+/// Longest reason, in characters.
+const WHY: usize = 512;
 
 /// Somebody begins to work on a service; without a duration until they say that it is over.
 pub(super) async fn start_maintenance(
@@ -30,7 +30,7 @@ pub(super) async fn start_maintenance(
 ) -> Result<Maintenance, Failure> {
     let service = service_name("service", service)?;
     let by = operator(by)?;
-    let why = text("why", why, WHY_BYTES)?;
+    let why = text("why", why, WHY)?;
     tracing::info!(%service, by, why, ?duration, "maintenance is started");
     let event = Event::StartMaintenance {
         service,
@@ -122,13 +122,14 @@ fn operator(by: String) -> Result<String, Invalid> {
     if by.is_empty() {
         return Err(Invalid::new("by", "is empty, expected who does this"));
     }
-    text("by", by, BY_BYTES)
+    text("by", by, BY)
 }
 
 /// Text that goes into logs and onto terminals.
-fn text(field: &str, text: String, bytes: usize) -> Result<String, Invalid> {
-    let wrong = if text.len() > bytes {
-        format!("has {} bytes, expected at most {bytes}", text.len())
+fn text(field: &str, text: String, most: usize) -> Result<String, Invalid> {
+    let characters = text.chars().count();
+    let wrong = if characters > most {
+        format!("has {characters} characters, expected at most {most}")
     } else if text.chars().any(char::is_control) {
         "has control characters, expected none".to_owned()
     } else {

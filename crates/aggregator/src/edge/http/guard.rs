@@ -170,8 +170,12 @@ pub(super) async fn page(State(app): State<App>, request: Request, next: Next) -
     held(&app, app.guard.pages.clone(), request, next).await
 }
 
-/// Gives an answer under `/api` a place.
+/// Gives an answer under `/api` a place. What answers a report or a command is small, and a body that comes slowly must
+/// not take a place meanwhile.
 pub(super) async fn answer(State(app): State<App>, request: Request, next: Next) -> Response {
+    if *request.method() != Method::GET {
+        return next.run(request).await;
+    }
     held(&app, app.guard.answers.clone(), request, next).await
 }
 

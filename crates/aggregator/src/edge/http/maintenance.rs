@@ -48,10 +48,14 @@ struct MaintenanceStart {
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9.-]{1,63}$")]
     service: String,
     /// Who does this.
-    #[schema(min_length = 1, max_length = 128, pattern = "^[ -~]{1,128}$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     by: String,
     /// And why.
-    #[schema(max_length = 512, pattern = "^[ -~]{0,512}$")]
+    #[schema(max_length = 512, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     why: Option<String>,
     /// For how long; until it is ended when left out.
     duration: Option<Span>,
@@ -127,7 +131,7 @@ async fn start(State(app): State<App>, Body(start): Body<MaintenanceStart>) -> R
     operation_id = "end_maintenance",
     params(
         ("service" = String, Path, description = "The service.", max_length = 63, pattern = "^[a-z0-9.-]{1,63}$", example = "bank"),
-        ("by" = String, Query, description = "Who does this.", min_length = 1, max_length = 128, pattern = "^[ -~]{1,128}$", example = "alice"),
+        ("by" = String, Query, description = "Who does this.", min_length = 1, max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "alice"),
     ),
     responses(
         (status = 204, description = "It is over."),
@@ -155,7 +159,7 @@ async fn end(
     params(
         ("name" = String, Path, description = "The service.", max_length = 63, pattern = "^[a-z0-9.-]{1,63}$", example = "payments"),
         ("instance" = String, Path, description = "Which of its instances.", max_length = 63, pattern = "^[a-z0-9.-]{1,63}$", example = "one"),
-        ("by" = String, Query, description = "Who does this.", min_length = 1, max_length = 128, pattern = "^[ -~]{1,128}$", example = "alice"),
+        ("by" = String, Query, description = "Who does this.", min_length = 1, max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "alice"),
     ),
     responses(
         (status = 200, description = "It is forgotten.", body = Forgotten),

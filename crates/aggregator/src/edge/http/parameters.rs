@@ -89,24 +89,45 @@ impl Parameters {
         value
     }
 
-    /// A list of words with commas between them.
-    pub(super) fn words<T: Copy>(&mut self, key: &str, known: &[(&str, T)]) -> Vec<T> {
-        let Some(text) = self.text(key) else {
-            return Vec::new();
-        };
-        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-        let mut found = Vec::new();
-        for word in text.split(',') {
-            match known.iter().find(|(name, _)| *name == word) {
-                Some((_, value)) => found.push(*value),
-                None => {
-                    let message = format!("has a word it does not know, {}", said(word, &names));
-                    self.refuse(key, &message);
-                    return Vec::new();
-                }
-            }
+    /// Text of at most so many characters.
+    pub(super) fn bounded(&mut self, key: &str, most: usize) -> Option<String> {
+        let text = self.text(key)?;
+        if text.chars().count() > most {
+            self.refuse(
+                key,
+                &format!("is longer than {most} characters, and so than any name"),
+            );
         }
-        found
+        Some(text)
+    }
+
+    /// One word.
+    pub(super) fn word<T: Copy>(&mut self, key: &str, known: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        self.known(key, &text, known)
+    }
+
+    /// A list of words with commas between them; empty text is an empty list.
+    pub(super) fn words<T: Copy>(&mut self, key: &str, known: &[(&str, T)]) -> Vec<T> {
+        let text = self.text(key).filter(|text| !text.is_empty());
+        let found = text.map(|text| {
+            text.split(',')
+                .map_while(|word| self.known(key, word, known))
+                .collect()
+        });
+        found.unwrap_or_default()
+    }
+
+    fn known<T: Copy>(&mut self, key: &str, word: &str, known: &[(&str, T)]) -> Option<T> {
+        let found = known.iter().find(|(name, _)| *name == word);
+        if found.is_none() {
+            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+            self.refuse(
+                key,
+                &format!("has a word that is not known, {}", said(word, &names)),
+            );
+        }
+        found.map(|(_, value)| *value)
     }
 
     /// The parameter `key` is not as it must be.

@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected},
+};
 use utoipa::{
     ToSchema,
     openapi::{self, ObjectBuilder, Type},
@@ -44,13 +47,15 @@ struct Report {
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9.-]{1,63}$")]
     service: String,
     /// Which of its instances; `default` when left out.
+    #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9.-]{1,63}$")]
     instance: Option<String>,
     /// A random id of this life of the instance. Left out it is the life under way, or a new one.
+    #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]{1,64}$")]
     incarnation: Option<String>,
     /// Of which version it is.
-    #[schema(max_length = 64, pattern = "^[ -~]{0,64}$")]
+    #[schema(max_length = 64)]
     version: Option<String>,
     /// How often it will be heard: 100 ms to 31 days; 5 s when left out.
     interval: Option<Span>,
@@ -89,6 +94,18 @@ struct Report {
     goodbye: bool,
 }
 
+/// Text that is something where it is there: empty text means "left out" on the wire, and nobody means that here.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    match text.as_deref() {
+        Some("") => Err(D::Error::invalid_value(
+            Unexpected::Str(""),
+            &"at least one character, or nothing at all",
+        )),
+        _ => Ok(text),
+    }
+}
+
 /// What a schema derived from the type would not say.
 fn labels() -> openapi::Object {
     let text = |least| {
@@ -115,6 +132,7 @@ struct DependencyDeclaration {
     /// How much; `hard` when left out.
     kind: Option<DependencyKind>,
     /// Dependencies in the same group count as the best of them.
+    #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9._-]{1,63}$")]
     any_of: Option<String>,
 }
@@ -129,6 +147,7 @@ struct CheckDeclaration {
     /// What it does to the instance; `required` when left out.
     kind: Option<CheckKind>,
     /// The service it is about, when that is not its own.
+    #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9.-]{1,63}$")]
     subject: Option<String>,
 }

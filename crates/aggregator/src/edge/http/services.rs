@@ -7,7 +7,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use ward_model::{Criticality, Name, Status};
+use ward_model::{Criticality, Name, Status, bounds::NAME_BYTES};
 
 use super::{
     App,
@@ -76,7 +76,7 @@ struct ListParameters {
     #[param(minimum = 1, maximum = 1_000, default = 100)]
     page_size: Option<u32>,
     /// The `next_page_token` of the page before.
-    #[param(max_length = 63)]
+    #[param(min_length = 1, max_length = 63, pattern = "^[a-z0-9.-]{1,63}$")]
     page_token: Option<String>,
 }
 
@@ -132,17 +132,14 @@ async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<
 
 fn wanted(query: Option<&str>) -> Result<(Filter, Option<Name>, usize), Problem> {
     let mut read = Parameters::strict(query, &KNOWN);
-    let least = read.words("least_severity", &STATUSES);
-    if least.len() > 1 {
-        read.refuse("least_severity", "has several words, expected one");
-    }
+    let least = read.word("least_severity", &STATUSES);
     let filter = Filter {
-        least: least.first().copied().unwrap_or_default(),
+        least: least.unwrap_or_default(),
         statuses: read.words("status", &STATUSES),
         criticalities: read.words("criticality", &CRITICALITIES),
         in_maintenance: read.parsed("in_maintenance", "true or false"),
-        prefix: read.text("prefix"),
-        text: read.text("text"),
+        prefix: read.bounded("prefix", NAME_BYTES),
+        text: read.bounded("text", NAME_BYTES),
     };
     let expected = format!("1 to {PAGE}");
     let count = read.parsed("page_size", &expected).unwrap_or(PAGE_DEFAULT);
@@ -217,7 +214,7 @@ async fn service(
     operation_id = "forget_service",
     params(
         ("name" = String, Path, description = "The service.", max_length = 63, pattern = "^[a-z0-9.-]{1,63}$", example = "payments"),
-        ("by" = String, Query, description = "Who does this.", min_length = 1, max_length = 128, pattern = "^[ -~]{1,128}$", example = "alice"),
+        ("by" = String, Query, description = "Who does this.", min_length = 1, max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "alice"),
     ),
     responses(
         (status = 200, description = "It is forgotten.", body = Forgotten),

@@ -68,6 +68,13 @@ impl Visitor<'_> for Reader {
         Span::checked(ms).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(ms), &self))
     }
 
+    /// JSON has one kind of number: `5000.0` is as whole as `5000`.
+    fn visit_f64<E: Error>(self, ms: f64) -> Result<Span, E> {
+        let whole = ms.fract() == 0.0 && (1.0..=MOST_MS as f64).contains(&ms);
+        let span = whole.then(|| Span(Duration::from_secs_f64(ms / 1_000.0)));
+        span.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Float(ms), &self))
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
         Span::read(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Other("text"), &self))
     }
@@ -109,7 +116,7 @@ mod tests {
     #[test]
     fn numbers_are_milliseconds_and_text_has_a_unit() {
         let read = |json: &str| serde_json::from_str::<Span>(json).map(Span::millis).ok();
-        assert_eq!(read("1500"), Some(1_500));
+        assert_eq!((read("1500"), read("1500.0")), (Some(1_500), Some(1_500)));
         for (text, ms) in [
             ("500ms", 500),
             ("5s", 5_000),
