@@ -74,11 +74,11 @@ async fn the_description_is_true() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long: 10 min"]
+#[ignore = "long: 5 min"]
 async fn the_description_is_true_under_many_examples() {
     fuzz(
         "the HTTP API against its description, at length",
-        &["--max-examples", "150"],
+        &["--max-examples", "1000"],
     )
     .await;
 }
