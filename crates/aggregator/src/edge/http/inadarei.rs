@@ -129,3 +129,25 @@ fn output(status: Verdict, reason: &str, message: &str) -> Option<String> {
     let colon = if message.is_empty() { "" } else { ": " };
     (status != Verdict::Pass).then(|| format!("{reason}{colon}{message}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_is_no_pass() {
+        let verdicts = [
+            Status::Healthy,
+            Status::Unknown,
+            Status::Degraded,
+            Status::Unhealthy,
+        ]
+        .map(Verdict::from);
+        assert_eq!(
+            verdicts,
+            [Verdict::Pass, Verdict::Fail, Verdict::Warn, Verdict::Fail]
+        );
+        assert_eq!(output(Verdict::Pass, "Reported", "fine"), None);
+        assert_eq!(output(Verdict::Fail, "Lost", "").as_deref(), Some("Lost"));
+    }
+}
