@@ -16,7 +16,7 @@ use toml::de::{DeTable, DeValue};
 use ward_model::{Name, bounds};
 
 use crate::{
-    mistake::Mistake,
+    mistake::Mistakes,
     reading::{At, Node, Reading, Value, joined, quoted_key, table},
     settings::{Aggregator, Settings},
     value::{ServiceName, Text, WebOrigin},
@@ -151,9 +151,10 @@ pub(crate) fn read(
     path: &str,
     text: &str,
     settings: &mut Settings,
-) -> Result<BTreeMap<String, usize>, Vec<Mistake>> {
+) -> Result<BTreeMap<String, usize>, Mistakes> {
     let (tree, broken) = DeTable::parse_recoverable(text);
     let mut reading = Reading::new(path, text);
+    syntax::blame(&mut reading, text, &broken);
     let root = DeValue::Table(tree.into_inner());
     let whole = Node {
         path: String::new(),
@@ -168,7 +169,6 @@ pub(crate) fn read(
     if let Some(aggregator) = file.aggregator {
         aggregator.value.over(&mut settings.aggregator);
     }
-    syntax::blame(&mut reading, text, &broken);
     if reading.mistakes.is_empty() {
         Ok(reading.lines)
     } else {

@@ -12,9 +12,9 @@ use std::{
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
 
 /// Most mistakes told at once. Who has made more has another problem, and the first ones show which.
-const TOLD: usize = 100;
+pub(crate) const TOLD: usize = 100;
 /// Two places further apart than this are not shown together: what is between would have to be laid out as well.
-const SHOWN_BYTES: usize = 64 << 10;
+pub(crate) const SHOWN_BYTES: usize = 64 << 10;
 
 /// All that is wrong. It shows itself over several lines, escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,13 @@ pub struct Errors {
     left_out: usize,
     /// The file that places are in.
     file: Option<Arc<Text>>,
+}
+
+/// What is wrong while it is being gathered: those that may be told, and how many more there are.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes {
+    pub(crate) list: Vec<Mistake>,
+    pub(crate) untold: usize,
 }
 
 /// A file as it was read.
@@ -83,19 +90,37 @@ impl Mistake {
     }
 }
 
+impl Mistakes {
+    /// Puts them in order and leaves those that will be told.
+    pub(crate) fn keep_first(&mut self) {
+        self.list.sort_by_key(|mistake| mistake.place.order());
+        self.untold += self.list.len().saturating_sub(TOLD);
+        self.list.truncate(TOLD);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+impl Place {
+    /// The file as a whole first, then what is in it, then what is said over it.
+    fn order(&self) -> (u8, usize) {
+        match self {
+            Self::File(_) => (0, 0),
+            Self::Line { span, .. } => (1, span.start),
+            Self::Variable(_) => (2, 0),
+            Self::Flag(_) => (3, 0),
+        }
+    }
+}
+
 impl Errors {
-    pub(crate) fn new(mut mistakes: Vec<Mistake>, file: Option<Arc<Text>>) -> Self {
-        mistakes.sort_by_key(|mistake| match &mistake.place {
-            Place::File(_) => (0, 0),
-            Place::Line { span, .. } => (1, span.start),
-            Place::Variable(_) => (2, 0),
-            Place::Flag(_) => (3, 0),
-        });
-        let left_out = mistakes.len().saturating_sub(TOLD);
-        mistakes.truncate(TOLD);
+    pub(crate) fn new(mut mistakes: Mistakes, file: Option<Arc<Text>>) -> Self {
+        mistakes.keep_first();
         Self {
-            mistakes,
-            left_out,
+            mistakes: mistakes.list,
+            left_out: mistakes.untold,
             file,
         }
     }
@@ -148,11 +173,11 @@ impl Mistake {
         let mut group = Group::with_title(title);
         let mut expected = self.expected.as_deref();
         match &self.place {
-            Place::Line { path, span, .. } => {
+            Place::Line { path, line, span, .. } => {
                 let label = expected
                     .take()
                     .map_or_else(String::new, |expected| format!("expected {expected}"));
-                group = group.element(self.snippet(text, path, span, label));
+                group = group.element(self.snippet(text, path, (*line, span), label));
             }
             Place::File(path) => group = group.element(annotate_snippets::Origin::path(escaped(path))),
             Place::Variable(_) | Place::Flag(_) => {}
@@ -167,7 +192,7 @@ impl Mistake {
         &self,
         text: &'a str,
         path: &str,
-        span: &Range<usize>,
+        (line, span): (usize, &Range<usize>),
         label: String,
     ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         let near = |beside: &&(Range<usize>, _)| beside.0.start.abs_diff(span.start) <= SHOWN_BYTES;
@@ -192,7 +217,7 @@ impl Mistake {
         };
         let mut snippet = Snippet::source(shown.clone())
             .path(escaped(path))
-            .line_start(text[..start].matches('\n').count() + 1)
+            .line_start(line.saturating_sub(text[start..span.start].matches('\n').count()))
             .annotation(AnnotationKind::Primary.span(moved(span)).label(label));
         if let Some((other, what)) = beside {
             snippet = snippet.annotation(AnnotationKind::Context.span(moved(other)).label(*what));

@@ -1,6 +1,6 @@
 //! Walking through a file: what was found where, and all that is wrong on the way.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, iter, ops::Range};
 
 use serde_json::{Map, Value as Json, json};
 use toml::{
@@ -10,7 +10,7 @@ use toml::{
 
 use crate::{
     Key,
-    mistake::{Mistake, Place, escaped},
+    mistake::{Mistake, Mistakes, Place, TOLD, escaped},
     near::nearest,
 };
 
@@ -36,7 +36,15 @@ pub(crate) struct At<T> {
 pub(crate) struct Reading<'t> {
     file: &'t str,
     text: &'t str,
-    pub(crate) mistakes: Vec<Mistake>,
+    /// Where each line begins: a position is looked up for each key, and counting from the top each time is quadratic.
+    line_starts: Vec<usize>,
+    pub(crate) mistakes: Mistakes,
+    /// What stands at this byte or behind it is told no more: as many as are told stand before it.
+    told_until: usize,
+    /// Takes what is said of a mistake that is not told.
+    untold: Mistake,
+    /// Where what was read is the parser's guess, in order and apart: nothing is said about it.
+    pub(crate) guesses: Vec<Range<usize>>,
     /// The line of each key that was read, counted from 1.
     pub(crate) lines: BTreeMap<String, usize>,
 }
@@ -102,19 +110,48 @@ impl<'t> Reading<'t> {
         Self {
             file,
             text,
-            mistakes: Vec::new(),
+            line_starts: iter::once(0)
+                .chain(text.match_indices('\n').map(|(newline, _)| newline + 1))
+                .collect(),
+            mistakes: Mistakes::default(),
+            told_until: usize::MAX,
+            untold: Mistake::new(Place::File(String::new()), "", ""),
+            guesses: Vec::new(),
             lines: BTreeMap::new(),
         }
     }
 
-    /// Line and column of a byte, counted from 1.
-    fn position(&self, byte: usize) -> (usize, usize) {
-        let before = self.text.get(..byte).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (
-            before.matches('\n').count() + 1,
-            before[line_start..].chars().count() + 1,
-        )
+    /// The line of a byte, counted from 1.
+    pub(crate) fn line(&self, byte: usize) -> usize {
+        self.line_starts.partition_point(|&start| start <= byte)
+    }
+
+    /// The line of a byte, without its end.
+    pub(crate) fn line_around(&self, byte: usize) -> Range<usize> {
+        let line = self.line(byte);
+        let next = self.line_starts.get(line);
+        self.line_starts[line - 1]..next.map_or(self.text.len(), |next| next - 1)
+    }
+
+    /// Whether a mistake at `span` may be told; else it is counted at most. No list grows with the mistakes of a file.
+    pub(crate) fn is_told(&mut self, span: &Range<usize>) -> bool {
+        let near = self.guesses.partition_point(|guess| guess.end <= span.start);
+        if self
+            .guesses
+            .get(near)
+            .is_some_and(|guess| guess.start <= span.start)
+        {
+            return false;
+        }
+        if self.mistakes.list.len() >= 2 * TOLD {
+            self.mistakes.keep_first();
+            if let Some(Place::Line { span, .. }) = self.mistakes.list.last().map(|last| &last.place) {
+                self.told_until = span.start;
+            }
+        }
+        let told = span.start < self.told_until;
+        self.mistakes.untold += usize::from(!told);
+        told
     }
 
     /// Notes a mistake; the caller may add to it.
@@ -124,15 +161,19 @@ impl<'t> Reading<'t> {
         span: &Range<usize>,
         message: impl Into<String>,
     ) -> &mut Mistake {
-        let (line, column) = self.position(span.start);
+        if !self.is_told(span) {
+            return &mut self.untold;
+        }
+        let line = self.line(span.start);
+        let before = self.text.get(self.line_starts[line - 1]..span.start);
         let place = Place::Line {
             path: self.file.to_owned(),
             line,
-            column,
+            column: before.unwrap_or_default().chars().count() + 1,
             span: span.clone(),
         };
-        self.mistakes.push(Mistake::new(place, path, message));
-        self.mistakes.last_mut().expect("pushed just now")
+        self.mistakes.list.push(Mistake::new(place, path, message));
+        self.mistakes.list.last_mut().expect("pushed just now")
     }
 
     /// The value is not of the kind that was expected.
@@ -201,7 +242,7 @@ impl<'t> Reading<'t> {
     }
 
     pub(crate) fn read<T: Value>(&mut self, node: &Node<'_>, span: Range<usize>) -> Option<At<T>> {
-        let line = self.position(span.start).0;
+        let line = self.line(span.start);
         self.lines.insert(node.path.clone(), line);
         let value = T::read(node, self)?;
         Some(At {
@@ -217,6 +258,10 @@ impl<'t> Reading<'t> {
             .iter()
             .filter(|(key, _)| !known.contains(&key.get_ref().as_ref()))
         {
+            // Looking for what was meant takes long, for a file of nothing else.
+            if !self.is_told(&key.span()) {
+                continue;
+            }
             let name = key.get_ref().as_ref();
             let help = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),

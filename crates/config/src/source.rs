@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     Errors, Mistake, Origin, Origins, Place, Settings, file,
-    mistake::{Text as FileText, escaped},
+    mistake::{Mistakes, Text as FileText, escaped},
     near::nearest,
     value::{Text, WebOrigin, Wrong},
 };
@@ -203,7 +203,7 @@ impl Source {
 struct Loading {
     settings: Settings,
     origins: Origins,
-    mistakes: Vec<Mistake>,
+    mistakes: Mistakes,
     warnings: Vec<String>,
     text: Option<Arc<FileText>>,
 }
@@ -222,7 +222,7 @@ impl Loading {
             Ok(()) => {
                 self.origins.0.insert(path, origin);
             }
-            Err((wrong, expected)) => self.mistakes.push(Mistake {
+            Err((wrong, expected)) => self.mistakes.list.push(Mistake {
                 expected: Some(expected.to_owned()),
                 help: wrong.help,
                 ..Mistake::new(place, path, wrong.message)
@@ -258,7 +258,7 @@ impl Loading {
             Ok(bytes) => self.utf8(&shown, bytes),
             Err(wrong) => {
                 let mistake = Mistake::new(Place::File(shown), "", wrong.message);
-                self.mistakes.push(Mistake {
+                self.mistakes.list.push(Mistake {
                     help: wrong.help,
                     ..mistake
                 });
@@ -276,7 +276,7 @@ impl Loading {
                     .0
                     .extend(lines.into_iter().map(|(key, line)| (key, origin(line))));
             }
-            Err(mistakes) => self.mistakes.extend(mistakes),
+            Err(mistakes) => self.mistakes = mistakes,
         }
         self.text = Some(Arc::new(FileText { text }));
     }
@@ -294,8 +294,7 @@ impl Loading {
         let mut reading = crate::reading::Reading::new(path, &text);
         let mistake = reading.wrong("", &span, format!("the byte 0x{bad:02x} is no UTF-8"));
         mistake.help = Some("save the file as UTF-8".into());
-        let mistakes = reading.mistakes;
-        self.mistakes.extend(mistakes);
+        self.mistakes = reading.mistakes;
         self.text = Some(Arc::new(FileText { text }));
         None
     }

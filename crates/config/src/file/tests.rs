@@ -392,6 +392,27 @@ fn mistakes_are_told_in_order_and_not_without_end() {
     );
 }
 
+/// Neither takes long: work that grows with the square of the file would take days.
+#[test]
+fn the_largest_files_are_read_in_time() {
+    const DEADLINE: Duration = Duration::from_secs(180);
+    let table = |n: usize| {
+        let levels: String = (0..14)
+            .map(|signal| format!("levels.s{signal} = {{ degraded = 1 }}\n"))
+            .collect();
+        format!("[services.a{n}]\nmin_healthy = 2\ninterval = \"5s\"\n{levels}")
+    };
+    let valid: String = (0..10_000).map(table).collect();
+    assert!(valid.len() > 4 << 20);
+    let broken = "x\n".repeat(1 << 20);
+    for (text, mistakes) in [(valid, false), (broken, true)] {
+        let (done, wait) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(load(&text).map(drop).map_err(|errors| errors.count())));
+        let read = wait.recv_timeout(DEADLINE).expect("read in time");
+        assert_eq!(read.is_err_and(|count| count == 1 << 20), mistakes);
+    }
+}
+
 #[test]
 fn nothing_of_a_file_moves_a_terminal() {
     let evil = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{200b}";

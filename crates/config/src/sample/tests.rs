@@ -6,7 +6,7 @@ use crate::{Settings, file};
 fn read(text: &str) -> Settings {
     let mut settings = Settings::default();
     if let Err(mistakes) = file::read("sample", text, &mut settings) {
-        let shown: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        let shown: Vec<_> = mistakes.list.iter().map(ToString::to_string).collect();
         panic!("{}", shown.join("\n"));
     }
     settings
