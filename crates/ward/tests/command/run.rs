@@ -561,7 +561,7 @@ fn one_that_is_left_behind_is_not_waited_for() {
 #[test]
 fn at_a_terminal_the_command_is_at_the_terminal() {
     let ward = Aggregator::start();
-    let script = "echo name?; read name; echo hello $name; sleep 60";
+    let script = "echo name?; read name; echo hello $name; exec sleep 60";
     let mut person = Terminal::start(
         &["report", "job", "--run", "--", "sh", "-c", script],
         &[("WARD_SERVER", &ward.grpc)],
