@@ -221,12 +221,13 @@ impl App {
     /// Reads the configuration again and brings what it says into force. Connections, streams and the state of services
     /// about which it says the same are not touched.
     ///
-    /// Cancel safe: once begun it is finished, whoever waits for it.
+    /// Cancel safe: once begun it is finished, whoever waits for it. It begins when it is first polled, and holds on to
+    /// nothing of `self`, so that whoever waits for it can see to a stop meanwhile.
     ///
     /// # Errors
     ///
     /// Says why nothing was changed; what was in force stays.
-    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+    pub fn reload(&self) -> impl Future<Output = Result<Reloaded, ReloadError>> + Send + use<> {
         let edge = self.edge.clone();
         let reload = async move {
             let wall = || edge.clock.wall();
@@ -238,9 +239,11 @@ impl App {
             done
         };
         // A task of its own, so that nobody who stops waiting leaves half of it in force.
-        tokio::spawn(reload)
-            .await
-            .unwrap_or(Err(ReloadError::Unavailable))
+        async {
+            tokio::spawn(reload)
+                .await
+                .unwrap_or(Err(ReloadError::Unavailable))
+        }
     }
 
     /// Resolves if the decision fails, without which nothing else is worth anything. Cancel safe.

@@ -5,10 +5,13 @@
 //! file no longer names goes on with what it declares itself. Addresses and the data directory are held since the start:
 //! what a reload says about them is named in the log and waits for a restart.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
-use tokio::sync::{Mutex, watch};
-use ward_config::{Errors, Settings, Source};
+use tokio::{
+    sync::{Mutex, watch},
+    time,
+};
+use ward_config::{Errors, Loaded, Settings, Source};
 use ward_engine::{Declaration, Engine, Event, Reply};
 use ward_model::{Name, bounds};
 
@@ -16,6 +19,9 @@ use crate::{
     decider::{Decider, Unavailable},
     metrics::ConfigMetrics,
 };
+
+/// Reading takes milliseconds; what takes this long is not coming: a file system that has gone away.
+const READING: Duration = Duration::from_secs(30);
 
 /// What is in force, with its hash.
 #[derive(Debug)]
@@ -54,6 +60,14 @@ pub enum ReloadError {
     /// It was started with settings that came from nowhere.
     #[error("read the configuration again: it was given by the program, and there is no file to read")]
     NoSource,
+    /// What was read at the start cannot be read twice: it would be empty now.
+    #[error(
+        "read the configuration again: {0:?} is a pipe or a device, which can be read once: start with --config FILE"
+    )]
+    NotAFile(PathBuf),
+    /// Whoever keeps the file does not answer.
+    #[error("read the configuration again: it was not read within {} s: is the file system there?", .0.as_secs())]
+    TimedOut(Duration),
     /// Something in it is wrong.
     #[error("read the configuration again: {} wrong in it", things(.0.count()))]
     Invalid(#[source] Errors),
@@ -128,9 +142,7 @@ impl Reloader {
 
     async fn reload_alone(&self, decider: &Decider) -> Result<Reloaded, ReloadError> {
         let source = self.source.clone().ok_or(ReloadError::NoSource)?;
-        let loaded = tokio::task::spawn_blocking(move || source.load());
-        let loaded = loaded.await.map_err(|_| ReloadError::Unavailable)?;
-        let loaded = loaded.map_err(ReloadError::Invalid)?;
+        let loaded = within(READING, move || load_again(&source)).await??;
         loaded
             .warnings
             .iter()
@@ -150,6 +162,27 @@ impl Reloader {
         self.now.send_replace(in_force.into());
         Ok(reloaded)
     }
+}
+
+/// What `read` returns, if it does before `limit`. One that does not keeps a thread until it does, if ever: one for each
+/// time that somebody asks for a reload and waits for `limit`, and the runtime has a bound for them.
+async fn within<T: Send + 'static>(
+    limit: Duration,
+    read: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ReloadError> {
+    let reading = tokio::task::spawn_blocking(read);
+    let read = time::timeout(limit, reading).await;
+    read.map_err(|_| ReloadError::TimedOut(limit))?
+        .map_err(|_| ReloadError::Unavailable)
+}
+
+/// At the start a pipe is a way to hand over a configuration. Read again it has ended, or waits for a writer.
+fn load_again(source: &Source) -> Result<Loaded, ReloadError> {
+    let is_once = |file: &PathBuf| fs::metadata(file).is_ok_and(|file| !file.is_file() && !file.is_dir());
+    if let Some(file) = source.file().filter(is_once) {
+        return Err(ReloadError::NotAFile(file));
+    }
+    source.load().map_err(ReloadError::Invalid)
 }
 
 /// `wanted` with what takes a restart as it is, and the keys of that.
@@ -260,5 +293,22 @@ fn blame(error: &ReloadError) {
             .mistakes()
             .iter()
             .for_each(|mistake| tracing::error!("{mistake}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_not_read_is_not_waited_for_for_ever() {
+        let (release, released) = mpsc::channel::<()>();
+        let limit = Duration::from_millis(10);
+        let stuck = within(limit, move || released.recv()).await;
+        assert!(matches!(stuck, Err(ReloadError::TimedOut(_))), "{stuck:?}");
+        drop(release);
+        assert_eq!(within(READING, || 7).await.unwrap(), 7);
     }
 }

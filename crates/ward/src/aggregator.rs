@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use tokio::task::JoinSet;
 use ward_aggregator::{App, Config};
-use ward_chassis::{logs, shutdown};
+use ward_chassis::{
+    logs,
+    shutdown::{self, Hangups, Shutdown},
+};
 use ward_config::{Key, Source};
 
 use crate::{Exit, Failure, config, output::Out};
@@ -74,20 +78,37 @@ pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Fai
         app.grpc_addr(),
         app.http_addr()
     ));
-    let failed = loop {
-        tokio::select! {
-            () = shutdown.triggered() => break false,
-            () = app.failed() => break true,
-            () = hangups.next() => {}
-        }
-        // What came of it is logged, and what was in force stays where nothing came of it.
-        drop(app.reload().await);
-    };
+    let failed = attend(&mut app, &shutdown, &mut hangups, App::reload).await;
     app.stop_unless(&shutdown).await.context("stop the aggregator")?;
     if failed {
         return Err(anyhow::anyhow!("the engine failed; its panic is in the log").into());
     }
     Ok(Exit::Good)
+}
+
+/// Until it is asked to stop, or has failed: `true`. A reload that hangs holds up neither.
+async fn attend<Reload>(
+    app: &mut App,
+    shutdown: &Shutdown,
+    hangups: &mut Hangups,
+    reload: impl Fn(&App) -> Reload,
+) -> bool
+where
+    Reload: Future<Output: Send + 'static> + Send + 'static,
+{
+    // One at a time: whoever asks meanwhile is heard when that is done.
+    let mut reloads = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.triggered() => return false,
+            () = app.failed() => return true,
+            () = hangups.next(), if reloads.is_empty() => {
+                reloads.spawn(reload(app));
+            }
+            // What came of it is logged, and what was in force stays where nothing came of it.
+            Some(_) = reloads.join_next() => {}
+        }
+    }
 }
 
 /// What was typed over the environment over the file.
@@ -107,5 +128,46 @@ fn source(args: AggregatorArgs) -> Source {
         file: args.config,
         env: config::variables(),
         flags: flags.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Duration};
+
+    use nix::{
+        sys::signal::{Signal, kill},
+        unistd::Pid,
+    };
+    use tokio::{sync::Notify, time::timeout};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reload_that_hangs_holds_up_no_stop() {
+        const SOON: Duration = Duration::from_secs(20);
+        let home = tempfile::tempdir().unwrap();
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = Config {
+            grpc: any,
+            http: any,
+            ..Config::new(home.path())
+        };
+        let mut app = App::start(config).await.unwrap();
+        let mut hangups = shutdown::hangups().unwrap();
+        let (shutdown, begun) = (Shutdown::manual(), Notify::new());
+        let hangs = |_: &App| {
+            begun.notify_one();
+            pending::<()>()
+        };
+        let stop = async {
+            begun.notified().await;
+            shutdown.trigger();
+        };
+        kill(Pid::this(), Signal::SIGHUP).unwrap();
+        let both = async { tokio::join!(attend(&mut app, &shutdown, &mut hangups, hangs), stop) };
+        let (failed, ()) = timeout(SOON, both).await.unwrap();
+        assert!(!failed);
+        app.stop().await;
     }
 }

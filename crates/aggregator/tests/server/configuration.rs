@@ -179,6 +179,23 @@ async fn a_broken_file_leaves_the_last_good_one_in_force() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_is_not_read_again() {
+    let ward = start_configured("services.bank.criticality = \"optional\"\n").await;
+    let first = hash(&ward).await;
+    let file = ward.home.path().join("ward.toml");
+    std::fs::remove_file(&file).unwrap();
+    // What `--config <(...)` names is such a link too; this one reads as empty at once.
+    std::os::unix::fs::symlink("/dev/null", &file).unwrap();
+    let refused = ward.app.reload().await.unwrap_err();
+    assert!(
+        matches!(&refused, ReloadError::NotAFile(named) if *named == file),
+        "{refused}"
+    );
+    assert_eq!(hash(&ward).await, first);
+    assert_eq!(criticality(&ward, "bank").await, Criticality::Optional);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_in_use_that_is_removed_goes_on_with_its_own_word() {
     let ward =
         start_configured("services.bank = { criticality = \"optional\", dependencies = [\"ledger\"] }\n")
