@@ -156,6 +156,9 @@ impl Source {
             loading.over(*key, text, Place::Flag(key.flag()), Origin::Flag(key.flag()));
         }
         if loading.mistakes.is_empty() {
+            loading.judge();
+        }
+        if loading.mistakes.is_empty() {
             Ok(Loaded {
                 hash: loading.settings.hash(),
                 settings: loading.settings,
@@ -228,6 +231,54 @@ impl Loading {
                 ..Mistake::new(place, path, wrong.message)
             }),
         }
+    }
+
+    /// What takes all three places to see: the aggregator would not start with it.
+    fn judge(&mut self) {
+        let own = &self.settings.aggregator;
+        let (grpc, http, insecure) = (own.grpc, own.http, own.insecure);
+        for (key, addr) in [(Key::Grpc, grpc), (Key::Http, http)] {
+            if !insecure && !addr.ip().to_canonical().is_loopback() {
+                let message = format!("is {addr}, which other machines can reach");
+                self.wrong(key, message, "listen on 127.0.0.1, or set `insecure`");
+            }
+        }
+        if grpc == http && grpc.port() != 0 {
+            let said = self.origins.of("aggregator.http") != Origin::Default;
+            let (key, other) = if said {
+                (Key::Http, "gRPC")
+            } else {
+                (Key::Grpc, "HTTP")
+            };
+            let message = format!("is {grpc}, where {other} is served");
+            self.wrong(key, message, "choose another port for one of them");
+        }
+    }
+
+    /// Notes a mistake where the value of `key` came from; in a file, its line.
+    fn wrong(&mut self, key: Key, message: String, help: &str) {
+        let path = format!("aggregator.{}", key.name());
+        let place = match self.origins.of(&path) {
+            Origin::Variable(name) => Place::Variable(name),
+            Origin::Flag(flag) => Place::Flag(flag),
+            Origin::Default => Place::File(String::new()),
+            Origin::File { path, line } => {
+                let text = self.text.as_ref().map_or("", |file| &file.text);
+                let above: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+                let shown = text[above..].lines().next().unwrap_or_default();
+                let indent = shown.len() - shown.trim_start().len();
+                Place::Line {
+                    path,
+                    line,
+                    column: indent + 1,
+                    span: above + indent..above + shown.trim_end().len(),
+                }
+            }
+        };
+        self.mistakes.list.push(Mistake {
+            help: Some(help.to_owned()),
+            ..Mistake::new(place, path, message)
+        });
     }
 
     fn warn_of(&mut self, name: &str) {

@@ -168,6 +168,38 @@ fn variables_and_flags_that_are_wrong_are_named_beside_the_file() {
 }
 
 #[test]
+fn addresses_it_would_not_start_with_are_wrong_where_they_were_said() {
+    let home = Home::with(b"[aggregator]\ngrpc = \"0.0.0.0:7700\"\n");
+    insta::assert_snapshot!(home.refused(&home.source()), @r#"
+    error: aggregator.grpc is 0.0.0.0:7700, which other machines can reach
+     --> ward.toml:2:1
+      |
+    2 | grpc = "0.0.0.0:7700"
+      | ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: listen on 127.0.0.1, or set `insecure`
+    "#);
+    let with = |flags: Vec<(Key, &str)>| Source {
+        flags: flags.into_iter().map(|(key, text)| (key, text.into())).collect(),
+        ..home.source()
+    };
+    assert!(with(vec![(Key::Insecure, "true")]).load().is_ok());
+    assert!(with(vec![(Key::Grpc, "127.0.0.1:1")]).load().is_ok());
+    let same = home.refused(&with(vec![
+        (Key::Grpc, "127.0.0.1:1"),
+        (Key::Http, "127.0.0.1:1"),
+    ]));
+    assert!(
+        same.starts_with("error: --http is 127.0.0.1:1, where gRPC is served"),
+        "{same}"
+    );
+    let by_default = home.refused(&with(vec![(Key::Grpc, "127.0.0.1:7780")]));
+    assert!(by_default.starts_with("error: --grpc is "), "{by_default}");
+    let any = with(vec![(Key::Grpc, "127.0.0.1:0"), (Key::Http, "127.0.0.1:0")]);
+    assert!(any.load().is_ok(), "the system chooses two");
+}
+
+#[test]
 fn a_variable_that_is_nearly_known_is_worth_a_warning() {
     let source = Source {
         env: [
