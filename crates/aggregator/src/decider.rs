@@ -100,14 +100,11 @@ pub(crate) fn start(
     let slab = Arc::new(Slab::default());
     let tick = config.tick;
     let mut engine = Engine::new(config, new_epoch(), slab.clone(), clock.now());
-    for (service, declaration) in declarations {
-        engine.apply(
-            Event::Declare {
-                service,
-                declaration: Some(declaration),
-            },
-            clock.now(),
-        );
+    let declared = declarations.into_iter();
+    let declared = declared.map(|(service, declaration)| (service, Some(declaration)));
+    let declared = engine.apply(Event::DeclareAll(declared.collect()), clock.now());
+    if let Reply::Refused(refusal) = declared.reply {
+        return Err(io::Error::other(refusal));
     }
     let state = entities(&engine);
     let (publisher, hub) = hub::hub(engine.epoch(), engine.revision(), &state, hub_config);

@@ -5,15 +5,15 @@
 //! file no longer names goes on with what it declares itself. Addresses and the data directory are held since the start:
 //! what a reload says about them is named in the log and waits for a restart.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use tokio::{
     sync::{Mutex, watch},
     time,
 };
 use ward_config::{Errors, Loaded, Settings, Source};
-use ward_engine::{Declaration, Engine, Event, Reply};
-use ward_model::{Name, bounds};
+use ward_engine::{Declaration, Event, Refusal, Reply};
+use ward_model::Name;
 
 use crate::{
     decider::{Decider, Unavailable},
@@ -71,9 +71,9 @@ pub enum ReloadError {
     /// Something in it is wrong.
     #[error("read the configuration again: {} wrong in it", things(.0.count()))]
     Invalid(#[source] Errors),
-    /// With the services that are there already it would be too many.
-    #[error("take over the configuration: there would be {0} services, at most {most} are possible: name fewer, or forget some", most = bounds::SERVICES)]
-    TooManyServices(usize),
+    /// It cannot come into force, such as one that names too many services with those that are there already.
+    #[error("take over the configuration")]
+    Refused(#[source] Refusal),
     /// The aggregator is stopping.
     #[error("take over the configuration")]
     Unavailable,
@@ -149,13 +149,11 @@ impl Reloader {
             .for_each(|warning| tracing::warn!("{warning}"));
         let before = self.now();
         let (settings, waiting_for_restart) = held(&before.settings, loaded.settings);
-        admit(&settings, decider).await?;
         let mut reloaded = differences(&before.settings, &settings);
         reloaded.waiting_for_restart = waiting_for_restart;
-        for event in declarations(&before.settings, &settings) {
-            if let Reply::Refused(refusal) = decider.apply(event).await? {
-                tracing::error!(%refusal, "what the configuration says about a service was not taken");
-            }
+        let declarations = declarations(&before.settings, &settings);
+        if let Reply::Refused(refusal) = decider.apply(Event::DeclareAll(declarations)).await? {
+            return Err(ReloadError::Refused(refusal));
         }
         let in_force = InForce::new(settings);
         reloaded.hash.clone_from(&in_force.hash);
@@ -214,18 +212,6 @@ fn held(before: &Settings, mut wanted: Settings) -> (Settings, Vec<&'static str>
     (wanted, waiting)
 }
 
-/// Refuses what would be more services than there may be, counting those that are there.
-async fn admit(settings: &Settings, decider: &Decider) -> Result<(), ReloadError> {
-    let there = |engine: &Engine| engine.figures().services.into_iter().map(|(name, _)| name);
-    let mut names: BTreeSet<Name> = decider.read(move |engine| there(engine).collect()).await?;
-    let already = names.len();
-    names.extend(settings.services_named().cloned());
-    if names.len() > already.max(bounds::SERVICES) {
-        return Err(ReloadError::TooManyServices(names.len()));
-    }
-    Ok(())
-}
-
 fn differences(before: &Settings, after: &Settings) -> Reloaded {
     let (old, new) = (&before.services, &after.services);
     let added = new.keys().filter(|name| !old.contains_key(*name));
@@ -242,11 +228,7 @@ fn differences(before: &Settings, after: &Settings) -> Reloaded {
 }
 
 /// What the engine must hear.
-fn declarations(before: &Settings, after: &Settings) -> Vec<Event> {
-    let declare = |service: &Name, declaration: Option<&Declaration>| Event::Declare {
-        service: service.clone(),
-        declaration: declaration.cloned(),
-    };
+fn declarations(before: &Settings, after: &Settings) -> Vec<(Name, Option<Declaration>)> {
     let known = |name: &Name| before.services.get(name).map(|service| &service.declaration);
     let removed = before
         .services
@@ -257,8 +239,8 @@ fn declarations(before: &Settings, after: &Settings) -> Vec<Event> {
         .iter()
         .filter(|(name, service)| known(name) != Some(&service.declaration));
     removed
-        .map(|name| declare(name, None))
-        .chain(said.map(|(name, service)| declare(name, Some(&service.declaration))))
+        .map(|name| (name.clone(), None))
+        .chain(said.map(|(name, service)| (name.clone(), Some(service.declaration.clone()))))
         .collect()
 }
 
@@ -288,11 +270,13 @@ fn tell(reloaded: &Reloaded) {
 
 fn blame(error: &ReloadError) {
     tracing::error!(%error, "the configuration was not read again; what was in force stays");
-    if let ReloadError::Invalid(errors) = error {
-        errors
+    match error {
+        ReloadError::Invalid(errors) => errors
             .mistakes()
             .iter()
-            .for_each(|mistake| tracing::error!("{mistake}"));
+            .for_each(|mistake| tracing::error!("{mistake}")),
+        ReloadError::Refused(refusal) => tracing::error!("{refusal}"),
+        _ => {}
     }
 }
 

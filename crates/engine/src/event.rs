@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use ward_model::{
     ChangeSet, Criticality, Dependency, Freshness, Hello, Incarnation, InstanceId, Maintenance, MinHealthy,
-    Name, SignalLevel, Status, Update, Wall,
+    Name, SignalLevel, Status, Update, Wall, bounds,
 };
 
 use crate::Slot;
@@ -69,14 +69,9 @@ pub enum Event {
         /// How it ended, for people.
         message: String,
     },
-    /// The file's word about a service; wins over what hellos declare. `None` takes it back. What is in force already
-    /// changes nothing when it is said again.
-    Declare {
-        /// The service.
-        service: Name,
-        /// The word.
-        declaration: Option<Declaration>,
-    },
+    /// The file's word about services; wins over what hellos declare. `None` takes it back. What is in force already
+    /// changes nothing when it is said again. All of it comes into force in one revision, or, refused, none of it.
+    DeclareAll(Vec<(Name, Option<Declaration>)>),
     /// An instance known from before the aggregator's start.
     Recall {
         /// Who.
@@ -228,8 +223,8 @@ pub enum Refusal {
         /// The last one taken.
         last: u64,
     },
-    /// Too many services.
-    #[error("there are {0} services already, the most there may be: forget some first")]
+    /// Too many services: how many there would be.
+    #[error("there would be {0} services, at most {most} are possible: name fewer, or forget some", most = bounds::SERVICES)]
     TooManyServices(usize),
     /// Too many instances.
     #[error("there are {0} instances already, the most there may be: forget some first")]

@@ -127,7 +127,7 @@ impl Engine {
                 incarnation,
                 message,
             } => self.exited(&id, &incarnation, message, now),
-            Event::Declare { service, declaration } => self.declare(&service, declaration, now),
+            Event::DeclareAll(declarations) => self.declare_all(declarations, now),
             Event::Recall {
                 id,
                 incarnation,

@@ -65,10 +65,7 @@ impl Engine {
             .iter()
             .map(|dependency| &dependency.service)
             .chain(subjects);
-        let new = self.world.count_new(needed.chain([&hello.id.service]));
-        if new > 0 && self.world.services.len() + new > bounds::SERVICES {
-            return Err(Refusal::TooManyServices(self.world.services.len()));
-        }
+        self.admit_services(needed.chain([&hello.id.service]))?;
         match known {
             None if self.world.instances.len() >= bounds::INSTANCES => {
                 Err(Refusal::TooManyInstances(self.world.instances.len()))
@@ -76,6 +73,16 @@ impl Engine {
             None => Ok(()),
             Some(ix) => self.admit_again(&self.world.instances[ix], hello),
         }
+    }
+
+    /// Refuses services that would be too many with those there are.
+    fn admit_services<'a>(&self, named: impl Iterator<Item = &'a Name>) -> Result<(), Refusal> {
+        let new = self.world.count_new(named);
+        let all = self.world.services.len() + new;
+        if new > 0 && all > bounds::SERVICES {
+            return Err(Refusal::TooManyServices(all));
+        }
+        Ok(())
     }
 
     fn admit_again(&self, holder: &Instance, hello: &Hello) -> Result<(), Refusal> {
@@ -305,16 +312,29 @@ impl Engine {
         found.ok_or_else(|| Refusal::NoInstance(id.clone()))
     }
 
-    /// The file's word about a service.
-    pub(crate) fn declare(
+    /// The file's word about services: all of it is taken, or none.
+    pub(crate) fn declare_all(
         &mut self,
-        name: &Name,
-        declaration: Option<Declaration>,
+        declarations: Vec<(Name, Option<Declaration>)>,
         now: Now,
     ) -> Result<Reply, Refusal> {
+        let said = declarations
+            .iter()
+            .filter_map(|(name, declaration)| Some((name, declaration.as_ref()?)));
+        self.admit_services(said.flat_map(|(name, declaration)| {
+            let needed = declaration.dependencies.iter().flatten();
+            needed.map(|dependency| &dependency.service).chain([name])
+        }))?;
+        for (name, declaration) in declarations {
+            self.declare(&name, declaration, now);
+        }
+        Ok(Reply::Done)
+    }
+
+    fn declare(&mut self, name: &Name, declaration: Option<Declaration>, now: Now) {
         let known = self.world.find(name).map(|ix| &self.world.services[ix]);
         if known.and_then(|service| service.file.as_ref()) == declaration.as_ref() {
-            return Ok(Reply::Done);
+            return;
         }
         let ix = self.world.service_or_new(name, now.mono, now.wall);
         let service = &mut self.world.services[ix];
@@ -328,7 +348,6 @@ impl Engine {
         self.compare_declarations(ix);
         self.world.rebuild_edges(ix, now);
         self.world.touch_service(ix);
-        Ok(Reply::Done)
     }
 
     /// What differs from a new word of the file: of everybody, though nobody says hello again.

@@ -100,6 +100,19 @@ async fn what_the_file_declares_is_there_from_the_first_snapshot_on() {
     running.stop().await;
 }
 
+#[test]
+fn what_the_engine_does_not_take_of_the_file_does_not_start() {
+    let services = (0..=ward_model::bounds::SERVICES).map(|n| name(&format!("s{n}")));
+    let refused = start(
+        Default::default(),
+        hub::Config::default(),
+        services.map(|service| (service, Declaration::default())),
+        timings(),
+        &Clock::start(),
+    );
+    assert!(refused.unwrap_err().to_string().contains("10001 services"));
+}
+
 #[tokio::test]
 async fn the_heart_beats_and_a_failed_decision_is_noticed() {
     let (mut running, decider, _hub, _) = started(Vec::new());

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ward_model::{
-    CheckKind, Criticality, Freshness, Hello, MinHealthy, SignalDeclaration, SignalLevel, Status, bounds,
+    CheckKind, Criticality, Dependency, DependencyKind, Freshness, Hello, MinHealthy, SignalDeclaration,
+    SignalLevel, Status, bounds,
 };
 
 use super::fleet::{Fleet, Saying, hello, id, life, name};
@@ -212,6 +213,62 @@ fn what_is_taken_back_of_a_service_nobody_uses_is_gone() {
     fleet.declare("b", None);
     assert!(fleet.engine.service(&name("a")).is_none());
     assert_eq!(fleet.status("b"), Healthy);
+}
+
+#[test]
+fn what_the_file_says_of_several_is_one_revision_or_nothing() {
+    let mut fleet = fleet();
+    let service = |fleet: &Fleet, of: &str| fleet.engine.service(&name(of));
+    fleet.join(hello("a", "1").signal("load", 0.1, 0.9));
+    fleet.measure(&id("a", "1"), "load", 0.6);
+    fleet.declare("c", every(seconds(2)));
+    let (revision, told) = (fleet.engine.revision(), fleet.told.len());
+    let reply = fleet.apply(Event::DeclareAll(vec![
+        (name("c"), None),
+        (name("a"), levels("load", None, at(0.5))),
+        (name("b"), every(seconds(2))),
+    ]));
+    assert_eq!(reply, Reply::Done);
+    assert_eq!(
+        (fleet.engine.revision(), fleet.told.len()),
+        (revision.next(), told + 1),
+        "between two files there is nothing that neither says"
+    );
+    assert_eq!(fleet.status("a"), Unhealthy);
+    assert!(service(&fleet, "b").is_some() && service(&fleet, "c").is_none());
+
+    let before = (
+        fleet.engine.revision(),
+        service(&fleet, "a"),
+        service(&fleet, "b"),
+    );
+    let mut many = vec![(name("a"), None), (name("b"), None)];
+    many.extend((1..bounds::SERVICES).map(|n| (name(&format!("s{n}")), every(seconds(2)))));
+    let refused = Reply::Refused(crate::Refusal::TooManyServices(bounds::SERVICES + 1));
+    assert_eq!(fleet.apply(Event::DeclareAll(many)), refused);
+    let needed = Declaration {
+        dependencies: Some((1..bounds::SERVICES).map(needs).collect()),
+        ..Declaration::default()
+    };
+    let refusing = Event::DeclareAll(vec![(name("a"), None), (name("b"), Some(needed))]);
+    assert_eq!(fleet.apply(refusing), refused, "what others need counts as well");
+    assert_eq!(
+        before,
+        (
+            fleet.engine.revision(),
+            service(&fleet, "a"),
+            service(&fleet, "b")
+        ),
+        "none of it"
+    );
+}
+
+fn needs(n: usize) -> Dependency {
+    Dependency {
+        service: name(&format!("s{n}")),
+        kind: DependencyKind::Hard,
+        any_of: None,
+    }
 }
 
 #[test]

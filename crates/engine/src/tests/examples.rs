@@ -485,10 +485,7 @@ fn the_file_wins_and_disagreement_shows() {
         criticality: Some(Criticality::Critical),
         ..Declaration::default()
     });
-    fleet.apply(Event::Declare {
-        service: name("a"),
-        declaration,
-    });
+    fleet.declare("a", declaration);
     let mut says = hello("a", "1");
     says.criticality = Some(Criticality::Optional);
     fleet.join(says);

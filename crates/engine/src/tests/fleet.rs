@@ -236,8 +236,7 @@ impl Fleet {
     }
 
     pub(super) fn declare(&mut self, service: &str, declaration: Option<Declaration>) {
-        let service = name(service);
-        let reply = self.apply(Event::Declare { service, declaration });
+        let reply = self.apply(Event::DeclareAll(vec![(name(service), declaration)]));
         assert_eq!(reply, Reply::Done);
     }
 

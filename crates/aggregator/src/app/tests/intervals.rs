@@ -68,7 +68,7 @@ async fn declare(app: &App, interval: Option<Duration>) {
         ..Declaration::default()
     });
     let service = Name::service("bank").unwrap();
-    let event = Event::Declare { service, declaration };
+    let event = Event::DeclareAll(vec![(service, declaration)]);
     assert_eq!(app.edge.decider.apply(event).await.unwrap(), Reply::Done);
 }
 
