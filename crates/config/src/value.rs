@@ -71,13 +71,18 @@ impl<T: Text> Value for T {
 
 /// `"x" is not`, with what a person may have meant.
 fn is_not(text: &str, what: &str) -> Wrong {
+    Wrong {
+        message: format!("is \"{}\", which is no {what}", cut(text)),
+        help: None,
+    }
+}
+
+/// As much of a value as a message has room for, escaped.
+pub(crate) fn cut(text: &str) -> String {
     const SHOWN: usize = 60;
     let shown: String = text.chars().take(SHOWN).collect();
     let more = if shown.len() < text.len() { "..." } else { "" };
-    Wrong {
-        message: format!("is \"{}{more}\", which is no {what}", escaped(&shown)),
-        help: None,
-    }
+    escaped(&shown) + more
 }
 
 impl Wrong {

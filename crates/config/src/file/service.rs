@@ -16,7 +16,7 @@ use super::List;
 use crate::{
     Service,
     reading::{At, Node, Reading, Value, joined, table},
-    value::{ServiceName, Text, written},
+    value::{ServiceName, Text, cut, written},
 };
 
 use window::AnyWindow;
@@ -87,6 +87,7 @@ pub(crate) struct Interval(Duration);
 impl Value for Interval {
     fn read(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
         if let DeValue::Integer(number) = node.value {
+            let number = cut(&number.to_string());
             let help = format!("say of what: \"{number}s\" are seconds, \"{number}ms\" milliseconds");
             reading.wrong_kind(node, Duration::EXPECTED).help = Some(help);
             return None;

@@ -392,6 +392,36 @@ fn mistakes_are_told_in_order_and_not_without_end() {
     );
 }
 
+#[test]
+fn long_numbers_are_cut() {
+    let digits = "7".repeat(5_000);
+    let zeros = "0".repeat(5_000);
+    for said in [
+        format!("min_healthy = {digits}"),
+        format!("min_healthy = \"{zeros}7\""),
+        format!("interval = {digits}"),
+        format!("interval = \"{digits}\""),
+        format!(
+            "maintenance = [{{ every = \"month\", day_of_month = {digits}, at = \"02:00\", for = \"1h\" }}]"
+        ),
+    ] {
+        let errors = load(&format!("[services.a]\n{said}\n")).unwrap_err();
+        for mistake in errors.mistakes() {
+            let told = mistake.to_string();
+            assert!(told.len() < 500 && told.contains("..."), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_ends_of_lines_are_not_shown() {
+    let text = "[services.a]\ninterval = 5\ninterval = \"5s\"\n[services.a]\nmin_healthy = \nx\n[y\n\"z\n";
+    for text in [text.to_owned(), text.trim_end().to_owned()] {
+        let shown = refused(&text.replace('\n', "\r\n"));
+        assert!(!shown.contains("{d}"), "{shown}");
+    }
+}
+
 /// Neither takes long: work that grows with the square of the file would take days.
 #[test]
 fn the_largest_files_are_read_in_time() {

@@ -4,10 +4,8 @@ use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 use ward_model::{MinHealthy, bounds};
 
-use crate::{
-    mistake::escaped,
-    reading::{Node, Reading, Value},
-};
+use super::cut;
+use crate::reading::{Node, Reading, Value};
 
 impl Value for bool {
     fn read(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
@@ -66,7 +64,7 @@ impl Value for DayOfMonth {
         let day = i8::from_str_radix(number.as_str(), number.radix()).ok();
         let day = day.filter(|day| (1..=31).contains(day));
         if day.is_none() {
-            let message = format!("is {}", escaped(&number.to_string()));
+            let message = format!("is {}", cut(&number.to_string()));
             reading.wrong(&node.path, &node.span, message).expected = Some(EXPECTED.into());
         }
         day.map(Self)
@@ -97,8 +95,9 @@ impl Value for MinHealthy {
                     .and_then(|percent| percent.parse().ok());
                 let percent = percent.filter(|percent| (1..=100).contains(percent));
                 let count = text.parse::<u32>().is_ok();
-                let help =
-                    count.then(|| format!("write {text} for instances, \"{text}%\" for a share of them"));
+                let help = count
+                    .then(|| cut(text))
+                    .map(|text| format!("write {text} for instances, \"{text}%\" for a share of them"));
                 (percent.map(Self::Percent), format!("\"{text}\""), help)
             }
             DeValue::Float(number) => {
@@ -116,8 +115,7 @@ impl Value for MinHealthy {
             }
         };
         if found.is_none() {
-            let shown: String = escaped(&shown).chars().take(60).collect();
-            let mistake = reading.wrong(&node.path, &node.span, format!("is {shown}"));
+            let mistake = reading.wrong(&node.path, &node.span, format!("is {}", cut(&shown)));
             (mistake.expected, mistake.help) = (Some(EXPECTED.into()), help);
         }
         found

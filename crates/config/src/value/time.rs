@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 use ward_model::Wall;
 
-use super::{Text, Wrong, is_not, one_of, words};
+use super::{Text, Wrong, cut, is_not, one_of, words};
 use crate::{
     near::nearest,
     reading::{At, Node, Reading, Value},
@@ -23,8 +23,9 @@ impl Text for Duration {
     fn parse(text: &str) -> Result<Self, Wrong> {
         duration(text).ok_or_else(|| {
             let number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            let help =
-                number.then(|| format!("say of what: \"{text}s\" are seconds, \"{text}ms\" milliseconds"));
+            let help = number
+                .then(|| cut(text))
+                .map(|text| format!("say of what: \"{text}s\" are seconds, \"{text}ms\" milliseconds"));
             is_not(text, "duration").help(help)
         })
     }
