@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ward config init ward.toml
-  ward config check ward.toml && kill -HUP $(pidof ward)
+  ward config check ward.toml && pkill -HUP -f 'ward aggregator'
   ward config show --config ward.toml      what is in force, and where each value came from
   ward config schema > ward.schema.json    for editors")]
 pub(crate) struct ConfigArgs {
