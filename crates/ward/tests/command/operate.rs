@@ -131,7 +131,7 @@ async fn what_makes_no_sense_is_refused_with_the_reason() {
         (&["forget", "payments"], "add --yes"),
         (
             &["maintenance", "start", "payments", "--why", &long],
-            "why has 600 bytes",
+            "why has 600 characters",
         ),
         (
             &["maintenance", "start", "payments", "--why", "a\nb"],
