@@ -26,6 +26,11 @@ fn text() -> impl Strategy<Value = String> {
     "[ -~äß√]{0,40}"
 }
 
+/// At most 63 bytes, however many of them a character takes.
+fn version() -> impl Strategy<Value = String> {
+    "[ -~äß√]{0,21}"
+}
+
 fn status() -> impl Strategy<Value = Status> {
     select(Status::ALL.to_vec())
 }
@@ -132,7 +137,7 @@ prop_compose! {
 
 prop_compose! {
     fn hello()(
-        (id, incarnation, version, labels) in (id(), incarnation(), text(), labels()),
+        (id, incarnation, version, labels) in (id(), incarnation(), version(), labels()),
         (interval_ms, deadline_ms) in (100..=3_600_000u64, 1..=86_400_000u64),
         criticality in option::of(criticality()),
         dependencies in dependencies(),
@@ -155,7 +160,7 @@ prop_compose! {
 
 prop_compose! {
     fn instance()(
-        (id, incarnation, version, labels) in (id(), incarnation(), text(), labels()),
+        (id, incarnation, version, labels) in (id(), incarnation(), version(), labels()),
         (interval_ms, condition, last_status) in (any::<u32>(), condition(), option::of(status())),
         freshness in select(vec![Freshness::Fresh, Freshness::Suspect, Freshness::Lost, Freshness::Exited]),
         flapping in any::<bool>(),

@@ -92,21 +92,21 @@ fn contribution(standing: &Standing) -> Status {
 
 /// Required checks that keep requests away; empty if the service is ready.
 pub(crate) fn unready(board: &Board) -> Vec<String> {
+    if board.is_leaving() {
+        // Checks run no longer, so that what they say now is nobody's fault.
+        return vec!["shutting down".into()];
+    }
     let keeps_away = |standing: &Standing| {
         standing.kind == CheckKind::Required && matches!(standing.status, Status::Unhealthy | Status::Unknown)
     };
     let standings = board.standings();
     let said =
         |standing: &Standing| format!("{} is {}: {}", standing.name, standing.status, standing.message);
-    let mut reasons: Vec<_> = standings
+    standings
         .iter()
         .filter(|standing| keeps_away(standing))
         .map(said)
-        .collect();
-    if board.is_leaving() {
-        reasons.push("shutting down".into());
-    }
-    reasons
+        .collect()
 }
 
 /// Checks without a first result; empty if the service has started.
