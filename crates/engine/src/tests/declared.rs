@@ -399,6 +399,27 @@ fn a_level_crossed_while_flapping_is_told() {
 }
 
 #[test]
+fn what_flaps_is_believed_again_in_the_time_of_the_interval_in_force() {
+    let mut fleet = fleet();
+    let one = id("a", "1");
+    fleet.declare("a", every(bounds::INTERVAL_MAX));
+    fleet.join(hello("a", "1").check("net", CheckKind::Required, None));
+    for round in 0..9 {
+        fleet.say(&one, "net", [Healthy, Unhealthy][round % 2]);
+        fleet.now = fleet.now + bounds::INTERVAL_MAX;
+    }
+    assert!(fleet.instance("a", "1").checks[0].flapping);
+    fleet.declare("a", None);
+    assert!(
+        fleet.instance("a", "1").checks[0].flapping,
+        "what was seen was seen"
+    );
+    fleet.renew();
+    fleet.run(seconds(120), |_| true);
+    assert!(!fleet.instance("a", "1").checks[0].flapping);
+}
+
+#[test]
 fn what_differs_from_the_file_is_shown_in_words() {
     let mut fleet = fleet();
     let declaration = Declaration {
