@@ -170,7 +170,7 @@ impl App {
             grpc: grpc.stats(),
             http: http.stats(),
         };
-        let standard = edge::Standard::new(&reloader.now().settings, limits.message_bytes_out);
+        let standard = edge::Standard::new(limits.message_bytes_out);
         let edge = Arc::new(Edge {
             clock,
             decider,
@@ -231,12 +231,9 @@ impl App {
         let edge = self.edge.clone();
         let reload = async move {
             let wall = || edge.clock.wall();
-            let reloader = &edge.reloader;
-            let done = reloader.reload(&edge.decider, &edge.metrics.config, wall).await;
-            if done.is_ok() {
-                edge.standard.set_rule(&reloader.now().settings);
-            }
-            done
+            edge.reloader
+                .reload(&edge.decider, &edge.metrics.config, wall)
+                .await
         };
         // A task of its own, so that nobody who stops waiting leaves half of it in force.
         async {

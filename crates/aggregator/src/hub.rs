@@ -130,9 +130,9 @@ impl Hub {
         Follower::new(self)
     }
 
-    /// How many watch now.
+    /// How many watch now, from outside of this process.
     pub(crate) fn watchers(&self) -> usize {
-        self.shared.newest.receiver_count()
+        self.shared.watching.iter().map(|count| count.load(Relaxed)).sum()
     }
 
     /// How many of them in this encoding.

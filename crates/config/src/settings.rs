@@ -79,16 +79,3 @@ impl Aggregator {
         }
     }
 }
-
-impl Settings {
-    /// All services that it names, as themselves or as what another needs; some more than once.
-    pub fn services_named(&self) -> impl Iterator<Item = &Name> {
-        let needed = self
-            .services
-            .values()
-            .flat_map(|service| service.declaration.dependencies.iter().flatten());
-        self.services
-            .keys()
-            .chain(needed.map(|dependency| &dependency.service))
-    }
-}

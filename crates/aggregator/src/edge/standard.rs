@@ -13,7 +13,6 @@ mod service;
 
 use std::collections::HashMap;
 
-use tokio::sync::watch;
 use ward_config::Settings;
 use ward_grpc_health::{Health, Limits, ServingStatus};
 use ward_model::Reason;
@@ -29,11 +28,10 @@ const READINESS: &str = "readiness";
 const STARTUP: &str = "startup";
 const SYSTEM: &str = "system";
 
-/// What is answered, and by which rule.
+/// What is answered.
 #[derive(Debug)]
 pub(crate) struct Standard {
     health: Health,
-    rule: watch::Sender<Rule>,
 }
 
 /// Whether what is degraded is serving, as it is asked.
@@ -45,7 +43,7 @@ struct Rule {
 
 impl Standard {
     /// Knows that nothing serves yet. Lists are as long as messages may be at most.
-    pub(crate) fn new(settings: &Settings, list_bytes: usize) -> Self {
+    pub(crate) fn new(list_bytes: usize) -> Self {
         let health = Health::with_limits(Limits {
             list_bytes,
             ..Limits::default()
@@ -53,15 +51,7 @@ impl Standard {
         for name in ["", LIVENESS, READINESS, STARTUP, SYSTEM] {
             health.set(name, ServingStatus::NotServing);
         }
-        Self {
-            health,
-            rule: watch::Sender::new(settings.into()),
-        }
-    }
-
-    /// From now on, and for all that is known already.
-    pub(crate) fn set_rule(&self, settings: &Settings) {
-        self.rule.send_replace(settings.into());
+        Self { health }
     }
 
     /// Nothing serves from now on: watches are told, and end.

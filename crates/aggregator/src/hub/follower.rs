@@ -3,21 +3,14 @@
 //! It reads as any other does: it gets the newest when it is behind, and cannot make the writer wait. Handing changes to
 //! it where they are published was not taken: the engine's thread would then do its work.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use prost::Message;
 use ward_proto::v1::{Delta, DeltaKind, Entity};
 
 use super::{Encoding, Filter, Hub, Outgoing, Watcher};
 
-const ENCODING: Encoding = Encoding::Protobuf;
-
 /// One who follows, and is not counted in [`Hub::watching`].
 #[derive(Debug)]
-pub(crate) struct Follower {
-    hub: Hub,
-    watcher: Watcher,
-}
+pub(crate) struct Follower(Watcher);
 
 /// One message of a step. Steps need not be taken whole by who asks for the newest only.
 #[derive(Debug)]
@@ -31,19 +24,19 @@ pub(crate) struct Told {
 
 impl Follower {
     pub(super) fn new(hub: &Hub) -> Self {
-        let watcher = hub.watch(Filter::default(), ENCODING, None);
-        hub.shared.watching[ENCODING as usize].fetch_sub(1, Relaxed);
-        Self {
-            hub: hub.clone(),
-            watcher,
-        }
+        Self(Watcher::uncounted(
+            hub.clone(),
+            Filter::default(),
+            Encoding::Protobuf,
+            None,
+        ))
     }
 
     /// The next message, a snapshot first. `None` if nothing was taken for so long that it was ended as any watcher is:
     /// follow anew. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Told> {
         loop {
-            match self.watcher.next().await? {
+            match self.0.next().await? {
                 Outgoing::Delta(frame) => {
                     let mut delta = Delta::default();
                     for piece in frame.entities {
@@ -59,12 +52,5 @@ impl Follower {
                 Outgoing::Closing(_) => return None,
             }
         }
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        // The watcher takes it back.
-        self.hub.shared.watching[ENCODING as usize].fetch_add(1, Relaxed);
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 use ward_chassis::Peer;
 use ward_model::Revision;
 
-use super::{Closing, Cursor, Encoding, Filter, Hub, Outgoing, reader::Reader, ring::Ring};
+use super::{Closing, Cursor, Encoding, Filter, Hub, Outgoing, Shared, reader::Reader, ring::Ring};
 
 /// The part of a watcher that is also looked at from outside.
 #[derive(Debug)]
@@ -31,7 +31,8 @@ struct Place {
 #[derive(Debug)]
 pub(crate) struct Watcher {
     hub: Hub,
-    encoding: Encoding,
+    /// None for one within this process.
+    _counted: Option<Counted>,
     /// Never contended but by the sweep for stalled watchers.
     place: Arc<Mutex<Place>>,
     newest: watch::Receiver<Revision>,
@@ -48,6 +49,15 @@ const STALLED: Closing = Closing {
 impl Watcher {
     /// Must be made within a tokio runtime, for its bookmarks.
     pub(super) fn new(hub: Hub, filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Self {
+        let counted = Counted::new(&hub, encoding);
+        Self {
+            _counted: Some(counted),
+            ..Self::uncounted(hub, filter, encoding, resume)
+        }
+    }
+
+    /// The same for a part of this process, which takes nobody's place.
+    pub(super) fn uncounted(hub: Hub, filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Self {
         let place = Place {
             reader: Reader::new(filter, encoding, resume),
             taken: 0,
@@ -64,11 +74,10 @@ impl Watcher {
         bookmarks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         bookmarks.reset();
         let newest = hub.shared.newest.subscribe();
-        hub.shared.watching[encoding as usize].fetch_add(1, Relaxed);
         // One who resumes where nothing has happened since is told that at once.
         Self {
             hub,
-            encoding,
+            _counted: None,
             place,
             newest,
             bookmarks,
@@ -125,9 +134,24 @@ impl Watcher {
     }
 }
 
-impl Drop for Watcher {
+/// One in [`Hub::watching`], for as long as it is held.
+#[derive(Debug)]
+struct Counted {
+    shared: Arc<Shared>,
+    encoding: Encoding,
+}
+
+impl Counted {
+    fn new(hub: &Hub, encoding: Encoding) -> Self {
+        let shared = hub.shared.clone();
+        shared.watching[encoding as usize].fetch_add(1, Relaxed);
+        Self { shared, encoding }
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.hub.shared.watching[self.encoding as usize].fetch_sub(1, Relaxed);
+        self.shared.watching[self.encoding as usize].fetch_sub(1, Relaxed);
     }
 }
 

@@ -21,11 +21,7 @@ use self::shape::{
     ScheduledMaintenances, StatusPage, Summary,
 };
 use super::{App, parameters::Parameters, problem::Problem, view::rfc3339};
-use crate::edge::{
-    Edge,
-    ask::{self, Filter, PAGE},
-    failure::Failure,
-};
+use crate::edge::{Edge, ask};
 
 type Answer<T> = Result<([(HeaderName, &'static str); 1], Json<T>), Problem>;
 
@@ -117,7 +113,7 @@ impl Known {
     async fn of(edge: &Edge, query: Option<&str>) -> Result<Self, Problem> {
         Parameters::strict(query, &[]).finish()?;
         let (_, system) = ask::system(edge).await?;
-        let services = all(edge).await?;
+        let services = ask::all(edge, |service| service).await?;
         let upcoming = edge.upcoming.load_full();
         Ok(Self {
             system,
@@ -153,19 +149,6 @@ impl Known {
             .binary_search_by(|service| service.name.cmp(name))
             .ok()?;
         Some(component(index + 1, &self.services[index]))
-    }
-}
-
-/// All services. The engine has its turn between two pages.
-async fn all(edge: &Edge) -> Result<Vec<ServiceState>, Failure> {
-    let mut services = Vec::new();
-    loop {
-        let after = services.last().map(|service: &ServiceState| service.name.clone());
-        let page = ask::services(edge, Filter::default(), after, PAGE).await?;
-        services.extend(page.services);
-        if !page.more {
-            return Ok(services);
-        }
     }
 }
 

@@ -24,7 +24,7 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use ward_chassis::Peer;
 
-use super::{App, problem::Problem, view};
+use super::{App, negotiate::takes, problem::Problem, view};
 use crate::{
     edge::{Edge, failure::Failure, watch},
     hub::Encoding,
@@ -115,7 +115,7 @@ async fn follow(
 
 /// What is wrong with the request is told before the stream begins.
 fn begin(edge: &Edge, peer: Option<Peer>, query: Option<&str>, headers: &HeaderMap) -> Result<Body, Problem> {
-    if !takes_events(headers) {
+    if !takes(headers, EVENT_STREAM) {
         let detail = "there is text/event-stream: name it in Accept, or nothing";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", detail));
     }
@@ -126,32 +126,4 @@ fn begin(edge: &Edge, peer: Option<Peer>, query: Option<&str>, headers: &HeaderM
     let events = messages.flat_map(|message| stream::iter(event::chunks(message)));
     let opening = stream::iter([event::opening()]);
     Ok(Body::from_stream(opening.chain(events).map(Ok::<_, Infallible>)))
-}
-
-/// Whether one who sends these headers takes events. Without `Accept` everything is taken.
-fn takes_events(headers: &HeaderMap) -> bool {
-    let mut ranges = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|range| std::str::from_utf8(range).ok())
-        .peekable();
-    ranges.peek().is_none() || ranges.any(allows_events)
-}
-
-/// One range of an `Accept`, such as `text/*;q=0.5`; a quality of 0 forbids.
-fn allows_events(range: &str) -> bool {
-    let mut parts = range.split(';').map(str::trim);
-    let named = parts.next().is_some_and(|media| {
-        [EVENT_STREAM, "text/*", "*/*"]
-            .iter()
-            .any(|allowed| media.eq_ignore_ascii_case(allowed))
-    });
-    let forbidden = parts.any(|parameter| {
-        let quality = parameter
-            .split_once('=')
-            .filter(|(key, _)| key.trim().eq_ignore_ascii_case("q"));
-        quality.is_some_and(|(_, value)| value.trim().parse() == Ok(0.0_f32))
-    });
-    named && !forbidden
 }

@@ -26,22 +26,22 @@ pub(crate) async fn follow(edge: Shared) {
     let _drained = DrainWhenDropped(&edge.standard);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rule = edge.standard.rule.subscribe();
+    let mut in_force = edge.reloader.changes();
     let mut services = Services::default();
     loop {
         // A new rule is for all that is known, which is what one who follows anew is told first.
         let mut follower = edge.hub.follow();
-        rule.mark_unchanged();
+        let rule = Rule::from(&in_force.borrow_and_update().settings);
         loop {
             tokio::select! {
                 biased;
                 _ = looks.tick() => edge.standard.look_at_process(&edge),
-                changed = rule.changed() => {
+                changed = in_force.changed() => {
                     changed.expect("the edge holds the sender");
                     break;
                 }
                 told = follower.next() => match told {
-                    Some(told) => services.take(&edge.standard, told),
+                    Some(told) => services.take(&edge.standard, &rule, told),
                     None => break,
                 },
             }
@@ -51,12 +51,11 @@ pub(crate) async fn follow(edge: Shared) {
 }
 
 impl Services {
-    fn take(&mut self, standard: &Standard, told: Told) {
-        let rule = standard.rule.borrow();
+    fn take(&mut self, standard: &Standard, rule: &Rule, told: Told) {
         for Entity { state } in told.entities {
             match state {
                 Some(State::System(system)) => standard.health.set(SYSTEM, rule.system(&system)),
-                Some(State::Service(service)) => self.set(standard, &rule, service, told.snapshot),
+                Some(State::Service(service)) => self.set(standard, rule, service, told.snapshot),
                 Some(State::Removed(removed)) => self.remove(standard, &removed.service),
                 Some(State::Instance(_)) | None => {}
             }
