@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask test`, `cargo xtask check`, `cargo xtask tidy`.
+//! Repository chores: `cargo xtask test`, `cargo xtask check`, `cargo xtask tidy`, `cargo xtask bench`.
 //!
 //! What the README, a person and the continuous integration call is the same code, so that they cannot drift apart. It
 //! installs nothing and changes no file: what a check needs and does not find is named as not run. The obvious
@@ -10,6 +10,7 @@
     reason = "a command: it speaks to the person who called it"
 )]
 
+mod bench;
 mod check;
 mod ledger;
 mod requirement;
@@ -31,6 +32,7 @@ Examples:
   cargo xtask test --long      and those that take minutes
   cargo xtask check            format, lints, docs, tidiness, dependencies, wire contract
   cargo xtask tidy             only the rules that no linter knows; takes a moment
+  cargo xtask bench --quick    see that every benchmark runs; without --quick, measure
 
 Environment:
   WARD_REQUIRE_ALL=1, CI=true  what cannot run for want of a program is a failure
@@ -54,6 +56,8 @@ enum Chore {
     Check,
     /// Checks the rules of the house that no linter knows.
     Tidy,
+    /// Measures the limits, Ward and its peers side by side; `cargo xtask bench -- --help` says more.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Some(Chore::Test(options)) => test::run(&options),
         Some(Chore::Check) => check::run(),
         Some(Chore::Tidy) => tidy::run().map(|()| ExitCode::SUCCESS),
+        Some(Chore::Bench(options)) => bench::run(&options),
         None => Cli::command()
             .print_help()
             .map(|()| ExitCode::SUCCESS)

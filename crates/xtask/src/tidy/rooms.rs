@@ -66,6 +66,10 @@ const ROOMS: &[Room] = &[
             "ward",
         ],
     ),
+    room(
+        "bench",
+        &["model", "proto", "engine", "chassis", "sdk", "aggregator"],
+    ),
     room("xtask", &[]),
 ];
 

@@ -1,0 +1,69 @@
+//! B3: a beat's last step, in memory: one random instance of many is good for another while.
+//!
+//! The limit is a store into a bare array of as many deadlines, at the same random places.
+
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use ward_engine::{Slab, Slot};
+use ward_model::Mono;
+
+use crate::{
+    fleet::Fleet,
+    goal::Goal,
+    item::{Effort, Question, Rounds, Row, Subjects},
+    machine,
+    progress::Progress,
+};
+
+const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
+/// Stores of one sample: long enough that reading the clock is nothing.
+const STORES: usize = 4_000_000;
+
+pub(crate) fn run(effort: Effort, progress: &Progress) -> anyhow::Result<Vec<Row>> {
+    let sizes = if effort.quick { &SIZES[..1] } else { &SIZES[..] };
+    sizes.iter().map(|&size| row(size, effort, progress)).collect()
+}
+
+fn row(size: usize, effort: Effort, progress: &Progress) -> anyhow::Result<Row> {
+    let fleet = Fleet::of_services(size.min(1_000), size)?;
+    let array: Vec<AtomicU64> = (0..size).map(|_| AtomicU64::new(0)).collect();
+    let places: Vec<usize> = (0..STORES).map(|_| rand::random_range(0..size)).collect();
+    let slots: Vec<Slot> = places.iter().map(|&place| fleet.slots[place]).collect();
+    let slab: Arc<Slab> = fleet.slab.clone();
+    let mut subjects = Subjects {
+        limit: Some(Box::new(|| {
+            let begun = machine::cpu_of_thread();
+            for (now, &place) in places.iter().enumerate() {
+                array[black_box(place)].store(now as u64, Relaxed);
+            }
+            Ok(vec![nanos_each(begun)])
+        })),
+        ward: Some(Box::new(|| {
+            let begun = machine::cpu_of_thread();
+            for (now, &slot) in slots.iter().enumerate() {
+                slab.touch(black_box(slot), Mono(now as u64));
+            }
+            Ok(vec![nanos_each(begun)])
+        })),
+        peers: Vec::new(),
+    };
+    let taken = Rounds::take(&mut subjects, effort.rounds, effort, progress)?;
+    Ok(taken.row(Question {
+        item: "B3",
+        what: &format!("touch one of {size} instances"),
+        unit: "ns",
+        measure: 0,
+        peer: None,
+        goal: Goal::AtMost(3.0),
+    }))
+}
+
+fn nanos_each(begun: std::time::Duration) -> f64 {
+    (machine::cpu_of_thread() - begun).as_nanos() as f64 / STORES as f64
+}

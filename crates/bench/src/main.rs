@@ -1,0 +1,137 @@
+//! `cargo xtask bench`: the limits, Ward and its peers, measured side by side in one run.
+//!
+//! It prints a table and judges goals; it never fails because of a number. What it needs and does not find (a peer that
+//! is not installed) is named. Criterion was not taken: it measures one thing against its own past, and what counts here
+//! is two things at the same moment.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command: it speaks to the person who called it"
+)]
+
+mod estimate;
+mod fleet;
+mod goal;
+mod item;
+mod items;
+mod machine;
+mod progress;
+mod serve;
+mod server;
+mod table;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+
+use item::{Effort, Row};
+use items::{ALL, Item};
+use progress::Progress;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench                        everything; about half an hour on two quiet cores
+  cargo xtask bench B1 B2                  some items
+  cargo xtask bench --quick                see that everything runs; the figures prove nothing
+  cargo xtask bench --json results.json    keep the figures
+
+Peers are measured where they are installed:
+  apt-get install etcd-server redis-server nats-server prometheus-pushgateway";
+
+/// Measure the limits, Ward and its peers, side by side.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask bench", after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    /// Items to measure, such as B3; all when left out
+    #[arg(value_name = "ITEM")]
+    items: Vec<String>,
+    /// See that everything runs; the figures prove nothing
+    #[arg(long)]
+    quick: bool,
+    /// Write the rows here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// One of the servers that are measured, for the harness itself.
+    #[command(subcommand, hide = true)]
+    Serve(serve::Serve),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.role {
+        Some(Role::Serve(serve)) => serve.run(),
+        None => measure(&cli),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(cli: &Cli) -> anyhow::Result<()> {
+    let items = chosen(&cli.items)?;
+    let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
+    machine::pin(machine::client_core())?;
+    machine::raise_descriptors()?;
+    println!(
+        "Ward's bounds are raised for one client that is a whole fleet: {}.",
+        serve::RAISED
+    );
+    let progress = Progress::new(items.len());
+    let mut rows = Vec::new();
+    for item in items {
+        progress.begin(item.id, item.what);
+        rows.extend(run(item, effort, &progress)?);
+        progress.done();
+        // A stop half way keeps what was measured.
+        if let Some(path) = &cli.json {
+            table::write(&rows, path)?;
+        }
+    }
+    progress.finish();
+    println!("{}", table::table(&rows));
+    if cli.quick {
+        println!("Quick: each subject ran once, briefly. The figures prove nothing.");
+    }
+    Ok(())
+}
+
+fn run(item: Item, effort: Effort, progress: &Progress) -> anyhow::Result<Vec<Row>> {
+    (item.run)(effort, progress).with_context(|| format!("measure {}", item.id))
+}
+
+fn chosen(wanted: &[String]) -> anyhow::Result<Vec<Item>> {
+    let known = |id: &String| ALL.iter().any(|item| item.id.eq_ignore_ascii_case(id));
+    if let Some(unknown) = wanted.iter().find(|id| !known(id)) {
+        let ids: Vec<_> = ALL.iter().map(|item| item.id).collect();
+        bail!("no item {unknown}: there are {}", ids.join(", "));
+    }
+    let all = wanted.is_empty();
+    let is_wanted = |item: &&Item| all || wanted.iter().any(|id| item.id.eq_ignore_ascii_case(id));
+    Ok(ALL.iter().filter(is_wanted).copied().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_an_unknown_item_is_named() {
+        Cli::command().debug_assert();
+        assert_eq!(chosen(&["b3".to_owned()]).unwrap().len(), 1);
+        let error = chosen(&["B99".to_owned()]).err().unwrap().to_string();
+        assert!(error.starts_with("no item B99: there are "), "{error}");
+    }
+}
