@@ -15,6 +15,7 @@ mod goal;
 mod item;
 mod items;
 mod machine;
+mod peer;
 mod progress;
 mod serve;
 mod server;
