@@ -5,10 +5,10 @@
 //! assumes nothing of how the noise is distributed; a mean with a standard error was not taken, because one stolen
 //! time slice would move both.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A figure over all rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Estimate {
     pub(crate) median: f64,
     /// Ends of the interval that holds the true median in at least 93 of 100 runs.

@@ -4,9 +4,9 @@
 //! of a subject yields one or more measures, such as the median and the 99th percentile of one and the same run; each row
 //! of the table is about one of them.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     estimate::{Estimate, median},
@@ -61,16 +61,16 @@ impl fmt::Debug for Subjects<'_> {
 }
 
 /// A line of the table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    pub(crate) item: &'static str,
+    pub(crate) item: Cow<'static, str>,
     pub(crate) what: String,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: Cow<'static, str>,
     /// Medians over all rounds.
     pub(crate) limit: Option<f64>,
     pub(crate) ward: Option<f64>,
     pub(crate) peer: Option<f64>,
-    pub(crate) peer_name: Option<&'static str>,
+    pub(crate) peer_name: Option<Cow<'static, str>>,
     /// The median of what the goal is about, where that is a ratio: Ward to the limit, or the peer to Ward.
     pub(crate) ratio: Option<f64>,
     pub(crate) goal: String,
@@ -171,13 +171,13 @@ impl Rounds {
         };
         let some = |samples: &[f64]| (!samples.is_empty()).then(|| median(samples));
         Row {
-            item,
+            item: item.into(),
             what: what.to_owned(),
-            unit,
+            unit: unit.into(),
             limit: some(&limit),
             ward: some(&ward),
             peer: some(&peer_figures),
-            peer_name: peer.map(|(name, _)| *name),
+            peer_name: peer.map(|(name, _)| Cow::Borrowed(*name)),
             ratio: judged.filter(|_| goal.is_ratio()).map(|judged| judged.median),
             goal: goal.text(unit),
             met: goal.judge(judged),

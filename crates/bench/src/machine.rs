@@ -12,7 +12,7 @@ use nix::{
     time::{ClockId, clock_getcpuclockid},
     unistd::Pid,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Above this share of time (%) in which somebody waited for a core, a sample is not begun.
 const CALM: f64 = 15.0;
@@ -106,7 +106,7 @@ pub(crate) fn memory_of(pid: u32) -> anyhow::Result<u64> {
 }
 
 /// What else went on while a row was measured.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Weather {
     /// `some avg10` of the CPU pressure at the end, in percent.
     pub(crate) pressure: Option<f64>,

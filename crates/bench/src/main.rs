@@ -21,7 +21,7 @@ mod serve;
 mod server;
 mod table;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
@@ -59,7 +59,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Role {
-    /// One of the servers that are measured, for the harness itself.
+    /// Print a kept run as the table of BENCHMARKS.md
+    Markdown {
+        /// What `--json` wrote
+        #[arg(value_name = "FILE")]
+        kept: PathBuf,
+    },
+    /// One of the servers that are measured, for the harness itself
     #[command(subcommand, hide = true)]
     Serve(serve::Serve),
 }
@@ -68,6 +74,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.role {
         Some(Role::Serve(serve)) => serve.run(),
+        Some(Role::Markdown { kept }) => table::read(&kept).map(|rows| print!("{}", table::markdown(&rows))),
         None => measure(&cli),
     };
     match done {
@@ -103,6 +110,16 @@ fn measure(cli: &Cli) -> anyhow::Result<()> {
     println!("{}", table::table(&rows));
     if cli.quick {
         println!("Quick: each subject ran once, briefly. The figures prove nothing.");
+    }
+    Ok(())
+}
+
+/// Names the peers that are not there; a failure where everything is asked for.
+fn missing_peers() -> anyhow::Result<()> {
+    let missing: Vec<_> = peer::ALL.iter().filter_map(|program| program.missing()).collect();
+    missing.iter().for_each(|missing| println!("{missing}"));
+    if !missing.is_empty() && env::var_os("WARD_REQUIRE_ALL").is_some_and(|value| value == "1") {
+        bail!("with WARD_REQUIRE_ALL=1 no peer may be missing");
     }
     Ok(())
 }

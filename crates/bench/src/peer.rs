@@ -170,3 +170,6 @@ pub(crate) const REDIS: Program = Program {
         .to_vec()
     },
 };
+
+/// All of them.
+pub(crate) const ALL: [Program; 2] = [ETCD, REDIS];
