@@ -1,6 +1,8 @@
 //! What is measured, in the order of the table.
 
+mod beats;
 mod expiry;
+mod lone;
 mod memory;
 mod touch;
 
@@ -19,6 +21,16 @@ pub(crate) struct Item {
 
 /// All of them.
 pub(crate) const ALL: &[Item] = &[
+    Item {
+        id: "B1",
+        what: "heartbeats, many instances a stream",
+        run: beats::run,
+    },
+    Item {
+        id: "B2",
+        what: "lone heartbeats, one connection each",
+        run: lone::run,
+    },
     Item {
         id: "B3",
         what: "touch of one instance in memory",

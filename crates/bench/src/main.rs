@@ -11,12 +11,14 @@
 
 mod estimate;
 mod fleet;
+mod flow;
 mod goal;
 mod item;
 mod items;
 mod machine;
 mod peer;
 mod progress;
+mod reporters;
 mod serve;
 mod server;
 mod table;

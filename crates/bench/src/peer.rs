@@ -3,6 +3,9 @@
 //! Each runs in a directory and on a port of its own, on the servers' core, with a Go runtime told that it has one core.
 //! None is configured beyond that: what is measured is what comes out of the package.
 
+pub(crate) mod etcd;
+pub(crate) mod redis;
+
 use std::{
     env, fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -57,11 +60,11 @@ impl Program {
             return Ok(None);
         };
         let directory = tempfile::tempdir()?;
-        let port = free_port()?;
+        let addr = free_addr()?;
         let log = fs::File::create(directory.path().join("log"))?;
         let mut command = Command::new(program);
         command
-            .args((self.arguments)(port, directory.path()))
+            .args((self.arguments)(addr.port(), directory.path()))
             .env("GOMAXPROCS", "1")
             .current_dir(directory.path())
             .stdin(Stdio::null())
@@ -69,7 +72,6 @@ impl Program {
             .stderr(log);
         let child = machine::on_core(machine::SERVER_CORE, || Ok(command.spawn()?));
         let child = child.with_context(|| format!("start {}", self.file))?;
-        let addr = (Ipv4Addr::LOCALHOST, port).into();
         let peer = Peer {
             addr,
             child,
@@ -127,8 +129,9 @@ impl Drop for Peer {
     }
 }
 
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// An address that nobody listens at, as far as anybody can tell.
+pub(crate) fn free_addr() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// Leases, keys and watches, replicated by raft and synced to disk.
