@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    Exit, Failure, aggregator, check, config, demo, explain, forget, maintenance, output::Out, report,
+    Exit, Failure, aggregator, bench, check, config, demo, explain, forget, maintenance, output::Out, report,
     status, top, watch,
 };
 
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     Forget(forget::ForgetArgs),
     /// Check, show or begin a configuration
     Config(config::ConfigArgs),
+    /// Load a running aggregator, to size its machine
+    Bench(bench::BenchArgs),
     /// Print completions for a shell
     #[command(after_help = "Examples:
   ward completions bash > ~/.local/share/bash-completion/completions/ward

@@ -4,6 +4,7 @@
 //! exit code instead of ending the process, so that everything on the way is dropped in order.
 
 mod aggregator;
+mod bench;
 mod check;
 mod cli;
 mod client;
@@ -57,6 +58,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Explain(args) => explain::run(args, out).await,
             Command::Check(args) => Ok(check::run(args, out).await),
             Command::Report(args) => report::run(*args, out).await,
+            Command::Bench(args) => bench::run(args, out).await,
             Command::Maintenance(args) => maintenance::run(args, out).await,
             Command::Forget(args) => forget::run(args, out).await,
             Command::Config(args) => config::run(args, out),

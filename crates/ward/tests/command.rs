@@ -2,6 +2,8 @@
 //!
 //! Services are reported through the wire contract alone, so that what is shown here does not rest on the sdk's reporter.
 
+#[path = "command/bench.rs"]
+mod bench;
 #[path = "command/check.rs"]
 mod check;
 #[path = "command/config.rs"]
@@ -70,6 +72,10 @@ fn mistakes_end_with_64_and_say_so_on_standard_error() {
         &["maintenance", "end"],
         &["forget"],
         &["forget", "payments", "a_b"],
+        &["bench", "--target", "nowhere"],
+        &["bench", "--instances", "0"],
+        &["bench", "--instances", "5", "--streams", "6"],
+        &["bench", "--interval", "2h", "--for", "3h"],
         &["report"],
         &["report", "payments"],
         &["report", "payments", "--status", "ill"],
@@ -109,6 +115,7 @@ fn help_has_examples_and_is_no_mistake() {
         "top",
         "explain",
         "check",
+        "bench",
         "completions",
     ] {
         let done = ward(&[command, "--help"]);
