@@ -12,7 +12,14 @@ use ward_engine::Debounce;
 use ward_model::{CheckKind, CheckResult, Mono, Name, SignalValue, Status};
 use ward_proto::message;
 
-use crate::{check::Verdict, signal::SignalHandle};
+use crate::{
+    check::Verdict,
+    signal::SignalHandle,
+    word::{Said, Word},
+};
+
+/// The check that carries a service's own word.
+pub(crate) const OWN: &str = "self";
 
 /// All of it.
 #[derive(Debug)]
@@ -20,6 +27,7 @@ pub(crate) struct Board {
     pub(crate) service: Name,
     pub(crate) version: String,
     pub(crate) clock: Clock,
+    own: (Name, Word),
     // Never held across an await or a call to the outside.
     checks: Mutex<Vec<Cell>>,
     pub(crate) signals: Vec<(Name, SignalHandle)>,
@@ -43,22 +51,14 @@ pub(crate) struct Figures {
     pub(crate) rejections: AtomicU64,
 }
 
-/// One check.
+/// A check that runs.
 #[derive(Debug)]
 pub(crate) struct Cell {
     name: Name,
     kind: CheckKind,
-    source: Source,
+    debounce: Debounce,
     message: String,
     spoken: bool,
-}
-
-#[derive(Debug)]
-enum Source {
-    /// The service's own word, taken as it is.
-    Own(Status),
-    /// Runs of a function.
-    Runs(Debounce),
 }
 
 /// A check as it stands.
@@ -73,43 +73,20 @@ pub(crate) struct Standing {
 }
 
 impl Cell {
-    /// The service's own word.
-    pub(crate) fn own(name: Name) -> Self {
-        Self::new(name, CheckKind::Required, Source::Own(Status::Unknown))
-    }
-
-    /// A check that runs.
-    pub(crate) fn runs(name: Name, kind: CheckKind, debounce: Debounce) -> Self {
-        Self::new(name, kind, Source::Runs(debounce))
-    }
-
-    fn new(name: Name, kind: CheckKind, source: Source) -> Self {
+    pub(crate) fn new(name: Name, kind: CheckKind, debounce: Debounce) -> Self {
         Self {
             name,
             kind,
-            source,
+            debounce,
             message: String::new(),
             spoken: false,
         }
     }
 
-    fn status(&self, now: Mono) -> Status {
-        match &self.source {
-            Source::Own(status) => *status,
-            Source::Runs(debounce) => debounce.status(now),
-        }
-    }
-
     /// Takes a result; true if there is something new to say.
     fn record(&mut self, verdict: Verdict, now: Mono) -> bool {
-        let before = self.status(now);
-        let after = match &mut self.source {
-            Source::Own(status) => {
-                *status = verdict.status;
-                verdict.status
-            }
-            Source::Runs(debounce) => debounce.observe(verdict.status, now),
-        };
+        let before = self.debounce.status(now);
+        let after = self.debounce.observe(verdict.status, now);
         // The message belongs to the status told, not to a result that has not made it yet.
         if after != before || verdict.status == after {
             self.message = message(verdict.message);
@@ -123,7 +100,7 @@ impl Cell {
         Standing {
             name: self.name.clone(),
             kind: self.kind,
-            status: self.status(now),
+            status: self.debounce.status(now),
             message: self.message.clone(),
             spoken: self.spoken,
         }
@@ -131,6 +108,7 @@ impl Cell {
 }
 
 impl Board {
+    /// `checks` are those that run: the service's own word is always there.
     pub(crate) fn new(
         service: Name,
         version: String,
@@ -138,10 +116,12 @@ impl Board {
         checks: Vec<Cell>,
         signals: Vec<(Name, SignalHandle)>,
     ) -> Self {
+        let own = Name::new(OWN).expect("`self` is a name");
         Self {
             service,
             version,
             clock,
+            own: (own, Word::default()),
             checks: Mutex::new(checks),
             signals,
             news: Notify::new(),
@@ -160,15 +140,42 @@ impl Board {
             .get_mut(index)
             .is_some_and(|cell| cell.record(verdict, now));
         if news {
-            self.news.notify_one();
-            self.told.notify_one();
+            self.tell();
         }
     }
 
-    /// Every check as it stands.
+    /// Takes the service's own word as it is. On the service's path: see [`Word`].
+    pub(crate) fn say(&self, status: Status, message: &str) {
+        if self.own.1.say(status, message) == Said::News {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        self.news.notify_one();
+        self.told.notify_one();
+    }
+
+    /// Every check as it stands, the service's own word first.
     pub(crate) fn standings(&self) -> Vec<Standing> {
         let now = self.clock.mono();
-        self.checks.lock().iter().map(|cell| cell.standing(now)).collect()
+        let mut standings = vec![self.own_standing()];
+        standings.extend(self.checks.lock().iter().map(|cell| cell.standing(now)));
+        standings
+    }
+
+    fn own_standing(&self) -> Standing {
+        let (name, word) = &self.own;
+        let said = word.get();
+        let spoken = said.is_some();
+        let (status, message) = said.unwrap_or((Status::Unknown, String::new()));
+        Standing {
+            name: name.clone(),
+            kind: CheckKind::Required,
+            status,
+            message,
+            spoken,
+        }
     }
 
     /// The word of each check that has one.
@@ -210,9 +217,9 @@ impl Board {
 mod tests {
     use super::*;
 
-    fn board(cell: Cell) -> Board {
+    fn board(checks: Vec<Cell>) -> Board {
         let service = Name::service("payments").unwrap();
-        Board::new(service, String::new(), Clock::start(), vec![cell], vec![])
+        Board::new(service, String::new(), Clock::start(), checks, vec![])
     }
 
     fn told(board: &Board) -> Option<(Status, String)> {
@@ -224,11 +231,11 @@ mod tests {
 
     #[test]
     fn a_message_stays_with_the_status_it_explains() {
-        let board = board(Cell::runs(
+        let board = board(vec![Cell::new(
             Name::new("db").unwrap(),
             CheckKind::Required,
             Debounce::new(2, 2),
-        ));
+        )]);
         assert_eq!(told(&board), None);
         board.record(0, Verdict::new(Status::Healthy, "3 ms"));
         board.record(0, Verdict::unhealthy("refused"));
@@ -241,9 +248,9 @@ mod tests {
 
     #[test]
     fn an_own_word_is_taken_as_it_is() {
-        let board = board(Cell::own(Name::new("self").unwrap()));
+        let board = board(vec![]);
         for status in [Status::Unhealthy, Status::Healthy, Status::Unknown] {
-            board.record(0, status.into());
+            board.say(status, "");
             assert_eq!(told(&board), Some((status, String::new())));
         }
     }

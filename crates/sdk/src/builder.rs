@@ -9,12 +9,14 @@ use std::{collections::HashSet, env, fs, io, process, sync::Arc, time::Duration}
 use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 use ward_chassis::Clock;
 use ward_engine::Debounce;
-use ward_model::{Criticality, DependencyKind, Hello, MinHealthy, bounds::NAME_BYTES};
+use ward_model::{
+    CheckDeclaration, Criticality, DependencyKind, Hello, MinHealthy, Status, bounds::NAME_BYTES,
+};
 use ward_proto::{Converted, Invalid, v1};
 
 use crate::{
-    board::{Board, Cell},
-    check::{Check, Verdict},
+    board::{Board, Cell, OWN},
+    check::Check,
     liveness::{self, Liveness},
     reporter::Reporter,
     run,
@@ -24,8 +26,6 @@ use crate::{
     stream::Stream,
 };
 
-/// The check that carries a service's own word.
-pub(crate) const OWN: &str = "self";
 /// The heartbeat of the runtime itself.
 const RUNTIME: &str = "the runtime";
 /// How long the runtime may stand still.
@@ -211,7 +211,7 @@ impl Builder {
         let (service, version) = (declared.id.service, declared.version);
         let board = Arc::new(Board::new(service, version, Clock::start(), cells, signals));
         if !self.own_word_awaited {
-            board.record(0, Verdict::healthy());
+            board.say(Status::Healthy, "");
         }
         let liveness = self.liveness(&runtime)?;
         let (stop, stopped) = watch::channel(false);
@@ -220,8 +220,7 @@ impl Builder {
         let mut checks = JoinSet::new();
         for (number, check) in self.checks.into_iter().enumerate() {
             let phase = rand::random();
-            // Behind the service's own word.
-            checks.spawn_on(run::run(check, Arc::clone(&board), number + 1, phase), &runtime);
+            checks.spawn_on(run::run(check, Arc::clone(&board), number, phase), &runtime);
         }
         let mut reporting = JoinSet::new();
         reporting.spawn_on(stream.run(), &runtime);
@@ -309,14 +308,15 @@ fn declared(introduction: v1::Hello) -> Result<Hello, Invalid> {
     left_out.into_iter().next().map_or(Ok(value), Err)
 }
 
+/// Where its checks stand, those that run.
 fn cells(declared: &Hello, checks: &[Check]) -> Vec<Cell> {
-    let mut declared = declared.checks.iter();
-    let own = declared.next().map(|own| Cell::own(own.name.clone()));
-    let runs = declared.zip(checks).map(|(declared, check)| {
+    // The service's own word is declared first.
+    let declared = declared.checks.iter().skip(1);
+    let cell = |(declared, check): (&CheckDeclaration, &Check)| {
         let debounce = Debounce::new(check.rise, check.fall).with_period(check.period);
-        Cell::runs(declared.name.clone(), declared.kind, debounce)
-    });
-    own.into_iter().chain(runs).collect()
+        Cell::new(declared.name.clone(), declared.kind, debounce)
+    };
+    declared.zip(checks).map(cell).collect()
 }
 
 /// Whole milliseconds, at least one: zero would mean the default.
@@ -352,7 +352,7 @@ fn default_instance(host: &str, process: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ward_model::{Name, Status};
+    use ward_model::Name;
 
     use super::*;
 

@@ -59,6 +59,7 @@ mod session;
 mod signal;
 mod stream;
 pub mod watch;
+mod word;
 
 pub use builder::{Builder, StartError};
 pub use check::{Check, Verdict};

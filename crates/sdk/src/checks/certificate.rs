@@ -281,7 +281,7 @@ mod tests {
 
     impl Told {
         fn healthy(check: Check) -> Self {
-            let cell = Cell::runs(
+            let cell = Cell::new(
                 Name::new("x").unwrap(),
                 CheckKind::Required,
                 Debounce::new(check.rise, check.fall),
@@ -299,7 +299,7 @@ mod tests {
         async fn run(&mut self) -> Status {
             let verdict = run::verdict(&self.check, &mut self.runs).await;
             self.board.record(0, verdict);
-            self.board.standings()[0].status
+            self.board.standings()[1].status
         }
     }
 
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(told.run().await, Status::Healthy);
         assert_eq!(told.run().await, Status::Unhealthy);
         told.board.record(0, Verdict::healthy());
-        assert_eq!(told.board.standings()[0].status, Status::Healthy);
+        assert_eq!(told.board.standings()[1].status, Status::Healthy);
     }
 
     #[test]
