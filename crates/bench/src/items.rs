@@ -4,6 +4,7 @@ mod beats;
 mod expiry;
 mod lone;
 mod memory;
+mod sdk_call;
 mod touch;
 
 use crate::{
@@ -45,5 +46,10 @@ pub(crate) const ALL: &[Item] = &[
         id: "B8",
         what: "memory of an instance",
         run: memory::run,
+    },
+    Item {
+        id: "B13",
+        what: "the sdk's calls with the aggregator dead",
+        run: sdk_call::run,
     },
 ];
