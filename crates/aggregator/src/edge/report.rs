@@ -1,6 +1,6 @@
 //! `Report`: streams that keep instances alive, and `ReportOnce` for what cannot hold one.
 //!
-//! Most of what comes is beats, so a message of beats is walked where it lies: one clock reading for the message, then
+//! Most of what comes is beats, so a message of beats is walked where it lies: one clock reading for what came together, then
 //! for each beat an index into the stream's table and one store into the slab. Everything else goes to the decider, one
 //! at a time, which is also what bounds how fast one stream can change things.
 //!

@@ -4,6 +4,7 @@ mod parts;
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     error::Error as _,
     pin::{Pin, pin},
     sync::atomic::Ordering::Relaxed,
@@ -32,6 +33,10 @@ use crate::{decider::Unavailable, hub::Closing};
 
 type Out = mpsc::Sender<Result<v1::ReportResponse, Status>>;
 
+/// Most requests that are taken in at once when they are there together, with one reading of the clock and one look at
+/// everything else: for a message of a few beats, those are most of what it costs. As many as are acknowledged at once.
+const TOGETHER: usize = 64;
+
 /// Most requests still taken in when a stream is told to go: what one flow-control window holds of beats, roughly.
 const REQUESTS_LEFT: usize = 1_024;
 
@@ -58,6 +63,8 @@ pub(super) struct Session {
     renewals: watch::Receiver<()>,
     /// When it last looked up, see [`LOOK_EACH`].
     looked: Mono,
+    /// When what is being taken in came, see [`TOGETHER`].
+    now: Mono,
 }
 
 /// How a stream ends.
@@ -94,6 +101,7 @@ impl Session {
             waiting: false,
             renewals,
             looked: now,
+            now,
         }
     }
 
@@ -102,7 +110,8 @@ impl Session {
     where
         S: Stream<Item = Result<Bytes, Status>> + Unpin,
     {
-        let last = match self.converse(requests, closing).await {
+        let Err(end) = self.converse(requests, closing).await;
+        let last = match end {
             // What this side is closing is not the peer's doing, whoever is faster.
             End::ByPeer => return !self.edge.closings.is_closing(),
             End::Closing(closing) => {
@@ -121,7 +130,11 @@ impl Session {
         false
     }
 
-    async fn converse<S>(&mut self, mut requests: S, closing: impl Future<Output = Closing>) -> End
+    async fn converse<S>(
+        &mut self,
+        mut requests: S,
+        closing: impl Future<Output = Closing>,
+    ) -> Result<Infallible, End>
     where
         S: Stream<Item = Result<Bytes, Status>> + Unpin,
     {
@@ -130,80 +143,91 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                closing = &mut closing => return self.leave(requests, closing).await,
-                request = requests.next() => match request {
-                    Some(Ok(request)) => {
-                        if let Err(end) = self.take_in(request).await {
-                            return end;
-                        }
-                    }
-                    Some(Err(status)) => return self.broken(status),
-                    None => return End::ByPeer,
-                },
-                () = out.closed() => return End::ByPeer,
+                closing = &mut closing => {
+                    // What came before the word to go is still taken in. A connection that is no more says that word
+                    // too, and then there is an end behind the last request: the peer's.
+                    self.now = self.edge.clock.mono();
+                    self.take_in_ready(&mut requests, REQUESTS_LEFT).await?;
+                    return Err(End::Closing(closing));
+                }
+                request = requests.next() => {
+                    self.now = self.edge.clock.mono();
+                    self.take_in(request).await?;
+                    self.take_in_ready(&mut requests, TOGETHER - 1).await?;
+                }
+                () = out.closed() => return Err(End::ByPeer),
                 room = out.reserve(), if self.waiting => {
+                    self.now = self.edge.clock.mono();
                     if let Ok(room) = room {
-                        room.send(Ok(self.answer.take(self.edge.clock.mono())));
+                        room.send(Ok(self.answer.take(self.now)));
                     }
                     self.waiting = false;
-                    self.say(self.edge.clock.mono());
+                    self.say();
                 }
                 () = &mut self.alarm, if self.armed => {
+                    self.now = self.edge.clock.mono();
                     self.armed = false;
-                    self.say(self.edge.clock.mono());
+                    self.say();
                 }
                 Ok(()) = self.renewals.changed() => {
-                    if let Err(end) = self.renew().await {
-                        return end;
-                    }
-                    self.say(self.edge.clock.mono());
+                    self.renew().await?;
+                    self.now = self.edge.clock.mono();
+                    self.say();
                 }
             }
         }
     }
 
-    /// Takes in what came before the word to go. A connection that is no more says that word too, and then there is an
-    /// end behind the last request: the peer's.
-    async fn leave<S>(&mut self, mut requests: S, closing: Closing) -> End
+    /// Takes in what is there already, up to so many requests.
+    async fn take_in_ready<S>(&mut self, requests: &mut S, most: usize) -> Result<(), End>
     where
         S: Stream<Item = Result<Bytes, Status>> + Unpin,
     {
-        for _ in 0..REQUESTS_LEFT {
-            match requests.next().now_or_never() {
-                Some(Some(Ok(request))) => {
-                    if let Err(end) = self.take_in(request).await {
-                        return end;
-                    }
-                }
-                Some(Some(Err(status))) => return self.broken(status),
-                Some(None) => return End::ByPeer,
-                None => break,
-            }
+        for _ in 0..most {
+            let Some(request) = requests.next().now_or_never() else {
+                break;
+            };
+            self.take_in(request).await?;
         }
-        End::Closing(closing)
+        Ok(())
     }
 
-    /// One request: its beats where it lies, then the rest, part by part.
-    async fn take_in(&mut self, request: Bytes) -> Result<(), End> {
-        let now = self.edge.clock.mono();
+    /// One request, or the end of them: its beats where it lies, then the rest, part by part.
+    async fn take_in(&mut self, request: Option<Result<Bytes, Status>>) -> Result<(), End> {
+        let request = match request {
+            Some(Ok(request)) => request,
+            Some(Err(status)) => return Err(self.broken(status)),
+            None => return Err(End::ByPeer),
+        };
         self.edge.decider.count_ingress();
-        match self.beat(request, now) {
-            Ok(rest) => self.change(rest, now).await?,
+        match self.beat(request) {
+            Ok(rest) if rest == v1::ReportRequest::default() => {}
+            Ok(rest) => {
+                self.change(rest, self.now).await?;
+                // That took its time, and who beats behind it was promised a whole lease.
+                self.now = self.edge.clock.mono();
+            }
             Err(error) => {
                 let message = format!("the request is not a ReportRequest ({error}): send it again as one");
                 self.tell(None, 0, RejectionCode::Invalid, message);
             }
         }
-        if now.since(self.looked) >= LOOK_EACH {
-            self.looked = now;
-            self.tell_orphans();
-            if self.renewals.has_changed().unwrap_or(false) {
-                self.renewals.mark_unchanged();
-                self.renew().await?;
-            }
+        if self.now.since(self.looked) >= LOOK_EACH {
+            self.look_up().await?;
         }
         self.answer.handled();
-        self.say(now);
+        self.say();
+        Ok(())
+    }
+
+    async fn look_up(&mut self) -> Result<(), End> {
+        self.looked = self.now;
+        self.tell_orphans();
+        if self.renewals.has_changed().unwrap_or(false) {
+            self.renewals.mark_unchanged();
+            self.renew().await?;
+            self.now = self.edge.clock.mono();
+        }
         Ok(())
     }
 
@@ -244,15 +268,19 @@ impl Session {
         Ok(())
     }
 
-    fn beat(&mut self, request: Bytes, now: Mono) -> Result<v1::ReportRequest, prost::DecodeError> {
+    fn beat(&mut self, request: Bytes) -> Result<v1::ReportRequest, prost::DecodeError> {
         let Self {
-            edge, table, answer, ..
+            edge,
+            table,
+            answer,
+            now,
+            ..
         } = self;
         let slab = edge.decider.slab();
         let (mut beats, mut unknown) = (0, 0);
         let rest = wire::read(request, |handle| match table.get(handle) {
             Some(lease) => {
-                slab.touch(lease.slot, lease.deadline(now));
+                slab.touch(lease.slot, lease.deadline(*now));
                 beats += 1;
             }
             None => {
@@ -269,10 +297,10 @@ impl Session {
     }
 
     /// Sends what is due, or sees to it that it will be.
-    fn say(&mut self, now: Mono) {
-        if self.answer.is_due(now) {
+    fn say(&mut self) {
+        if self.answer.is_due(self.now) {
             match self.out.try_reserve() {
-                Ok(room) => room.send(Ok(self.answer.take(now))),
+                Ok(room) => room.send(Ok(self.answer.take(self.now))),
                 // Closed is noticed by who waits for requests.
                 Err(_) => self.waiting = true,
             }
