@@ -2,8 +2,10 @@
 
 mod beats;
 mod expiry;
+mod fanout;
 mod lone;
 mod memory;
+mod path;
 mod sdk_call;
 mod touch;
 
@@ -41,6 +43,16 @@ pub(crate) const ALL: &[Item] = &[
         id: "B4",
         what: "expiry, in memory",
         run: expiry::run,
+    },
+    Item {
+        id: "B5",
+        what: "a flip, from its report to one watcher",
+        run: path::run,
+    },
+    Item {
+        id: "B6",
+        what: "one change to many watchers",
+        run: fanout::run,
     },
     Item {
         id: "B8",

@@ -11,6 +11,7 @@
 
 mod estimate;
 mod fleet;
+mod flipper;
 mod flow;
 mod goal;
 mod item;
@@ -22,6 +23,7 @@ mod reporters;
 mod serve;
 mod server;
 mod table;
+mod watchers;
 
 use std::{env, path::PathBuf, process::ExitCode};
 

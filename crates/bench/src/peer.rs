@@ -175,4 +175,15 @@ pub(crate) const REDIS: Program = Program {
 };
 
 /// All of them.
-pub(crate) const ALL: [Program; 2] = [ETCD, REDIS];
+pub(crate) const ALL: [Program; 3] = [ETCD, REDIS, NATS];
+
+/// Subjects and whoever subscribes to them, in memory.
+pub(crate) const NATS: Program = Program {
+    file: "nats-server",
+    package: "nats-server",
+    arguments: |port, _| {
+        ["-a", "127.0.0.1", "-p", &port.to_string()]
+            .map(str::to_owned)
+            .to_vec()
+    },
+};

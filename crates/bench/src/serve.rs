@@ -3,7 +3,9 @@
 //! All of them have the runtime that `ward` has, and say on standard output where they listen. They end with their
 //! standard input.
 
+mod fan;
 mod noop;
+mod raw;
 mod ward;
 
 use std::{
@@ -17,6 +19,7 @@ use tokio::{net::TcpListener, runtime, sync::oneshot};
 
 use crate::machine;
 
+pub(crate) use raw::{FRAME, frame};
 pub(crate) use ward::RAISED;
 
 /// Which server.
@@ -26,6 +29,10 @@ pub(crate) enum Serve {
     Ward(ward::Options),
     /// `Report` that reads requests and acknowledges as Ward does, and knows of nothing
     Noop,
+    /// `Report` and `Watch` with a broadcast channel between them
+    Fan { fan: fan::Fan },
+    /// Frames to many sockets
+    Raw,
 }
 
 impl Serve {
@@ -38,6 +45,8 @@ impl Serve {
             match self {
                 Self::Ward(options) => ward::serve(&options).await,
                 Self::Noop => noop::serve().await,
+                Self::Fan { fan } => fan::serve(fan).await,
+                Self::Raw => raw::serve().await,
             }
         })
     }

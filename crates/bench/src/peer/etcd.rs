@@ -4,6 +4,8 @@
 //! which makes it the fair thing to put beside a beat; granting the lease is what is synced to disk. The messages are
 //! written down here, field by field, as a client crate would bring a client of its own.
 
+pub(crate) mod watch;
+
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::ensure;
