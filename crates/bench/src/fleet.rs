@@ -44,10 +44,7 @@ impl Fleet {
         let mut engine = Engine::new(config, Epoch(1), slab.clone(), now);
         let mut slots = Vec::with_capacity(instances);
         for index in 0..instances {
-            let hello = hello(
-                &format!("service-{}", index % services),
-                &format!("instance-{index:07}"),
-            )?;
+            let hello = hello(&service(index % services), &format!("instance-{index:07}"))?;
             let stream = Some(StreamId((index / PER_STREAM) as u64));
             let hello = Box::new(hello);
             match engine.apply(Event::Hello { stream, hello }, now).reply {
@@ -62,6 +59,11 @@ impl Fleet {
             now,
         })
     }
+}
+
+/// What the service of this number is called.
+pub(crate) fn service(number: usize) -> String {
+    format!("service-{number}")
 }
 
 pub(crate) fn hello(service: &str, instance: &str) -> anyhow::Result<Hello> {

@@ -1,11 +1,13 @@
 //! What is measured, in the order of the table.
 
 mod beats;
+mod connections;
 mod expiry;
 mod fanout;
 mod lone;
 mod memory;
 mod path;
+mod rollup;
 mod sdk_call;
 mod touch;
 
@@ -55,9 +57,19 @@ pub(crate) const ALL: &[Item] = &[
         run: fanout::run,
     },
     Item {
+        id: "B7",
+        what: "roll-up of services in layers",
+        run: rollup::run,
+    },
+    Item {
         id: "B8",
         what: "memory of an instance",
         run: memory::run,
+    },
+    Item {
+        id: "B8",
+        what: "memory of connections and streams",
+        run: connections::run,
     },
     Item {
         id: "B13",
