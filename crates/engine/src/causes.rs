@@ -77,7 +77,7 @@ fn is_about_bad(world: &World, check: &Check) -> bool {
 
 /// An instance's status without what it says about bad subjects. Its flapping counts only where nothing is left out.
 pub(crate) fn without_observations(world: &World, instance: &Instance) -> Status {
-    if instance.checks.iter().any(|check| is_about_bad(world, check)) {
+    if !instance.steady && instance.checks.iter().any(|check| is_about_bad(world, check)) {
         instance.judge(|check| is_about_bad(world, check)).status
     } else {
         instance.leaf.status()

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ward_model::bounds;
+
 /// How the engine judges. The defaults are those of the health model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -15,6 +17,8 @@ pub struct Config {
     pub settle: Duration,
     /// A lost instance is forgotten after this, if enough others remain.
     pub forget_after: Duration,
+    /// Most instances there may be.
+    pub instances: usize,
 }
 
 impl Default for Config {
@@ -24,6 +28,7 @@ impl Default for Config {
             guards: true,
             settle: Duration::from_secs(15),
             forget_after: Duration::from_secs(600),
+            instances: bounds::INSTANCES,
         }
     }
 }

@@ -7,6 +7,7 @@ use ward_model::{Freshness, Mono, Now, Reason};
 use crate::{
     Engine, Lease, Refusal, Reply, StreamId, Tick,
     observer::{Observer, Sight},
+    suspects::Suspects,
     wake::Wake,
     world::InstanceIx,
 };
@@ -21,9 +22,7 @@ impl Engine {
             self.shift(woken.missed, now.mono);
         }
         self.welcome_returned(now);
-        while let Some(wake) = self.wakes.pop(now.mono) {
-            self.wake(wake, now);
-        }
+        self.wake_due(now);
         if woken.may_judge {
             self.suspect_expired(now);
             self.judge_due(tick.entropy, now);
@@ -34,17 +33,17 @@ impl Engine {
     /// tick, needs no more than its lease.
     fn shift(&mut self, missed: Duration, now: Mono) {
         self.leases.slab.shift(missed);
-        for (_, instance) in &mut self.world.instances {
+        self.suspects = Suspects::default();
+        for (ix, instance) in &mut self.world.instances {
             self.leases
                 .slab
                 .cap(instance.slot, now + instance.pace.lease.suspect_after);
             instance.due = instance.due + missed;
             instance.startup_due = instance.startup_due + missed;
+            if instance.is_suspect() {
+                self.suspects.note(ix, instance.due);
+            }
         }
-        self.suspects = std::mem::take(&mut self.suspects)
-            .into_iter()
-            .map(|(due, ix)| (due + missed, ix))
-            .collect();
         for (_, service) in &mut self.world.services {
             service.seats_due = service.seats_due + missed;
         }
@@ -79,13 +78,16 @@ impl Engine {
         self.judge_instance(ix, now);
     }
 
-    /// Whether an instance is among what a blind observer cannot see. Its reason changes even if its status does not.
-    fn set_sight(&mut self, ix: InstanceIx, unseen: bool) {
+    /// Whether an instance is among what a blind observer cannot see; true if that is new. Its reason changes even if its
+    /// status does not.
+    fn set_sight(&mut self, ix: InstanceIx, unseen: bool) -> bool {
         let instance = &mut self.world.instances[ix];
-        if std::mem::replace(&mut instance.unseen, unseen) != unseen {
+        let changed = std::mem::replace(&mut instance.unseen, unseen) != unseen;
+        if changed {
             self.world.touch_service(self.world.instances[ix].service);
             self.world.touch_instance(ix);
         }
+        changed
     }
 
     fn suspect_expired(&mut self, now: Now) {
@@ -100,45 +102,51 @@ impl Engine {
         }
     }
 
-    /// Silence, but no judgement yet.
+    /// Silence, but no judgement yet: its status is what it was, unless nobody is seen.
     fn suspect(&mut self, ix: InstanceIx, due: Mono, now: Now) {
-        let slot = self.world.instances[ix].slot;
+        let instance = &self.world.instances[ix];
+        let (slot, seldom) = (instance.slot, instance.pace.is_seldom());
         self.set_freshness(ix, Freshness::Suspect);
         self.set_due(ix, due);
         self.leases.watch_for_return(slot);
         // While the observer is blind one more candidate is one more that it cannot see.
-        let seldom = self.world.instances[ix].pace.is_seldom();
-        self.set_sight(ix, self.observer.state.blind && !seldom);
-        self.judge_instance(ix, now);
+        if self.set_sight(ix, self.observer.state.blind && !seldom) {
+            self.judge_instance(ix, now);
+        }
     }
 
     /// When a suspect will be convicted.
     pub(crate) fn set_due(&mut self, ix: InstanceIx, due: Mono) {
         let before = std::mem::replace(&mut self.world.instances[ix].due, due);
-        self.suspects.remove(&(before, ix));
-        self.suspects.insert((due, ix));
+        self.suspects.strike(ix, before);
+        self.suspects.note(ix, due);
     }
 
     fn judge_due(&mut self, entropy: u64, now: Now) {
-        let due = self.suspects.range(..=(now.mono, InstanceIx::MAX));
-        let (seldom, mut due): (Vec<_>, Vec<_>) = due
-            .map(|&(_, ix)| ix)
+        let due = self.suspects.come(&self.world, now.mono);
+        let (seldom, due): (Vec<_>, Vec<_>) = due
+            .into_iter()
             .partition(|&ix| self.world.instances[ix].pace.is_seldom());
         let [fresh, candidates] = [Freshness::Fresh, Freshness::Suspect].map(|of| self.telling(of) as usize);
         match self.observer.look(candidates, fresh, !due.is_empty(), now.mono) {
             Sight::WentBlind => self.lose_sight(now),
-            Sight::Returned => return self.start_anew(now),
+            Sight::Returned => {
+                self.start_anew(now);
+                // Only those that were given no new deadline are still due.
+                return self.suspects.spare(seldom.into_iter().chain(due));
+            }
             Sight::Same => {}
         }
         if self.observer.state.blind {
-            return;
+            return self.suspects.spare(seldom.into_iter().chain(due));
         }
         self.convict_seldom(seldom, now);
         if due.is_empty() {
             return;
         }
         let allowance = self.observer.allowance(candidates + fresh, now.mono);
-        let convicted = self.choose(&mut due, allowance, entropy, now.mono);
+        let (convicted, spared) = self.choose(due, allowance, entropy, now.mono);
+        self.suspects.spare(spared);
         self.observer.note_convictions(convicted.len(), now.mono);
         for ix in convicted {
             self.convict(ix, now);
@@ -154,51 +162,56 @@ impl Engine {
     /// Each by its own lease: how many others are due at once says nothing about a silence of days.
     fn convict_seldom(&mut self, due: Vec<InstanceIx>, now: Now) {
         for ix in due {
-            if !self
+            if self
                 .observer
                 .suspends(self.world.instances[ix].pace.interval, now.mono)
             {
+                self.suspects.spare([ix]);
+            } else {
                 self.convict(ix, now);
             }
         }
     }
 
     /// Those that doubt has spared long enough, and of the others as many as are allowed, at random: nobody is lost
-    /// first because of a name.
+    /// first because of a name. Behind them those that are spared.
     fn choose(
         &self,
-        due: &mut Vec<InstanceIx>,
+        due: Vec<InstanceIx>,
         allowance: usize,
         entropy: u64,
         now: Mono,
-    ) -> Vec<InstanceIx> {
-        let guards = self.config.guards;
-        let overdue = |&ix: &InstanceIx| {
+    ) -> (Vec<InstanceIx>, Vec<InstanceIx>) {
+        if !self.config.guards {
+            return (due, Vec::new());
+        }
+        let (mut chosen, rest): (Vec<_>, Vec<_>) = due.into_iter().partition(|&ix| {
             let instance = &self.world.instances[ix];
-            !guards || Observer::is_overdue(instance.due, instance.pace.lease.lost_after, now)
-        };
-        let (mut chosen, mut rest): (Vec<_>, Vec<_>) = due.drain(..).partition(overdue);
-        rest.retain(|&ix| {
-            !self
-                .observer
+            Observer::is_overdue(instance.due, instance.pace.lease.lost_after, now)
+        });
+        let (mut spared, mut rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|&ix| {
+            self.observer
                 .suspends(self.world.instances[ix].pace.interval, now)
         });
         let wanted = allowance.saturating_sub(chosen.len()).min(rest.len());
+        // Chance decides only where it has to: in order they are close together.
+        let draws = if wanted < rest.len() { wanted } else { 0 };
         let mut random = entropy;
-        for place in 0..wanted {
+        for place in 0..draws {
             random = split_mix(random);
             let other = place + (random % (rest.len() - place) as u64) as usize;
             rest.swap(place, other);
         }
-        chosen.extend(rest.into_iter().take(wanted));
-        chosen
+        spared.extend(rest.drain(wanted..));
+        chosen.append(&mut rest);
+        (chosen, spared)
     }
 
     fn convict(&mut self, ix: InstanceIx, now: Now) {
         self.world.instances[ix].forget_at = now.mono + self.config.forget_after;
         self.set_freshness(ix, Freshness::Lost);
         self.convictions += 1;
-        self.judge_instance(ix, now);
+        self.judge_silence(ix, now);
     }
 
     fn lose_sight(&mut self, now: Now) {
@@ -228,7 +241,9 @@ impl Engine {
     }
 
     fn suspects(&self) -> Vec<InstanceIx> {
-        self.suspects.iter().map(|&(_, ix)| ix).collect()
+        let suspects = self.world.instances.iter();
+        let suspects = suspects.filter(|(_, instance)| instance.is_suspect());
+        suspects.map(|(ix, _)| ix).collect()
     }
 
     pub(crate) fn stream_ended(
@@ -252,7 +267,7 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    fn wake(&mut self, wake: Wake, now: Now) {
+    pub(crate) fn wake(&mut self, wake: Wake, now: Now) {
         match wake {
             Wake::Instance(ix) => {
                 self.world.instances[ix].next_wake = None;
@@ -316,7 +331,7 @@ impl Engine {
         self.count_freshness(seldom, Some(before), Some(freshness));
         let instance = &self.world.instances[ix];
         if before == Freshness::Suspect {
-            self.suspects.remove(&(instance.due, ix));
+            self.suspects.strike(ix, instance.due);
         }
         self.world.recount_freshness(ix, before);
     }

@@ -11,17 +11,24 @@ use crate::{
 impl Engine {
     /// Brings an instance's status up to date. To be called whenever anything about it may have changed.
     pub(crate) fn judge_instance(&mut self, ix: InstanceIx, now: Now) {
+        self.world.instances[ix].steady = false;
+        self.judge_silence(ix, now);
+        let instance = &mut self.world.instances[ix];
+        instance.steady = instance.has_steady_words();
+    }
+
+    /// The same where nothing but its freshness is another: what it said need not be read again if it is steady.
+    pub(crate) fn judge_silence(&mut self, ix: InstanceIx, now: Now) {
         let at = (now.mono, now.wall);
         let instance = &mut self.world.instances[ix];
-        let words_changed = look_at_words(instance, at);
+        let words_changed = !instance.steady && look_at_words(instance, at);
         let heard = instance.is_heard();
         if heard && instance.tainted.is_some() && instance.word(|_| false).status == Status::Healthy {
             instance.tainted = None;
         }
         let status = instance.judge(|_| false).status;
-        let pending = instance.checks.iter().any(|check| check.pending);
         // A first word, or the observer losing sight, says nothing about how steady an instance is.
-        let speaks = instance.is_gone() || instance.tainted.is_some() || (heard && !pending);
+        let speaks = instance.is_gone() || instance.tainted.is_some() || (heard && !instance.is_pending());
         let counts = std::mem::replace(&mut instance.speaks, speaks) && speaks;
         let before = instance.leaf.status();
         let mut changed = instance.leaf.set(status, counts, instance.pace.interval, at);
@@ -29,13 +36,15 @@ impl Engine {
             // What cannot be seen is unknown, however it was of late.
             changed = instance.leaf.show(status, at.1) || changed;
         }
+        if !instance.steady {
+            self.world.count_evidence(ix);
+        }
         if changed {
             self.world.recount_status(ix, before);
         } else if words_changed {
             self.world.touch_service(self.world.instances[ix].service);
             self.world.touch_instance(ix);
         }
-        self.world.count_evidence(ix);
         self.world.recount_without(ix);
         self.ask_for_wake(ix, now.mono);
     }

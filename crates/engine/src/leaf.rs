@@ -143,16 +143,14 @@ struct Flap {
 
 impl Flap {
     fn new(start: Mono, interval: Duration, status: Status) -> Self {
-        let mut flap = Self {
+        Self {
             start,
             slot: interval.max(SLOT_MIN),
             index: 0,
             changed: 0,
-            worst: 0,
+            worst: all(status),
             active: false,
-        };
-        (0..SLOTS).for_each(|_| flap.push(status));
-        flap
+        }
     }
 
     fn push(&mut self, status: Status) {
@@ -163,7 +161,11 @@ impl Flap {
     fn advance(&mut self, now: Mono, status: Status) {
         let index = (now.since(self.start).as_nanos() / self.slot.as_nanos()) as u64;
         let passed = index.saturating_sub(self.index).min(u64::from(SLOTS));
-        (0..passed).for_each(|_| self.push(status));
+        if passed == u64::from(SLOTS) {
+            (self.changed, self.worst) = (0, all(status));
+        } else {
+            (0..passed).for_each(|_| self.push(status));
+        }
         self.index = self.index.max(index);
     }
 
@@ -176,13 +178,12 @@ impl Flap {
 
     /// The weighted share of slots with a change, 0 to 1.
     fn share(&self) -> f64 {
-        let step = (WEIGHTS.1 - WEIGHTS.0) / f64::from(SLOTS - 1);
-        let weight = |slot: u32| WEIGHTS.1 - step * f64::from(slot);
-        let changed: f64 = (0..SLOTS)
-            .filter(|slot| self.changed >> slot & 1 == 1)
-            .map(weight)
-            .sum();
-        changed / (0..SLOTS).map(weight).sum::<f64>()
+        let (mut left, mut changed) = (self.changed, 0.0);
+        while left != 0 {
+            changed += weight(left.trailing_zeros());
+            left &= left - 1;
+        }
+        changed / WEIGHT
     }
 
     fn judge(&mut self) {
@@ -210,6 +211,21 @@ impl Flap {
         let slots = u32::try_from(self.index + 1).unwrap_or(u32::MAX);
         self.start + self.slot.saturating_mul(slots)
     }
+}
+
+/// The weight of all slots together.
+const WEIGHT: f64 = (WEIGHTS.0 + WEIGHTS.1) / 2.0 * SLOTS as f64;
+
+/// How much a change counts that was so many slots ago.
+fn weight(slot: u32) -> f64 {
+    WEIGHTS.1 - (WEIGHTS.1 - WEIGHTS.0) / f64::from(SLOTS - 1) * f64::from(slot)
+}
+
+/// Slots with nothing worse than this in any of them.
+fn all(status: Status) -> u64 {
+    /// A one for each slot.
+    const EACH: u64 = ((1 << (2 * SLOTS)) - 1) / 0b11;
+    EACH * status as u64
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! An [`Event`] goes through [`Engine::apply`]: a handler (`registry`, `freshness`, `operate`) changes the `world`,
 //! which notes what it touched; `settle` rolls that up and makes one revision of it.
 
+mod agenda;
 mod blame;
 mod causes;
 mod config;
@@ -24,6 +25,7 @@ mod rollup;
 mod settle;
 mod signal;
 mod slab;
+mod suspects;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -70,7 +72,7 @@ pub struct Engine {
     /// For the outcome of the event being applied.
     renewals: bool,
     /// Who falls silent, by when they will be convicted.
-    suspects: std::collections::BTreeSet<(Mono, world::InstanceIx)>,
+    suspects: suspects::Suspects,
 }
 
 impl Engine {
@@ -98,12 +100,22 @@ impl Engine {
             freshness: [0; 4],
             seldom: [0; 4],
             renewals: false,
-            suspects: std::collections::BTreeSet::new(),
+            suspects: suspects::Suspects::default(),
         }
     }
 
-    /// Takes one event. The only way in. `now` must not run backwards.
+    /// Takes one event. `now` must not run backwards.
     pub fn apply(&mut self, event: Event, now: Now) -> Outcome {
+        let mut outcome = self.decide(event, now);
+        if let Some(changes) = &mut outcome.changes {
+            changes.changes.extend(self.tell());
+        }
+        outcome
+    }
+
+    /// The same up to the verdict: what is said of instances is left out of the changes until [`Self::tell`], to be
+    /// called before the next event. So the verdict need not wait for a hundred thousand of them.
+    pub fn decide(&mut self, event: Event, now: Now) -> Outcome {
         (self.mono, self.wall) = (now.mono, now.wall);
         let reply = self.handle(event, now);
         Outcome {

@@ -67,7 +67,7 @@ impl Engine {
             .chain(subjects);
         self.admit_services(needed.chain([&hello.id.service]))?;
         match known {
-            None if self.world.instances.len() >= bounds::INSTANCES => {
+            None if self.world.instances.len() >= self.config.instances => {
                 Err(Refusal::TooManyInstances(self.world.instances.len()))
             }
             None => Ok(()),
@@ -247,7 +247,7 @@ impl Engine {
             .ask(&mut self.world.instances[ix].next_wake, None, Wake::Instance(ix));
         let instance = self.world.remove_instance(ix);
         self.count_freshness(instance.pace.is_seldom(), Some(instance.freshness), None);
-        self.suspects.remove(&(instance.due, ix));
+        self.suspects.strike(ix, instance.due);
         if let Some(before) = instance.published {
             self.gone
                 .push((ward_model::EntityKey::Instance(instance.id.clone()), Some(before)));

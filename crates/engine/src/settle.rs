@@ -4,23 +4,19 @@ use std::collections::BTreeSet;
 
 use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, SystemState};
 
-use crate::{
-    Engine, blame, propagate, view,
-    wake::Wake,
-    world::{InstanceIx, ServiceIx},
-};
+use crate::{Engine, blame, propagate, view, wake::Wake, world::ServiceIx};
 
 /// A thing that is no more, and its last status.
 pub(crate) type Gone = (EntityKey, Option<Status>);
 
 impl Engine {
-    /// Ends an event: brings everything it touched up to date and makes a revision of it, if others see any of it.
+    /// Ends an event: brings everything it touched up to date and makes a revision of it, if others see any of it. What
+    /// is said of instances is left for [`Engine::tell`].
     pub(crate) fn settle(&mut self, now: Now) -> Option<ChangeSet> {
         if self.is_untouched() {
             return None;
         }
         let dirty = std::mem::take(&mut self.world.dirty_services);
-        let instances = std::mem::take(&mut self.world.dirty_instances);
         self.ask_for_wakes(&dirty, now.mono);
         let moved = propagate::propagate(&mut self.world, &dirty, now.mono, now.wall);
         let rewired = self.rewired(&dirty);
@@ -34,13 +30,41 @@ impl Engine {
         let gone = self.collect_unreferenced(&dirty);
         let mut changes = self.publish_system(now.mono).into_iter().collect::<Vec<_>>();
         self.publish_services(&touched, now.mono, &mut changes);
-        self.publish_instances(&instances, &mut changes);
-        let gone = std::mem::take(&mut self.gone).into_iter().chain(gone);
-        changes.extend(gone.map(|(key, before)| Change {
-            before,
-            entity: Entity::Removed(key),
-        }));
-        self.conclude(changes)
+        changes.extend(gone.into_iter().map(removed));
+        self.count_transitions(&changes);
+        if changes.is_empty() && self.untold() == 0 {
+            return None;
+        }
+        self.revision = self.revision.next();
+        Some(ChangeSet {
+            revision: self.revision,
+            changes,
+        })
+    }
+
+    /// How many instances [`Engine::tell`] may have to tell of.
+    pub fn untold(&self) -> usize {
+        self.world.dirty_instances.len() + self.gone.len()
+    }
+
+    /// What the last revision says of instances, to be added to what [`Engine::decide`] returned of it.
+    pub fn tell(&mut self) -> Vec<Change> {
+        let dirty = std::mem::take(&mut self.world.dirty_instances);
+        let mut changes = Vec::with_capacity(dirty.len());
+        for ix in dirty {
+            let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else {
+                continue;
+            };
+            instance.dirty = false;
+            let before = instance.published.replace(instance.leaf.status());
+            changes.push(Change {
+                before,
+                entity: Entity::Instance(view::instance(instance)),
+            });
+        }
+        changes.extend(std::mem::take(&mut self.gone).into_iter().map(removed));
+        self.count_transitions(&changes);
+        changes
     }
 
     /// Most ticks change nothing: they end here.
@@ -60,24 +84,16 @@ impl Engine {
             })
     }
 
-    fn conclude(&mut self, changes: Vec<Change>) -> Option<ChangeSet> {
-        for change in &changes {
+    fn count_transitions(&mut self, changes: &[Change]) {
+        for change in changes {
             if change.is_transition() && !matches!(change.entity, Entity::Removed(_)) {
-                self.transitions[match change.entity.key() {
-                    EntityKey::System => 0,
-                    EntityKey::Service(_) => 1,
-                    EntityKey::Instance(_) => 2,
+                self.transitions[match change.entity {
+                    Entity::System(_) => 0,
+                    Entity::Service(_) => 1,
+                    _ => 2,
                 }] += 1;
             }
         }
-        if changes.is_empty() {
-            return None;
-        }
-        self.revision = self.revision.next();
-        Some(ChangeSet {
-            revision: self.revision,
-            changes,
-        })
     }
 
     fn ask_for_wakes(&mut self, dirty: &[ServiceIx], now: Mono) {
@@ -182,18 +198,11 @@ impl Engine {
             }
         }
     }
+}
 
-    fn publish_instances(&mut self, dirty: &[InstanceIx], changes: &mut Vec<Change>) {
-        for &ix in dirty {
-            let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else {
-                continue;
-            };
-            instance.dirty = false;
-            let before = instance.published.replace(instance.leaf.status());
-            changes.push(Change {
-                before,
-                entity: Entity::Instance(view::instance(instance)),
-            });
-        }
+fn removed((key, before): Gone) -> Change {
+    Change {
+        before,
+        entity: Entity::Removed(key),
     }
 }

@@ -319,7 +319,7 @@ pub(crate) fn service(world: &World, ix: ServiceIx, now: Mono) -> ServiceState {
             .take(DISAGREEMENTS_TOLD)
             .cloned()
             .collect(),
-        up_since: service.live.first().map(|&(started, _)| started),
+        up_since: service.up_since(),
     }
 }
 

@@ -2,16 +2,18 @@
 //! maintenance, forgetting.
 //!
 //! A wake only says "look again": what it finds decides. Each holder has one at most, the earliest it needs, and asks
-//! anew when that has come; so there are never more wakes than things.
+//! anew when that has come; so there are never many more wakes than things.
 
-use std::collections::BTreeSet;
+use ward_model::{Mono, Now};
 
-use ward_model::Mono;
-
-use crate::world::{InstanceIx, ServiceIx};
+use crate::{
+    Engine,
+    agenda::Agenda,
+    world::{InstanceIx, ServiceIx, World},
+};
 
 /// What to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wake {
     Instance(InstanceIx),
     Service(ServiceIx),
@@ -20,7 +22,7 @@ pub(crate) enum Wake {
 
 /// The wakes to come.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes(BTreeSet<(Mono, Wake)>);
+pub(crate) struct Wakes(Agenda<Wake>);
 
 impl Wakes {
     /// Makes `at` the one moment at which `wake` comes; `asked` is what its holder asked for so far.
@@ -29,25 +31,37 @@ impl Wakes {
             return;
         }
         if let Some(before) = std::mem::replace(asked, at) {
-            self.0.remove(&(before, wake));
+            self.0.strike(before, wake);
         }
         if let Some(at) = at {
-            self.0.insert((at, wake));
+            self.0.note(at, wake);
         }
-    }
-
-    /// The next one that has come. Its holder is to forget what it asked for.
-    pub(crate) fn pop(&mut self, now: Mono) -> Option<Wake> {
-        let &(at, wake) = self.0.first()?;
-        if at > now {
-            return None;
-        }
-        self.0.pop_first();
-        Some(wake)
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl Engine {
+    /// Looks at everything whose moment has come.
+    pub(crate) fn wake_due(&mut self, now: Now) {
+        let (world, settled) = (&self.world, self.started + self.config.settle);
+        for wake in self.wakes.0.come(now.mono, |wake| asked(world, settled, wake)) {
+            // One that came before may have seen to it.
+            if asked(&self.world, settled, wake).is_some_and(|at| at <= now.mono) {
+                self.wake(wake, now);
+            }
+        }
+    }
+}
+
+/// For when the holder of a wake asked; `None` where nobody holds it any more.
+fn asked(world: &World, settled: Mono, wake: Wake) -> Option<Mono> {
+    match wake {
+        Wake::Instance(ix) => world.instances.get(ix)?.next_wake,
+        Wake::Service(ix) => world.services.get(ix)?.next_wake,
+        Wake::System => Some(settled),
     }
 }

@@ -85,7 +85,7 @@ impl World {
         under.instances.insert(name, ix);
         under.reported = true;
         under.count(ix, None, Some(status));
-        under.live.insert((started, ix));
+        under.began(started);
         under.without[status as usize] += 1;
         self.touch_service(service);
         self.touch_instance(ix);
@@ -101,7 +101,9 @@ impl World {
         under.disagreements.remove(&instance.id.instance);
         under.count(ix, Some(instance.leaf.status()), None);
         under.without[instance.without as usize] -= 1;
-        under.live.remove(&(instance.started, ix));
+        if !instance.is_gone() {
+            under.ended(instance.started);
+        }
         under.suspects -= u32::from(instance.is_suspect());
         under.lost -= u32::from(instance.is_gone());
         self.touch_service(instance.service);
@@ -136,10 +138,10 @@ impl World {
         under.suspects =
             under.suspects + u32::from(instance.is_suspect()) - u32::from(before == Freshness::Suspect);
         under.lost = under.lost + u32::from(instance.is_gone()) - u32::from(was_gone);
-        if instance.is_gone() {
-            under.live.remove(&(started, ix));
-        } else {
-            under.live.insert((started, ix));
+        match (was_gone, instance.is_gone()) {
+            (false, true) => under.ended(started),
+            (true, false) => under.began(started),
+            _ => {}
         }
         self.touch_service(service);
         self.touch_instance(ix);
@@ -149,10 +151,10 @@ impl World {
     pub(crate) fn restart(&mut self, ix: InstanceIx, started: Wall) {
         let before = std::mem::replace(&mut self.instances[ix].started, started);
         let live = !self.instances[ix].is_gone();
-        let under = &mut self.services[self.instances[ix].service];
-        under.live.remove(&(before, ix));
         if live {
-            under.live.insert((started, ix));
+            let under = &mut self.services[self.instances[ix].service];
+            under.ended(before);
+            under.began(started);
         }
     }
 }

@@ -81,6 +81,8 @@ pub(crate) struct Instance {
     pub(crate) next_wake: Option<Mono>,
     pub(crate) published: Option<Status>,
     pub(crate) dirty: bool,
+    /// As it was last judged, see [`Self::has_steady_words`].
+    pub(crate) steady: bool,
 }
 
 /// What makes an instance as it is.
@@ -144,6 +146,7 @@ impl Instance {
             next_wake: None,
             published: None,
             dirty: false,
+            steady: false,
         }
     }
 
@@ -159,6 +162,17 @@ impl Instance {
     /// Neither gone nor out of sight: its checks speak for now.
     pub(crate) fn is_heard(&self) -> bool {
         !self.is_gone() && !self.unseen && self.recalled.is_none()
+    }
+
+    /// A check has no first word yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.checks.iter().any(|check| check.pending)
+    }
+
+    /// Time alone changes nothing of what its checks and signals say, and none is about another service.
+    pub(crate) fn has_steady_words(&self) -> bool {
+        let steady = |check: &Check| !check.pending && check.subject.is_none() && !check.leaf.is_flapping();
+        self.checks.iter().all(steady) && !self.signals.iter().any(|signal| signal.leaf.is_flapping())
     }
 
     pub(crate) fn supersede(&mut self, by: Incarnation) {
@@ -239,17 +253,15 @@ impl Instance {
 
     /// The next moment at which it must be looked at though nothing happens.
     pub(crate) fn next_look(&self, now: Mono) -> Option<Mono> {
-        let pending = self.checks.iter().any(|check| check.pending) && self.startup_due > now;
-        let startup = pending.then_some(self.startup_due);
         let forget = self.is_gone().then_some(self.forget_at);
+        let own = self.leaf.next_look().into_iter().chain(forget);
+        if self.steady {
+            return own.min();
+        }
+        let startup = (self.is_pending() && self.startup_due > now).then_some(self.startup_due);
         let checks = self.checks.iter().filter_map(|check| check.leaf.next_look());
         let signals = self.signals.iter().filter_map(|signal| signal.leaf.next_look());
-        checks
-            .chain(signals)
-            .chain(self.leaf.next_look())
-            .chain(startup)
-            .chain(forget)
-            .min()
+        checks.chain(signals).chain(startup).chain(own).min()
     }
 }
 

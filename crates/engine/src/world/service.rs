@@ -1,7 +1,7 @@
 //! One service: its instances counted by status, what was declared about it, and its place in the graph.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry},
     time::Duration,
 };
 
@@ -66,8 +66,8 @@ pub(crate) struct Service {
     pub(crate) tallied: Option<(Criticality, bool, Status)>,
     pub(crate) maintenance: Option<Maintenance>,
     pub(crate) maintenance_due: Option<Mono>,
-    /// Instances that are neither lost nor exited, the longest-running first.
-    pub(crate) live: BTreeSet<(Wall, InstanceIx)>,
+    /// How many instances that are neither lost nor exited started when.
+    starts: BTreeMap<Wall, u32>,
     /// What others were told last.
     pub(crate) published: Option<ServiceState>,
     /// Its edges changed since the last roll-up.
@@ -104,7 +104,7 @@ impl Service {
             tallied: None,
             maintenance: None,
             maintenance_due: None,
-            live: BTreeSet::new(),
+            starts: BTreeMap::new(),
             published: None,
             rewired: true,
             dirty: false,
@@ -123,6 +123,26 @@ impl Service {
                 self.bad.insert(ix);
             }
         }
+    }
+
+    /// One of its instances runs since `started`.
+    pub(super) fn began(&mut self, started: Wall) {
+        *self.starts.entry(started).or_default() += 1;
+    }
+
+    /// One that had started then is lost, exited or gone.
+    pub(super) fn ended(&mut self, started: Wall) {
+        if let Entry::Occupied(mut count) = self.starts.entry(started) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    /// Since when the longest-running of its instances runs.
+    pub(crate) fn up_since(&self) -> Option<Wall> {
+        self.starts.keys().next().copied()
     }
 
     /// The next moment at which it must be looked at though nothing happens.
