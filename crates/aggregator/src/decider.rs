@@ -8,6 +8,7 @@
 //! It judges nothing and keeps nothing.
 
 mod run;
+mod voice;
 
 use std::{
     io,
@@ -24,6 +25,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use ward_chassis::Clock;
 use ward_engine::{Declaration, Engine, Event, Reply, Slab};
 use ward_model::{Entity, Epoch, Mono, Name};
+
+pub(crate) use voice::Voice;
 
 use crate::hub::{self, Hub};
 
@@ -107,7 +110,7 @@ pub(crate) fn start(
         return Err(io::Error::other(refusal));
     }
     let state = entities(&engine);
-    let (publisher, hub) = hub::hub(engine.epoch(), engine.revision(), &state, hub_config);
+    let (publisher, hub) = hub::hub(engine.epoch(), engine.revision(), state, hub_config);
     let shared = Arc::new(Shared {
         heartbeat: AtomicU64::new(clock.mono().0),
         clock: clock.clone(),
@@ -121,7 +124,7 @@ pub(crate) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    let mut running = run::Running::new(engine, publisher, timings, shared.clone());
+    let mut running = run::Running::new(Voice::new(engine, publisher), timings, shared.clone());
     let thread = thread::Builder::new()
         .name("ward-decider".into())
         .spawn(move || {
@@ -145,7 +148,8 @@ fn new_epoch() -> Epoch {
     Epoch((rand::random::<u64>() >> 11) | 1)
 }
 
-fn entities(engine: &Engine) -> Vec<Entity> {
+/// The system and its services.
+pub(crate) fn entities(engine: &Engine) -> Vec<Entity> {
     let system = std::iter::once(Entity::System(engine.system()));
     system.chain(engine.services(None).map(Entity::Service)).collect()
 }

@@ -29,6 +29,7 @@ use ward_model::{ChangeSet, Entity, Epoch, Revision};
 pub(crate) use filter::{Filter, Level};
 pub(crate) use follower::{Follower, Told};
 pub(crate) use frame::{Closing, Encoding, Frame, Outgoing};
+pub(crate) use reader::Reader;
 pub(crate) use ring::{Bounds, Cursor};
 pub(crate) use watcher::Watcher;
 
@@ -80,8 +81,21 @@ pub(crate) struct Publisher {
     shared: Arc<Shared>,
 }
 
+impl Shared {
+    fn show(&self, ring: Ring) {
+        let head = ring.head();
+        self.ring.store(Arc::new(ring));
+        self.newest.send_replace(head);
+    }
+}
+
 /// Both sides of a hub that knows `state` at `head`.
-pub(crate) fn hub(epoch: Epoch, head: Revision, state: &[Entity], config: Config) -> (Publisher, Hub) {
+pub(crate) fn hub(
+    epoch: Epoch,
+    head: Revision,
+    state: impl IntoIterator<Item = Entity>,
+    config: Config,
+) -> (Publisher, Hub) {
     let ring = Ring::new(epoch, head, state, config.bounds);
     let shared = Arc::new(Shared {
         ring: ArcSwap::from_pointee(ring.clone()),
@@ -102,10 +116,17 @@ pub(crate) fn hub(epoch: Epoch, head: Revision, state: &[Entity], config: Config
 
 impl Publisher {
     /// Publishes one revision. Watchers see all of it or nothing.
-    pub(crate) fn publish(&mut self, set: ChangeSet) {
+    pub(crate) fn publish(&mut self, set: &ChangeSet) {
         self.ring.push(set);
-        self.shared.ring.store(Arc::new(self.ring.clone()));
-        self.shared.newest.send_replace(self.ring.head());
+        self.shared.show(self.ring.clone());
+    }
+
+    /// Publishes what the next revision says of the system and its services, all of it. Who watches instances waits for
+    /// [`Self::publish`] of the same revision, which is to follow at once.
+    pub(crate) fn announce(&mut self, verdict: &ChangeSet) {
+        let mut ring = self.ring.clone();
+        ring.push_verdict(verdict);
+        self.shared.show(ring);
     }
 }
 
@@ -113,6 +134,11 @@ impl Hub {
     /// Starts watching behind `resume`, or with a snapshot.
     pub(crate) fn watch(&self, filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Watcher {
         Watcher::new(self.clone(), filter, encoding, resume)
+    }
+
+    /// What is published, as it stands.
+    pub(crate) fn ring(&self) -> Arc<Ring> {
+        self.shared.ring.load_full()
     }
 
     /// Where the published history stands.

@@ -9,11 +9,14 @@ mod decider;
 mod edge;
 mod hub;
 mod maintenance;
+mod measured;
 mod metrics;
 mod reload;
 
 pub use app::{App, RunError, StartError, run};
 pub use config::Config;
 pub use edge::{HttpLimits, Rate};
+#[doc(hidden)]
+pub use measured::Measured;
 pub use reload::{ReloadError, Reloaded};
 pub use ward_config::{GRPC_PORT, HTTP_PORT};

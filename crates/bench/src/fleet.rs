@@ -10,7 +10,7 @@ use ward_model::{
 };
 
 /// Instances to a stream, as an agent of a host has them.
-const PER_STREAM: usize = 256;
+pub(crate) const PER_STREAM: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Fleet {
@@ -30,6 +30,7 @@ impl Fleet {
     pub(crate) fn unguarded(services: usize, instances: usize) -> anyhow::Result<Self> {
         let config = Config {
             guards: false,
+            instances: instances.max(Config::default().instances),
             ..Config::default()
         };
         Self::new(config, services, instances)
@@ -47,6 +48,11 @@ impl Fleet {
             let hello = hello(&service(index % services), &format!("instance-{index:07}"))?;
             let stream = Some(StreamId((index / PER_STREAM) as u64));
             let hello = Box::new(hello);
+            // No two started in the same millisecond.
+            let now = Now {
+                wall: Wall(index as i64),
+                ..now
+            };
             match engine.apply(Event::Hello { stream, hello }, now).reply {
                 Reply::Registered(registered) => slots.push(registered.slot),
                 reply => bail!("an instance was not registered: {reply:?}"),

@@ -9,11 +9,13 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{MissedTickBehavior, interval},
 };
-use ward_engine::{Engine, Event, Reply, Tick};
+use ward_engine::{Event, Reply, Tick};
 use ward_model::Mono;
 
-use super::{Command, Shared, Timings};
-use crate::hub::Publisher;
+use super::{
+    Command, Shared, Timings,
+    voice::{Said, Voice},
+};
 
 /// How many commands are taken out of the inbox at once. Whether a tick is due is looked at behind each of them: most
 /// take microseconds, but a list of all services takes a good part of a tick, and a batch of those would make the engine
@@ -21,8 +23,7 @@ use crate::hub::Publisher;
 const BATCH: usize = 64;
 
 pub(super) struct Running {
-    engine: Engine,
-    publisher: Publisher,
+    voice: Voice,
     timings: Timings,
     shared: Arc<Shared>,
     /// How long the machine had been suspended at the last tick.
@@ -32,11 +33,10 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(engine: Engine, publisher: Publisher, timings: Timings, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(voice: Voice, timings: Timings, shared: Arc<Shared>) -> Self {
         let (suspended, ticked) = (shared.clock.suspended(), shared.clock.mono());
         Self {
-            engine,
-            publisher,
+            voice,
             timings,
             shared,
             suspended,
@@ -102,32 +102,27 @@ impl Running {
             }
             Command::Decide { look, reply } => {
                 let received = self.shared.clock.mono();
-                let answer = look(&self.engine).map(|event| self.apply(event, Some(received)));
+                let answer = look(self.voice.engine()).map(|event| self.apply(event, Some(received)));
                 drop(reply.send(answer));
             }
-            Command::Read(read) => read(&self.engine),
+            Command::Read(read) => read(self.voice.engine()),
         }
     }
 
     fn apply(&mut self, event: Event, received: Option<Mono>) -> Reply {
         let now = self.shared.clock.now();
-        let outcome = self.engine.apply(event, now);
+        let Said { outcome, published } = self.voice.decide(event, now);
         if outcome.renewals {
             self.shared.renewals.send_replace(());
         }
-        if received.is_none() && outcome.changes.is_none() {
-            return outcome.reply;
+        let past = |since: Mono| self.shared.clock.mono().since(since).as_secs_f64();
+        if published || received.is_some() {
+            self.timings.rollup.observe(past(now.mono));
         }
-        self.timings
-            .rollup
-            .observe(self.shared.clock.mono().since(now.mono).as_secs_f64());
-        if let Some(changes) = outcome.changes {
-            self.publisher.publish(changes);
-            if let Some(received) = received {
-                let took = self.shared.clock.mono().since(received);
-                self.timings.report_to_watch.observe(took.as_secs_f64());
-            }
+        if let Some(received) = received.filter(|_| published) {
+            self.timings.report_to_watch.observe(past(received));
         }
+        self.voice.tell();
         outcome.reply
     }
 }

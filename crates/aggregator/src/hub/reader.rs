@@ -68,9 +68,9 @@ impl Reader {
         self.pending = Pending::Nothing;
     }
 
-    /// The next message; `None` when all is told up to the head of `ring`.
+    /// The next message; `None` when all is told up to the head of `ring`, or while a part of that is still to come.
     pub(crate) fn next(&mut self, ring: &Ring) -> Option<Frame> {
-        if !self.is_within_step() {
+        if !self.is_within_step() && ring.is_whole_for(self.filter.level) {
             self.begin(ring);
         }
         match mem::replace(&mut self.pending, Pending::Nothing) {

@@ -22,7 +22,7 @@ use self::{
     snapshot::{Newest, Telling},
 };
 use super::{
-    filter::Filter,
+    filter::{Filter, Level},
     frame::{Encoding, encode_entity},
 };
 
@@ -91,12 +91,19 @@ pub(crate) struct Ring {
     newest: OrdMap<EntityKey, Arc<Newest>>,
     newest_json: Room,
     observer: ObserverState,
+    /// What the newest revision says of instances is not there yet.
+    verdict_only: bool,
     bounds: Bounds,
 }
 
 impl Ring {
     /// The state at `head`, with nothing before it.
-    pub(crate) fn new(epoch: Epoch, head: Revision, state: &[Entity], bounds: Bounds) -> Self {
+    pub(crate) fn new(
+        epoch: Epoch,
+        head: Revision,
+        state: impl IntoIterator<Item = Entity>,
+        bounds: Bounds,
+    ) -> Self {
         let mut ring = Self {
             epoch,
             head,
@@ -106,12 +113,13 @@ impl Ring {
             newest: OrdMap::new(),
             newest_json: Room::default(),
             observer: ObserverState::default(),
+            verdict_only: false,
             bounds,
         };
         for entity in state {
             let mut field = BytesMut::new();
-            encode_entity(entity, &mut field);
-            ring.renew(entity, &field);
+            encode_entity(&entity, &mut field);
+            ring.renew(&entity, entity.key(), &field);
         }
         ring
     }
@@ -142,21 +150,38 @@ impl Ring {
     }
 
     /// Takes the next revision, encodes what changed and drops what is past the bounds.
-    pub(crate) fn push(&mut self, mut set: ChangeSet) {
+    pub(crate) fn push(&mut self, set: &ChangeSet) {
         if set.revision != self.head.next() {
             // A hole would be a gap that nobody announces; without entries everybody gets a snapshot.
             self.entries.clear();
             self.bytes = 0;
         }
-        set.changes.sort_by_cached_key(|change| change.entity.key());
-        let entry = Entry::encode(&set.changes, &self.entries_json);
-        for (change, field) in set.changes.iter().zip(entry.fields()) {
-            self.renew(&change.entity, field);
+        let mut changes: Vec<_> = set
+            .changes
+            .iter()
+            .map(|change| (change.entity.key(), change))
+            .collect();
+        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let entry = Entry::encode(&changes, &self.entries_json);
+        for ((key, change), field) in changes.into_iter().zip(entry.fields()) {
+            self.renew(&change.entity, key, field);
         }
         self.head = set.revision;
         self.bytes += entry.bytes();
         self.entries.push_back(Arc::new(entry));
         self.forget_oldest();
+    }
+
+    /// Takes what the next revision says of the system and its services, and nothing behind it: for a clone, since the
+    /// whole revision is still to be pushed.
+    pub(crate) fn push_verdict(&mut self, verdict: &ChangeSet) {
+        self.push(verdict);
+        self.verdict_only = true;
+    }
+
+    /// The newest revision can be told to who looks as deep as `level`.
+    pub(crate) fn is_whole_for(&self, level: Level) -> bool {
+        !self.verdict_only || level < Level::Instance
     }
 
     /// Down to the bounds. JSON goes with its revision, so that the newest is always shared by all who need it.
@@ -172,15 +197,15 @@ impl Ring {
         }
     }
 
-    fn renew(&mut self, entity: &Entity, field: &[u8]) {
+    fn renew(&mut self, entity: &Entity, key: EntityKey, field: &[u8]) {
         if let Entity::System(system) = entity {
             self.observer = system.observer;
         }
-        if let Entity::Removed(key) = entity {
-            self.newest.remove(key);
+        if let Entity::Removed(_) = entity {
+            self.newest.remove(&key);
         } else {
             let newest = Newest::new(entity.status(), field);
-            self.newest.insert(entity.key(), Arc::new(newest));
+            self.newest.insert(key, Arc::new(newest));
         }
     }
 

@@ -454,7 +454,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut world = Self {
-            ring: Ring::new(Epoch(0), Revision(0), &[], BOUNDS),
+            ring: Ring::new(Epoch(0), Revision(0), [], BOUNDS),
             reference: Reference::default(),
             clients: Vec::new(),
         };
@@ -475,7 +475,7 @@ impl World {
                 .map(|(key, status)| self.reference.change(key, Some(*status)).unwrap().entity)
                 .collect()
         };
-        self.ring = Ring::new(epoch, Revision(0), &state, BOUNDS);
+        self.ring = Ring::new(epoch, Revision(0), state, BOUNDS);
         self.remember();
     }
 
@@ -547,7 +547,7 @@ impl World {
             .rev()
             .filter_map(|(key, to)| self.reference.change(key, *to))
             .collect();
-        self.ring.push(ChangeSet {
+        self.ring.push(&ChangeSet {
             revision: self.ring.head().next(),
             changes,
         });
@@ -619,9 +619,9 @@ fn set(revision: u64, count: u8) -> ChangeSet {
 
 #[test]
 fn the_ring_keeps_within_its_bounds() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), &[], BOUNDS);
+    let mut ring = Ring::new(Epoch(1), Revision(0), [], BOUNDS);
     for revision in 1..=100 {
-        ring.push(set(revision, 1));
+        ring.push(&set(revision, 1));
     }
     let at = |revision| Cursor {
         epoch: Epoch(1),
@@ -634,23 +634,23 @@ fn the_ring_keeps_within_its_bounds() {
     let mut wide = Ring::new(
         Epoch(1),
         Revision(0),
-        &[],
+        [],
         Bounds {
             revisions: 1000,
             ..BOUNDS
         },
     );
     for revision in 1..=100 {
-        wide.push(set(revision, 13));
+        wide.push(&set(revision, 13));
     }
     assert!(wide.holds(at(100)) && !wide.holds(at(90)), "6,000 bytes");
 }
 
 #[test]
 fn a_hole_in_the_order_is_told_as_a_snapshot() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), &[], BOUNDS);
-    ring.push(set(1, 1));
-    ring.push(set(3, 2));
+    let mut ring = Ring::new(Epoch(1), Revision(0), [], BOUNDS);
+    ring.push(&set(1, 1));
+    ring.push(&set(3, 2));
     let mut reader = Reader::new(
         Filter::default(),
         Encoding::Protobuf,
@@ -664,8 +664,8 @@ fn a_hole_in_the_order_is_told_as_a_snapshot() {
 
 #[test]
 fn what_passes_whole_is_one_piece() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), &[], Bounds::default());
-    ring.push(set(1, 13));
+    let mut ring = Ring::new(Epoch(1), Revision(0), [], Bounds::default());
+    ring.push(&set(1, 13));
     let read = |encoding, level| {
         let filter = Filter {
             level,
@@ -706,14 +706,14 @@ fn quick() -> Config {
 
 #[tokio::test(start_paused = true)]
 async fn a_watcher_is_woken_and_marked() {
-    let (mut publisher, hub) = hub(Epoch(5), Revision(0), &[], quick());
+    let (mut publisher, hub) = hub(Epoch(5), Revision(0), [], quick());
     let mut watcher = hub.watch(Filter::default(), Encoding::Protobuf, None);
     assert_eq!(hub.watchers(), 1);
     assert!(
         matches!(watcher.next().await, Some(Outgoing::Delta(frame)) if frame.kind == DeltaKind::Snapshot)
     );
     let waiting = tokio::spawn(async move { (watcher.next().await, watcher) });
-    publisher.publish(set(1, 2));
+    publisher.publish(&set(1, 2));
     let (woken, mut watcher) = waiting.await.unwrap();
     assert!(matches!(woken, Some(Outgoing::Delta(frame)) if frame.to == Revision(1)));
     let mark = time::timeout(Duration::from_secs(11), watcher.next())
@@ -732,7 +732,7 @@ async fn a_watcher_is_woken_and_marked() {
 
 #[tokio::test(start_paused = true)]
 async fn one_who_resumes_at_the_head_is_told_so_at_once() {
-    let (_publisher, hub) = hub(Epoch(5), Revision(7), &[], quick());
+    let (_publisher, hub) = hub(Epoch(5), Revision(7), [], quick());
     let mut watcher = hub.watch(Filter::default(), Encoding::Protobuf, Some(hub.cursor()));
     let first = time::timeout(Duration::from_millis(1), watcher.next())
         .await
@@ -748,7 +748,7 @@ async fn one_who_resumes_at_the_head_is_told_so_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn one_who_stands_still_while_behind_is_ended() {
-    let (mut publisher, hub) = hub(Epoch(5), Revision(0), &[], quick());
+    let (mut publisher, hub) = hub(Epoch(5), Revision(0), [], quick());
     let mut stalled = hub.watch(Filter::default(), Encoding::Protobuf, None);
     let mut reading = hub.watch(Filter::default(), Encoding::Protobuf, None);
     assert!(stalled.next().await.is_some() && reading.next().await.is_some());
@@ -757,7 +757,7 @@ async fn one_who_stands_still_while_behind_is_ended() {
         [0, 0, 0],
         "nothing to take"
     );
-    publisher.publish(set(1, 2));
+    publisher.publish(&set(1, 2));
     assert!(reading.next().await.is_some());
     assert_eq!(
         [hub.end_stalled(), hub.end_stalled(), hub.end_stalled()],
@@ -772,7 +772,7 @@ fn a_snapshot_seeks_to_the_names_asked_for() {
     let state: Vec<_> = (0..13)
         .map(|index| entity(&key(index), Status::Healthy, 1))
         .collect();
-    let ring = Ring::new(Epoch(1), Revision(0), &state, Bounds::default());
+    let ring = Ring::new(Epoch(1), Revision(0), state, Bounds::default());
     let filter = Filter {
         names: [service_name(2)].into(),
         level: Level::Instance,
@@ -790,8 +790,8 @@ fn a_snapshot_seeks_to_the_names_asked_for() {
 
 #[test]
 fn json_is_made_once_and_only_when_asked_for() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), &[], Bounds::default());
-    ring.push(set(1, 13));
+    let mut ring = Ring::new(Epoch(1), Revision(0), [], Bounds::default());
+    ring.push(&set(1, 13));
     let behind = |revision| {
         Some(Cursor {
             epoch: Epoch(1),
@@ -820,7 +820,7 @@ fn json_is_made_once_and_only_when_asked_for() {
 
 #[test]
 fn json_keeps_within_the_bounds_too() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), &[], BOUNDS);
+    let mut ring = Ring::new(Epoch(1), Revision(0), [], BOUNDS);
     let filter = Filter {
         level: Level::Instance,
         ..Filter::default()
@@ -828,7 +828,7 @@ fn json_keeps_within_the_bounds_too() {
     let new_reader = || Reader::new(filter.clone(), Encoding::Json, None);
     let mut reader = new_reader();
     for revision in 1..=100 {
-        ring.push(set(revision, if revision % 10 == 0 { 13 } else { 2 }));
+        ring.push(&set(revision, if revision % 10 == 0 { 13 } else { 2 }));
         let (entries, newest) = ring.json_kept();
         assert!(entries <= BOUNDS.bytes, "{entries} of revisions at {revision}");
         assert!(

@@ -8,7 +8,7 @@ use super::*;
 use crate::hub::{self, hub};
 
 fn encode(metrics: &Metrics, figures: Option<Figures>) -> String {
-    let (_publisher, hub) = hub(Epoch(1), Revision(0), &[], hub::Config::default());
+    let (_publisher, hub) = hub(Epoch(1), Revision(0), [], hub::Config::default());
     let listeners = Listeners {
         grpc: Arc::default(),
         http: Arc::default(),

@@ -71,12 +71,12 @@ impl Encoded {
 
 impl Entry {
     /// Encodes what changed, which must be in the order of keys. JSON that is made of it is counted in `room`.
-    pub(super) fn encode(changes: &[Change], room: &Room) -> Self {
+    pub(super) fn encode(changes: &[(EntityKey, &Change)], room: &Room) -> Self {
         let protobuf = Encoded::new(changes.len(), |index, body| {
-            encode_entity(&changes[index].entity, body);
+            encode_entity(&changes[index].1.entity, body);
         });
-        let part = |(index, change): (usize, &Change)| Part {
-            key: change.entity.key(),
+        let part = |(index, (key, change)): (usize, &(EntityKey, &Change))| Part {
+            key: key.clone(),
             severity: change.severity(),
             index,
         };
