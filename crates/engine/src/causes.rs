@@ -141,7 +141,7 @@ fn evidence(world: &World, ix: ServiceIx, now: Mono) -> Vec<Evidence> {
     if matches!(own.reason, Reason::Quorum | Reason::NoInstances) {
         found.push(bare(service, own));
     }
-    for instance in worst_instances(world, service, INSTANCES_LOOKED_AT) {
+    for instance in worst_instances(world, ix, INSTANCES_LOOKED_AT) {
         of_instance(world, &world.instances[instance], &mut found);
     }
     for (&observer, _) in service.observers.iter().take(EVIDENCE) {
@@ -221,11 +221,13 @@ fn by_observer(world: &World, observer: ServiceIx, subject: ServiceIx, found: &m
 }
 
 /// The bad instances of a service, the worst first, at most `limit`, those of one status in the order of their names.
-pub(crate) fn worst_instances(world: &World, service: &Service, limit: usize) -> Vec<InstanceIx> {
+pub(crate) fn worst_instances(world: &World, service: ServiceIx, limit: usize) -> Vec<InstanceIx> {
+    let mut bad: Vec<_> = world.bad(service).collect();
+    bad.sort_unstable();
+    bad.dedup();
     let mut found = Vec::new();
     for status in Status::ALL.into_iter().rev().filter(|status| status.is_bad()) {
-        let of_status = service
-            .bad
+        let of_status = bad
             .iter()
             .copied()
             .filter(|&ix| world.instances[ix].leaf.status() == status);

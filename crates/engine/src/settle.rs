@@ -187,6 +187,7 @@ impl Engine {
             if !self.world.services.contains(ix) {
                 continue;
             }
+            self.world.find_oldest(ix);
             let state = view::service(&self.world, ix, now);
             let told = &mut self.world.services[ix].published;
             if told.as_ref() != Some(&state) {

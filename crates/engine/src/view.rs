@@ -207,10 +207,9 @@ fn quorum(counts: [u32; 4], wanted: usize) -> String {
 fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
     let service = &world.services[ix];
     let worst = crate::rollup::worst(&service.counts);
-    let found = service
-        .bad
-        .iter()
-        .map(|&ix| &world.instances[ix])
+    let found = world
+        .bad(ix)
+        .map(|ix| &world.instances[ix])
         .find(|instance| instance.leaf.status() == worst);
     let Some(instance) = found.filter(|_| service.own.0.is_bad()) else {
         return (Reason::Reported, String::new());
@@ -330,8 +329,8 @@ pub(crate) fn instances(world: &World, ix: ServiceIx, limit: usize) -> Vec<Insta
         .instances
         .values()
         .copied()
-        .filter(|ix| !service.bad.contains(ix));
-    let order: Vec<InstanceIx> = causes::worst_instances(world, service, limit)
+        .filter(|&ix| !world.instances[ix].leaf.status().is_bad());
+    let order: Vec<InstanceIx> = causes::worst_instances(world, ix, limit)
         .into_iter()
         .chain(well)
         .collect();

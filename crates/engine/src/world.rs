@@ -8,7 +8,7 @@ mod instance;
 mod pace;
 mod service;
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use slab::Slab as Arena;
 use ward_model::{Freshness, Mono, Name, Status, Wall};
@@ -23,6 +23,9 @@ pub(crate) use service::{Edge, Service};
 pub(crate) type ServiceIx = usize;
 /// An instance's place in the arena.
 pub(crate) type InstanceIx = usize;
+
+/// So many entries that no longer hold are borne in a list of a service beside as many as do.
+const SLACK: usize = 64;
 
 /// Everything known.
 #[derive(Debug, Default)]
@@ -85,8 +88,8 @@ impl World {
         under.instances.insert(name, ix);
         under.reported = true;
         under.count(ix, None, Some(status));
-        under.began(started);
         under.without[status as usize] += 1;
+        self.begin(service, started, ix);
         self.touch_service(service);
         self.touch_instance(ix);
         ix
@@ -101,9 +104,6 @@ impl World {
         under.disagreements.remove(&instance.id.instance);
         under.count(ix, Some(instance.leaf.status()), None);
         under.without[instance.without as usize] -= 1;
-        if !instance.is_gone() {
-            under.ended(instance.started);
-        }
         under.suspects -= u32::from(instance.is_suspect());
         under.lost -= u32::from(instance.is_gone());
         self.touch_service(instance.service);
@@ -115,6 +115,7 @@ impl World {
         let instance = &self.instances[ix];
         let (service, status) = (instance.service, instance.leaf.status());
         self.services[service].count(ix, Some(before), Some(status));
+        self.tidy_bad(service);
         self.touch_service(service);
         self.touch_instance(ix);
     }
@@ -138,23 +139,76 @@ impl World {
         under.suspects =
             under.suspects + u32::from(instance.is_suspect()) - u32::from(before == Freshness::Suspect);
         under.lost = under.lost + u32::from(instance.is_gone()) - u32::from(was_gone);
-        match (was_gone, instance.is_gone()) {
-            (false, true) => under.ended(started),
-            (true, false) => under.began(started),
-            _ => {}
+        if was_gone && !instance.is_gone() {
+            self.begin(service, started, ix);
         }
         self.touch_service(service);
         self.touch_instance(ix);
     }
 
-    /// A new incarnation of an instance started.
-    pub(crate) fn restart(&mut self, ix: InstanceIx, started: Wall) {
-        let before = std::mem::replace(&mut self.instances[ix].started, started);
-        let live = !self.instances[ix].is_gone();
-        if live {
-            let under = &mut self.services[self.instances[ix].service];
-            under.ended(before);
-            under.began(started);
+    /// An instance runs since `started`.
+    fn begin(&mut self, service: ServiceIx, started: Wall, ix: InstanceIx) {
+        let under = &mut self.services[service];
+        if under.starts.len() > 2 * under.counted() + SLACK {
+            let mut starts = std::mem::take(&mut under.starts).into_vec();
+            starts.retain(|&Reverse((started, ix))| runs(&self.instances, service, started, ix));
+            starts.sort_unstable();
+            starts.dedup();
+            under.starts = starts.into();
+        }
+        under.starts.push(Reverse((started, ix)));
+    }
+
+    /// Finds the longest-running instance of a service anew, should that have ended.
+    pub(crate) fn find_oldest(&mut self, service: ServiceIx) {
+        let starts = &mut self.services[service].starts;
+        while let Some(&Reverse((started, ix))) = starts.peek() {
+            if runs(&self.instances, service, started, ix) {
+                break;
+            }
+            starts.pop();
         }
     }
+
+    /// The counted instances of a service that are bad, each at least once.
+    pub(crate) fn bad(&self, service: ServiceIx) -> impl Iterator<Item = InstanceIx> + '_ {
+        let bad = self.services[service].bad.iter().copied();
+        bad.filter(move |&ix| is_bad(&self.instances, service, ix))
+    }
+
+    /// Lets go of those that no longer are bad, once they are many.
+    fn tidy_bad(&mut self, service: ServiceIx) {
+        let under = &mut self.services[service];
+        let [.., degraded, unhealthy] = under.counts;
+        if under.bad.len() > 2 * (degraded + unhealthy) as usize + SLACK {
+            let instances = &self.instances;
+            under.bad.retain(|&ix| is_bad(instances, service, ix));
+            under.bad.sort_unstable();
+            under.bad.dedup();
+        }
+    }
+
+    /// A new incarnation of an instance started.
+    pub(crate) fn restart(&mut self, ix: InstanceIx, started: Wall) {
+        let instance = &mut self.instances[ix];
+        instance.started = started;
+        let (service, live) = (instance.service, !instance.is_gone());
+        if live {
+            self.begin(service, started, ix);
+        }
+        self.touch_service(service);
+    }
+}
+
+/// This life of an instance of the service goes on.
+fn runs(instances: &Arena<Instance>, service: ServiceIx, started: Wall, ix: InstanceIx) -> bool {
+    let instance = instances.get(ix);
+    instance.is_some_and(|instance| {
+        instance.service == service && instance.started == started && !instance.is_gone()
+    })
+}
+
+fn is_bad(instances: &Arena<Instance>, service: ServiceIx, ix: InstanceIx) -> bool {
+    let instance = instances.get(ix);
+    instance.is_some_and(|instance| instance.service == service && instance.leaf.status().is_bad())
 }

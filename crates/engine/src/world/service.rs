@@ -1,7 +1,8 @@
 //! One service: its instances counted by status, what was declared about it, and its place in the graph.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry},
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, VecDeque},
     time::Duration,
 };
 
@@ -29,8 +30,8 @@ pub(crate) struct Edge {
 pub(crate) struct Service {
     pub(crate) name: Name,
     pub(crate) instances: BTreeMap<Name, InstanceIx>,
-    /// Counted instances that are not healthy: where to look for the worst.
-    pub(crate) bad: BTreeSet<InstanceIx>,
+    /// Where to look for counted instances that are bad. Some no longer are, and some are there twice.
+    pub(super) bad: Vec<InstanceIx>,
     pub(crate) counts: Counts,
     pub(crate) suspects: u32,
     pub(crate) lost: u32,
@@ -66,8 +67,9 @@ pub(crate) struct Service {
     pub(crate) tallied: Option<(Criticality, bool, Status)>,
     pub(crate) maintenance: Option<Maintenance>,
     pub(crate) maintenance_due: Option<Mono>,
-    /// How many instances that are neither lost nor exited started when.
-    starts: BTreeMap<Wall, u32>,
+    /// When its instances started, the longest-running on top. Others may be over: on top that is seen when an event is
+    /// settled.
+    pub(super) starts: BinaryHeap<Reverse<(Wall, InstanceIx)>>,
     /// What others were told last.
     pub(crate) published: Option<ServiceState>,
     /// Its edges changed since the last roll-up.
@@ -80,7 +82,7 @@ impl Service {
         Self {
             name,
             instances: BTreeMap::new(),
-            bad: BTreeSet::new(),
+            bad: Vec::new(),
             counts: Counts::default(),
             suspects: 0,
             lost: 0,
@@ -104,7 +106,7 @@ impl Service {
             tallied: None,
             maintenance: None,
             maintenance_due: None,
-            starts: BTreeMap::new(),
+            starts: BinaryHeap::new(),
             published: None,
             rewired: true,
             dirty: false,
@@ -115,34 +117,18 @@ impl Service {
     pub(super) fn count(&mut self, ix: InstanceIx, from: Option<Status>, to: Option<Status>) {
         if let Some(from) = from {
             self.counts[from as usize] -= 1;
-            self.bad.remove(&ix);
         }
         if let Some(to) = to {
             self.counts[to as usize] += 1;
-            if to.is_bad() {
-                self.bad.insert(ix);
-            }
-        }
-    }
-
-    /// One of its instances runs since `started`.
-    pub(super) fn began(&mut self, started: Wall) {
-        *self.starts.entry(started).or_default() += 1;
-    }
-
-    /// One that had started then is lost, exited or gone.
-    pub(super) fn ended(&mut self, started: Wall) {
-        if let Entry::Occupied(mut count) = self.starts.entry(started) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
+            if to.is_bad() && !from.is_some_and(Status::is_bad) {
+                self.bad.push(ix);
             }
         }
     }
 
     /// Since when the longest-running of its instances runs.
     pub(crate) fn up_since(&self) -> Option<Wall> {
-        self.starts.keys().next().copied()
+        self.starts.peek().map(|&Reverse((started, _))| started)
     }
 
     /// The next moment at which it must be looked at though nothing happens.
