@@ -145,6 +145,17 @@ impl Rounds {
         })
     }
 
+    /// Subjects that ran once each: what takes minutes is not taken there and back, nor again.
+    pub(crate) fn once(limit: Vec<f64>, ward: Vec<f64>, weather: Weather) -> Self {
+        Self {
+            limit: by_measure(vec![limit]),
+            ward: by_measure(vec![ward]),
+            rounds: 1,
+            weather,
+            ..Self::default()
+        }
+    }
+
     /// Answers one question about them.
     pub(crate) fn row(&self, question: Question<'_>) -> Row {
         let Question {

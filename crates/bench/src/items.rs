@@ -4,11 +4,13 @@ mod beats;
 mod connections;
 mod expiry;
 mod fanout;
+mod lifecycle;
 mod lone;
 mod memory;
 mod path;
 mod rollup;
 mod sdk_call;
+mod soak;
 mod touch;
 
 use crate::{
@@ -72,8 +74,18 @@ pub(crate) const ALL: &[Item] = &[
         run: connections::run,
     },
     Item {
+        id: "B12",
+        what: "a whole fleet, for ten minutes",
+        run: soak::run,
+    },
+    Item {
         id: "B13",
         what: "the sdk's calls with the aggregator dead",
         run: sdk_call::run,
+    },
+    Item {
+        id: "B14",
+        what: "start and drain",
+        run: lifecycle::run,
     },
 ];

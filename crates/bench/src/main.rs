@@ -18,6 +18,7 @@ mod item;
 mod items;
 mod machine;
 mod peer;
+mod product;
 mod progress;
 mod reporters;
 mod serve;

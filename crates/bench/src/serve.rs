@@ -6,6 +6,7 @@
 mod fan;
 mod noop;
 mod raw;
+mod thief;
 mod ward;
 
 use std::{
@@ -33,6 +34,8 @@ pub(crate) enum Serve {
     Fan { fan: fan::Fan },
     /// Frames to many sockets
     Raw,
+    /// No server: takes a third of the servers' core away
+    Thief,
 }
 
 impl Serve {
@@ -47,6 +50,7 @@ impl Serve {
                 Self::Noop => noop::serve().await,
                 Self::Fan { fan } => fan::serve(fan).await,
                 Self::Raw => raw::serve().await,
+                Self::Thief => thief::steal(),
             }
         })
     }

@@ -16,6 +16,8 @@ pub(crate) struct Options {
 
 /// Builds and runs them.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    // Some items are about the program itself.
+    succeed(&mut cargo(&["build", "--release", "--package", "ward"]))?;
     let mut command = cargo(&["run", "--release", "--package", "ward-bench", "--"]);
     succeed(command.args(&options.arguments))?;
     Ok(ExitCode::SUCCESS)
