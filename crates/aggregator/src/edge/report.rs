@@ -1,8 +1,8 @@
 //! `Report`: streams that keep instances alive, and `ReportOnce` for what cannot hold one.
 //!
-//! Most of what comes is beats, so a message of beats is walked where it lies: one clock reading for what came together, then
-//! for each beat an index into the stream's table and one store into the slab. Everything else goes to the decider, one
-//! at a time, which is also what bounds how fast one stream can change things.
+//! Most of what comes is beats, so a message of beats is walked where it lies: one clock reading for all that came
+//! together, then for each beat an index into the stream's table and one store into the slab. Everything else goes to the
+//! decider, one at a time, which is also what bounds how fast one stream can change things.
 //!
 //! What is wrong with a part of a request is told and harms nothing else, not even other parts of it. Answers wait in
 //! one message that grows until the peer takes it, so a reporter that never reads what it is told is still heard.

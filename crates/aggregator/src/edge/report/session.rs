@@ -140,6 +140,7 @@ impl Session {
     {
         let mut closing = pin!(closing);
         let out = self.out.clone();
+        let mut gone = pin!(out.closed());
         loop {
             tokio::select! {
                 biased;
@@ -155,7 +156,7 @@ impl Session {
                     self.take_in(request).await?;
                     self.take_in_ready(&mut requests, TOGETHER - 1).await?;
                 }
-                () = out.closed() => return Err(End::ByPeer),
+                () = &mut gone => return Err(End::ByPeer),
                 room = out.reserve(), if self.waiting => {
                     self.now = self.edge.clock.mono();
                     if let Ok(room) = room {
