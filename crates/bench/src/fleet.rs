@@ -45,7 +45,7 @@ impl Fleet {
         let mut engine = Engine::new(config, Epoch(1), slab.clone(), now);
         let mut slots = Vec::with_capacity(instances);
         for index in 0..instances {
-            let hello = hello(&service(index % services), &format!("instance-{index:07}"))?;
+            let hello = hello_of(services, index)?;
             let stream = Some(StreamId((index / PER_STREAM) as u64));
             let hello = Box::new(hello);
             // No two started in the same millisecond.
@@ -72,6 +72,21 @@ pub(crate) fn service(number: usize) -> String {
     format!("service-{number}")
 }
 
+/// What the instance of this number says.
+pub(crate) fn hello_of(services: usize, index: usize) -> anyhow::Result<Hello> {
+    hello(&service(index % services), &format!("instance-{index:07}"))
+}
+
+/// 32 hexadecimal digits, as the sdk has them. Not random, so that two runs are alike.
+fn incarnation(instance: &str) -> String {
+    const STEP: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+    let mixed = instance
+        .bytes()
+        .fold(1, |number: u128, byte| (number ^ u128::from(byte)).wrapping_mul(STEP));
+    format!("{mixed:032x}")
+}
+
+/// One healthy check, no labels.
 pub(crate) fn hello(service: &str, instance: &str) -> anyhow::Result<Hello> {
     let check = Name::new("self")?;
     Ok(Hello {
@@ -79,7 +94,7 @@ pub(crate) fn hello(service: &str, instance: &str) -> anyhow::Result<Hello> {
             service: Name::service(service)?,
             instance: Name::instance(instance)?,
         },
-        incarnation: Incarnation::new("1")?,
+        incarnation: Incarnation::new(&incarnation(instance))?,
         version: String::new(),
         interval: Duration::from_secs(5),
         labels: std::collections::BTreeMap::new(),

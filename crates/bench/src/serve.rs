@@ -3,6 +3,7 @@
 //! All of them have the runtime that `ward` has, and say on standard output where they listen. They end with their
 //! standard input.
 
+mod engine;
 mod fan;
 mod noop;
 mod raw;
@@ -28,6 +29,8 @@ pub(crate) use ward::RAISED;
 pub(crate) enum Serve {
     /// An aggregator, its bounds on one client raised: all that is measured comes from one address
     Ward(ward::Options),
+    /// No server: an engine that is filled, says how many bytes an instance takes, and ends
+    Engine(engine::Options),
     /// `Report` that reads requests and acknowledges as Ward does, and knows of nothing
     Noop,
     /// `Report` and `Watch` with a broadcast channel between them
@@ -47,6 +50,7 @@ impl Serve {
         runtime.block_on(async {
             match self {
                 Self::Ward(options) => ward::serve(&options).await,
+                Self::Engine(options) => engine::fill(&options),
                 Self::Noop => noop::serve().await,
                 Self::Fan { fan } => fan::serve(fan).await,
                 Self::Raw => raw::serve().await,
