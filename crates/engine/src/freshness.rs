@@ -37,7 +37,7 @@ impl Engine {
         for (ix, instance) in &mut self.world.instances {
             self.leases
                 .slab
-                .cap(instance.slot, now + instance.pace.lease.suspect_after);
+                .cap(instance.slot, now + instance.pace.lease().suspect_after);
             instance.due = instance.due + missed;
             instance.startup_due = instance.startup_due + missed;
             if instance.is_suspect() {
@@ -93,7 +93,7 @@ impl Engine {
     fn suspect_expired(&mut self, now: Now) {
         for (slot, deadline, ix) in self.leases.expired(now.mono) {
             let instance = &self.world.instances[ix];
-            let confirm = instance.pace.lease.lost_after - instance.pace.lease.suspect_after;
+            let confirm = instance.pace.lease().lost_after - instance.pace.lease().suspect_after;
             if instance.freshness == Freshness::Exited {
                 self.leases.slab.idle(slot);
             } else if self.leases.slab.park(slot, deadline) {
@@ -164,7 +164,7 @@ impl Engine {
         for ix in due {
             if self
                 .observer
-                .suspends(self.world.instances[ix].pace.interval, now.mono)
+                .suspends(self.world.instances[ix].pace.interval(), now.mono)
             {
                 self.suspects.spare([ix]);
             } else {
@@ -187,11 +187,11 @@ impl Engine {
         }
         let (mut chosen, rest): (Vec<_>, Vec<_>) = due.into_iter().partition(|&ix| {
             let instance = &self.world.instances[ix];
-            Observer::is_overdue(instance.due, instance.pace.lease.lost_after, now)
+            Observer::is_overdue(instance.due, instance.pace.lease().lost_after, now)
         });
         let (mut spared, mut rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|&ix| {
             self.observer
-                .suspends(self.world.instances[ix].pace.interval, now)
+                .suspends(self.world.instances[ix].pace.interval(), now)
         });
         let wanted = allowance.saturating_sub(chosen.len()).min(rest.len());
         // Chance decides only where it has to: in order they are close together.
@@ -234,7 +234,7 @@ impl Engine {
                 let due = instance.due + missed;
                 self.set_due(ix, due);
             } else if !std::mem::replace(&mut instance.renewed, true) {
-                let due = now.mono + instance.pace.lease.lost_after;
+                let due = now.mono + instance.pace.lease().lost_after;
                 self.set_due(ix, due);
             }
         }
@@ -256,7 +256,7 @@ impl Engine {
             let instance = &self.world.instances[ix];
             if by_peer && instance.freshness == Freshness::Fresh {
                 let deadline = self.leases.slab.deadline(instance.slot);
-                let confirm = instance.pace.lease.lost_after - instance.pace.lease.suspect_after;
+                let confirm = instance.pace.lease().lost_after - instance.pace.lease().suspect_after;
                 let due = (now.mono + Lease::BROKEN_STREAM_GRACE).min(deadline + confirm);
                 if self.leases.slab.park(instance.slot, deadline) {
                     self.world.instances[ix].broken = true;
@@ -313,7 +313,8 @@ impl Engine {
             return Err(Refusal::Superseded(id.clone()));
         }
         let instance = &mut self.world.instances[ix];
-        (instance.exit, instance.recalled) = (message, None);
+        instance.set_exit(message);
+        instance.recalled = None;
         instance.forget_at = now.mono + self.config.forget_after;
         self.set_freshness(ix, Freshness::Exited);
         self.judge_instance(ix, now);

@@ -31,7 +31,7 @@ impl Engine {
         let speaks = instance.is_gone() || instance.tainted.is_some() || (heard && !instance.is_pending());
         let counts = std::mem::replace(&mut instance.speaks, speaks) && speaks;
         let before = instance.leaf.status();
-        let mut changed = instance.leaf.set(status, counts, instance.pace.interval, at);
+        let mut changed = instance.leaf.set(status, counts, instance.pace.interval(), at);
         if !heard && !instance.is_gone() {
             // What cannot be seen is unknown, however it was of late.
             changed = instance.leaf.show(status, at.1) || changed;
@@ -67,7 +67,7 @@ fn look_at_words(instance: &mut Instance, at: (Mono, ward_model::Wall)) -> bool 
             } else {
                 Status::Unknown
             };
-            check.leaf.set(status, false, instance.pace.interval, at)
+            check.leaf.set(status, false, instance.pace.interval(), at)
         } else {
             check.leaf.look(at)
         };

@@ -11,14 +11,14 @@ use crate::{
     Declaration, Engine, Refusal, Registered, Reply, Slot, StreamId,
     leaf::Leaf,
     wake::Wake,
-    world::{Instance, InstanceIx, Pace, ServiceIx},
+    world::{Instance, InstanceIx, Pace, Said, ServiceIx},
 };
 
 impl Engine {
     pub(crate) fn hello(
         &mut self,
         stream: Option<StreamId>,
-        hello: Hello,
+        mut hello: Hello,
         now: Now,
     ) -> Result<Registered, Refusal> {
         let known = self.find_instance(&hello.id).ok();
@@ -28,7 +28,7 @@ impl Engine {
             None => self.welcome(stream, &hello, now)?,
         };
         let service = self.world.instances[ix].service;
-        self.take_declarations(ix, &hello);
+        self.take_declarations(ix, &mut hello);
         let left_out = self.take_hello_state(ix, hello, now);
         self.world.rebuild_edges(service, now);
         self.heard(ix, now);
@@ -109,7 +109,9 @@ impl Engine {
 
     fn welcome(&mut self, stream: Option<StreamId>, hello: &Hello, now: Now) -> Result<InstanceIx, Refusal> {
         let pace = self.pace(stream, hello);
-        let slot = self.leases.allocate(stream, now.mono + pace.lease.suspect_after);
+        let slot = self
+            .leases
+            .allocate(stream, now.mono + pace.lease().suspect_after);
         let slot = slot.ok_or(Refusal::TooManyInstances(self.world.instances.len()))?;
         Ok(self.add_instance(hello, pace, slot, now))
     }
@@ -143,7 +145,7 @@ impl Engine {
         now: Now,
     ) -> Result<InstanceIx, Refusal> {
         let pace = self.pace(stream, hello);
-        let deadline = now.mono + pace.lease.suspect_after;
+        let deadline = now.mono + pace.lease().suspect_after;
         let slot = self
             .leases
             .take_over(self.world.instances[ix].slot, ix, stream, deadline);
@@ -158,7 +160,7 @@ impl Engine {
                 instance.tainted = Self::unclean_end(instance.freshness);
             }
             instance.supersede(hello.incarnation.clone());
-            instance.exit.clear();
+            instance.set_exit(String::new());
             instance.startup_due = now.mono + hello.startup_deadline;
             instance.checks.iter_mut().for_each(|check| check.pending = true);
             instance.signals.iter_mut().for_each(|signal| {
@@ -184,7 +186,7 @@ impl Engine {
         instance.pace.renew();
         self.leases
             .slab
-            .touch(slot, now.mono + instance.pace.lease.suspect_after);
+            .touch(slot, now.mono + instance.pace.lease().suspect_after);
         if update.sequence <= last {
             self.heard(ix, now);
             return Err(Refusal::Replayed {
@@ -276,7 +278,7 @@ impl Engine {
         }
         let service = self.world.service_or_new(&id.service, now.mono, now.wall);
         let pace = Pace::recalled(interval, self.world.services[service].file_interval());
-        let due = self.started + self.config.settle.max(pace.lease.lost_after);
+        let due = self.started + self.config.settle.max(pace.lease().lost_after);
         let slot = self
             .leases
             .allocate(None, due)
@@ -355,7 +357,7 @@ impl Engine {
         let service = &self.world.services[ix];
         let mut found = BTreeMap::new();
         for (name, &instance) in &service.instances {
-            let declared = &self.world.instances[instance].declared;
+            let declared = &self.world.instances[instance].said.declared;
             let differs = match &service.file {
                 Some(file) => state::differences(file, declared, "instead of"),
                 None => state::differences(&service.hello, declared, "where others declared"),
@@ -369,10 +371,15 @@ impl Engine {
     }
 
     /// The latest accepted hello's word, where the file has none; what differs is kept for people to see.
-    fn take_declarations(&mut self, ix: InstanceIx, hello: &Hello) {
-        let instance = &mut self.world.instances[ix];
-        instance.declared = state::declared_by(hello);
-        let (ix, declared) = (instance.service, &instance.declared);
+    fn take_declarations(&mut self, ix: InstanceIx, hello: &mut Hello) {
+        let said = Said {
+            version: std::mem::take(&mut hello.version),
+            labels: std::mem::take(&mut hello.labels),
+            declared: state::declared_by(hello),
+        };
+        self.world.say(ix, said);
+        let instance = &self.world.instances[ix];
+        let (ix, declared) = (instance.service, &instance.said.declared);
         let service = &mut self.world.services[ix];
         let before = std::mem::take(&mut service.hello);
         service.hello = Declaration {

@@ -25,7 +25,7 @@ pub(crate) fn check_condition(check: &Check) -> Condition {
         Reason::Flapping => flapping_message(check.leaf.raw(), &check.message),
         Reason::Starting => "no first result yet".into(),
         Reason::StartupTimeout => "no first result by the startup deadline".into(),
-        _ => check.message.clone(),
+        _ => check.message.to_string(),
     };
     Condition {
         status: check.leaf.status(),
@@ -93,7 +93,7 @@ fn instance_message(instance: &Instance, culprit: Culprit<'_>) -> String {
     match culprit {
         Culprit::Check(check) => named(&check.name, &check_condition(check).message),
         Culprit::Signal(signal) => signal_condition(signal).message,
-        Culprit::Instance if instance.freshness == Freshness::Exited => instance.exit.clone(),
+        Culprit::Instance if instance.freshness == Freshness::Exited => instance.exit().into(),
         Culprit::Instance if instance.is_gone() => lost_message(instance),
         Culprit::Instance if instance.unseen => "the observer hears nobody, and does not judge".into(),
         Culprit::Instance if instance.recalled.is_some() => "not heard since the aggregator's start".into(),
@@ -110,7 +110,7 @@ fn lost_message(instance: &Instance) -> String {
     } else {
         format!(
             "not heard within its lease of {}",
-            span(instance.pace.lease.lost_after)
+            span(instance.pace.lease().lost_after)
         )
     }
 }
@@ -151,9 +151,9 @@ pub(crate) fn instance(instance: &Instance) -> InstanceState {
     InstanceState {
         id: instance.id.clone(),
         incarnation: instance.incarnation.clone(),
-        version: instance.version.clone(),
-        labels: instance.labels.clone(),
-        interval_ms: u32::try_from(instance.pace.interval.as_millis()).unwrap_or(u32::MAX),
+        version: instance.said.version.clone(),
+        labels: instance.said.labels.clone(),
+        interval_ms: u32::try_from(instance.pace.interval().as_millis()).unwrap_or(u32::MAX),
         condition: instance_condition(instance),
         last_status: last_status(instance),
         freshness: instance.freshness,

@@ -8,14 +8,14 @@ mod instance;
 mod pace;
 mod service;
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use slab::Slab as Arena;
 use ward_model::{Freshness, Mono, Name, Status, Wall};
 
 use crate::causes;
 
-pub(crate) use instance::{Check, Culprit, Instance, Signal};
+pub(crate) use instance::{Check, Culprit, Instance, Said, Signal};
 pub(crate) use pace::Pace;
 pub(crate) use service::{Edge, Service};
 
@@ -80,7 +80,8 @@ impl World {
     }
 
     /// Puts a new instance under its service.
-    pub(crate) fn add_instance(&mut self, instance: Instance) -> InstanceIx {
+    pub(crate) fn add_instance(&mut self, mut instance: Instance) -> InstanceIx {
+        instance.id.service = self.services[instance.service].name.clone();
         let (service, name) = (instance.service, instance.id.instance.clone());
         let (status, started) = (instance.leaf.status(), instance.started);
         let ix = self.instances.insert(instance);
@@ -93,6 +94,19 @@ impl World {
         self.touch_service(service);
         self.touch_instance(ix);
         ix
+    }
+
+    /// What an instance says of itself, kept once for all of a service that say the same.
+    pub(crate) fn say(&mut self, ix: InstanceIx, said: Said) {
+        let instance = &mut self.instances[ix];
+        let shared = &mut self.services[instance.service].said;
+        if **shared != said {
+            *shared = Arc::new(said);
+        }
+        let before = std::mem::replace(&mut instance.said, shared.clone());
+        if (&before.version, &before.labels) != (&instance.said.version, &instance.said.labels) {
+            self.touch_instance(ix);
+        }
     }
 
     /// Takes an instance and its observations away. The caller rebuilds the edges of its service.

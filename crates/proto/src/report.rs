@@ -41,7 +41,7 @@ impl TryFrom<v1::Hello> for Converted<Hello> {
 /// The field that is not as it must be.
 pub fn hello_once(mut wire: v1::Hello, new_life: &Incarnation) -> Result<Converted<Hello>, Invalid> {
     if wire.incarnation.is_empty() {
-        wire.incarnation = new_life.as_str().into();
+        wire.incarnation = new_life.to_string();
     }
     within_hello(hello(wire, INTERVAL_ONCE_MAX))
 }
@@ -312,7 +312,7 @@ impl From<&Hello> for v1::Hello {
         Self {
             service: hello.id.service.to_string(),
             instance: hello.id.instance.to_string(),
-            incarnation: hello.incarnation.as_str().into(),
+            incarnation: hello.incarnation.to_string(),
             version: hello.version.clone(),
             interval_ms: millis(hello.interval),
             labels: hello.labels.clone().into_iter().collect(),

@@ -77,7 +77,7 @@ impl From<&InstanceState> for v1::InstanceState {
         Self {
             service: instance.id.service.to_string(),
             instance: instance.id.instance.to_string(),
-            incarnation: instance.incarnation.as_str().into(),
+            incarnation: instance.incarnation.to_string(),
             version: instance.version.clone(),
             labels: instance.labels.clone().into_iter().collect(),
             interval_ms: instance.interval_ms,

@@ -22,11 +22,11 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         let before = std::mem::replace(&mut instance.pace, pace);
         let freshness = instance.freshness;
-        if before.interval != pace.interval {
+        if before.interval() != pace.interval() {
             let checks = instance.checks.iter_mut().map(|check| &mut check.leaf);
             let signals = instance.signals.iter_mut().map(|signal| &mut signal.leaf);
             for leaf in checks.chain(signals).chain([&mut instance.leaf]) {
-                leaf.pace(pace.interval, now.mono);
+                leaf.pace(pace.interval(), now.mono);
             }
             self.world.touch_instance(ix);
         }
@@ -53,7 +53,7 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         if instance.freshness == Freshness::Fresh {
             instance.pace.renew();
-            let lease = Lease::for_interval(instance.pace.interval);
+            let lease = Lease::for_interval(instance.pace.interval());
             self.leases
                 .slab
                 .extend(instance.slot, now.mono + lease.suspect_after);
@@ -77,7 +77,7 @@ impl Engine {
     /// One that is only late with a beat, and is told another interval now, has the time to keep to it.
     fn spare_suspect(&mut self, ix: InstanceIx, now: Now) {
         let instance = &self.world.instances[ix];
-        let due = now.mono + Lease::for_interval(instance.pace.interval).lost_after;
+        let due = now.mono + Lease::for_interval(instance.pace.interval()).lost_after;
         if instance.is_suspect() && instance.due < due {
             self.set_due(ix, due);
         }
@@ -86,10 +86,10 @@ impl Engine {
     /// What the reporter of an instance is answered.
     pub(super) fn registered(&self, ix: InstanceIx) -> Registered {
         let instance = &self.world.instances[ix];
-        let lease = Lease::for_interval(instance.pace.interval);
+        let lease = Lease::for_interval(instance.pace.interval());
         Registered {
             slot: instance.slot,
-            interval: instance.pace.interval,
+            interval: instance.pace.interval(),
             suspect_after: lease.suspect_after,
             lost_after: lease.lost_after,
             left_out: 0,

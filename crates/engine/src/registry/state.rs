@@ -16,10 +16,6 @@ impl Engine {
     pub(super) fn take_hello_state(&mut self, ix: InstanceIx, hello: Hello, now: Now) -> u32 {
         let instance = &mut self.world.instances[ix];
         instance.sequence = hello.sequence;
-        if instance.version != hello.version || instance.labels != hello.labels {
-            (instance.version, instance.labels) = (hello.version, hello.labels);
-            self.world.touch_instance(ix);
-        }
         self.declare_checks(ix, hello.checks, now.mono + hello.startup_deadline, now);
         self.declare_signals(ix, hello.signals, now);
         let update = Update {
@@ -50,9 +46,11 @@ impl Engine {
             Some(place) => {
                 let check = &mut instance.checks[place];
                 let counts = !std::mem::replace(&mut check.pending, false);
-                let message_changed = check.message != result.message;
-                check.message = result.message;
-                let changed = check.leaf.set(result.status, counts, instance.pace.interval, at);
+                let message_changed = *check.message != *result.message;
+                check.message = result.message.into();
+                let changed = check
+                    .leaf
+                    .set(result.status, counts, instance.pace.interval(), at);
                 let subject = check.subject.as_ref().map(|&(_, subject)| subject);
                 if changed || message_changed || !counts {
                     subject
@@ -65,9 +63,11 @@ impl Engine {
             }
             None if instance.checks.len() < bounds::CHECKS => {
                 let leaf = Leaf::new(result.status, now.wall);
-                let bare = undeclared(result.name, now.wall);
+                let name = self.world.services[instance.service].shared(result.name);
+                let bare = undeclared(name, now.wall);
+                instance.checks.reserve_exact(1);
                 instance.checks.push(Check {
-                    message: result.message,
+                    message: result.message.into(),
                     leaf,
                     pending: false,
                     ..bare
@@ -84,7 +84,7 @@ impl Engine {
     fn take_value(&mut self, ix: InstanceIx, value: SignalValue, now: Now) -> bool {
         let instance = &mut self.world.instances[ix];
         let at = (now.mono, now.wall);
-        let interval = instance.pace.interval;
+        let interval = instance.pace.interval();
         let service = instance.service;
         let Some(signal) = instance
             .signals
@@ -126,6 +126,9 @@ impl Engine {
         }
         self.world.drop_observations(ix);
         let mut before = std::mem::take(&mut self.world.instances[ix].checks);
+        self.world.instances[ix]
+            .checks
+            .reserve_exact(declared.len().min(bounds::CHECKS));
         for declaration in declared.into_iter().take(bounds::CHECKS) {
             let subject = self.world.subject(service, declaration.subject, now);
             let known = before.iter().position(|check| check.name == declaration.name);
@@ -133,7 +136,7 @@ impl Engine {
                 Some(place) => before.swap_remove(place),
                 None => {
                     self.world.instances[ix].startup_due = deadline;
-                    undeclared(declaration.name, now.wall)
+                    undeclared(self.world.services[service].shared(declaration.name), now.wall)
                 }
             };
             let check = Check {
@@ -193,7 +196,7 @@ impl Engine {
             let levels = service.levels(&signal.name, signal.declared);
             if std::mem::replace(&mut signal.levels, levels) != levels {
                 let (status, at) = (signal.at_level(Status::Healthy), (now.mono, now.wall));
-                signal.leaf.set(status, false, instance.pace.interval, at);
+                signal.leaf.set(status, false, instance.pace.interval(), at);
                 changed = true;
             }
         }
@@ -223,7 +226,7 @@ fn undeclared(name: Name, wall: Wall) -> Check {
         kind: CheckKind::Required,
         subject: None,
         leaf: Leaf::new(Status::Unknown, wall),
-        message: String::new(),
+        message: Box::default(),
         pending: true,
         declared: false,
         counted: None,

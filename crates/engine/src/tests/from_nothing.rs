@@ -70,7 +70,7 @@ pub(super) fn interval(engine: &Engine, id: &InstanceId) -> Duration {
     match file {
         Some(file) if instance.pace.once => file,
         Some(file) => file.min(bounds::INTERVAL_MAX),
-        None => instance.pace.own,
+        None => instance.pace.own(),
     }
 }
 

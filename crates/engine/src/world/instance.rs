@@ -1,6 +1,9 @@
 //! One instance: its lease, its checks and signals, and its status as a leaf of the roll-up.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use ward_model::{CheckKind, Freshness, Incarnation, InstanceId, Mono, Name, Reason, Status, Wall};
 
@@ -16,7 +19,7 @@ pub(crate) struct Check {
     pub(crate) kind: CheckKind,
     pub(crate) subject: Option<(Name, ServiceIx)>,
     pub(crate) leaf: Leaf,
-    pub(crate) message: String,
+    pub(crate) message: Box<str>,
     /// No word yet.
     pub(crate) pending: bool,
     /// Announced in a hello, not only reported.
@@ -37,13 +40,30 @@ pub(crate) struct Signal {
     pub(crate) leaf: Leaf,
 }
 
+/// What a hello says of its instance that does not change while it runs, and that others of the service say as well.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) version: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Of what the file can overrule, to be compared with another word of the file.
+    pub(crate) declared: Declaration,
+}
+
+/// What most instances never have.
+#[derive(Debug, Default)]
+struct Past {
+    superseded: VecDeque<Incarnation>,
+    /// What an agent said of its end.
+    exit: String,
+}
+
+/// There may be a million of these: what is seldom there is boxed, and what is alike is shared.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) id: InstanceId,
     pub(crate) service: ServiceIx,
     pub(crate) incarnation: Incarnation,
-    pub(crate) version: String,
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) said: Arc<Said>,
     pub(crate) pace: Pace,
     /// Where it beats. Always there while the instance is; its stream may be over.
     pub(crate) slot: Slot,
@@ -53,7 +73,7 @@ pub(crate) struct Instance {
     /// It fell silent because its stream broke.
     pub(crate) broken: bool,
     pub(crate) sequence: u64,
-    superseded: VecDeque<Incarnation>,
+    past: Option<Box<Past>>,
     pub(crate) started: Wall,
     pub(crate) startup_due: Mono,
     /// The incarnation before ended uncleanly and this one has not been healthy yet: how it ended.
@@ -62,8 +82,6 @@ pub(crate) struct Instance {
     pub(crate) recalled: Option<Status>,
     /// The observer is blind and this one is among what it cannot see.
     pub(crate) unseen: bool,
-    /// What an agent said of its end.
-    pub(crate) exit: String,
     /// While gone: when it may be forgotten.
     pub(crate) forget_at: Mono,
     /// Its deadline began anew when sight came back, and nothing was heard of it since.
@@ -72,8 +90,6 @@ pub(crate) struct Instance {
     pub(crate) without: Status,
     pub(crate) checks: Vec<Check>,
     pub(crate) signals: Vec<Signal>,
-    /// What its last hello declared of what the file can overrule, to be compared with another word of the file.
-    pub(crate) declared: Declaration,
     pub(crate) leaf: Leaf,
     /// Its status is its own: what changes from here on counts towards flapping.
     pub(crate) speaks: bool,
@@ -120,27 +136,24 @@ impl Instance {
             id,
             service,
             incarnation,
-            version: String::new(),
-            labels: BTreeMap::new(),
+            said: Arc::default(),
             pace,
             slot,
             freshness: Freshness::Fresh,
             due: Mono::default(),
             broken: false,
             sequence: 0,
-            superseded: VecDeque::new(),
+            past: None,
             started: wall,
             startup_due,
             tainted: None,
             recalled: None,
             unseen: false,
-            exit: String::new(),
             forget_at: Mono::default(),
             renewed: false,
             without: status,
             checks: Vec::new(),
             signals: Vec::new(),
-            declared: Declaration::default(),
             leaf: Leaf::new(status, wall),
             speaks: false,
             next_wake: None,
@@ -176,20 +189,36 @@ impl Instance {
     }
 
     pub(crate) fn supersede(&mut self, by: Incarnation) {
-        if self.superseded.len() == SUPERSEDED {
-            self.superseded.pop_front();
+        let before = std::mem::replace(&mut self.incarnation, by);
+        let superseded = &mut self.past.get_or_insert_default().superseded;
+        if superseded.len() == SUPERSEDED {
+            superseded.pop_front();
         }
-        self.superseded
-            .push_back(std::mem::replace(&mut self.incarnation, by));
+        superseded.push_back(before);
+    }
+
+    /// What an agent said of its end; nothing while it runs.
+    pub(crate) fn exit(&self) -> &str {
+        self.past.as_ref().map_or("", |past| &past.exit)
+    }
+
+    pub(crate) fn set_exit(&mut self, message: String) {
+        if self.exit() != message {
+            self.past.get_or_insert_default().exit = message;
+        }
+    }
+
+    fn superseded(&self) -> impl Iterator<Item = &Incarnation> {
+        self.past.iter().flat_map(|past| &past.superseded)
     }
 
     /// Its lives that are known, the present one last.
     pub(crate) fn lives(&self) -> impl Iterator<Item = &Incarnation> {
-        self.superseded.iter().chain([&self.incarnation])
+        self.superseded().chain([&self.incarnation])
     }
 
     pub(crate) fn has_superseded(&self, incarnation: &Incarnation) -> bool {
-        self.superseded.contains(incarnation)
+        self.superseded().any(|life| life == incarnation)
     }
 
     /// The join of its checks and signals, leaving out those for which `skip` says so.
@@ -286,5 +315,19 @@ impl Check {
         } else {
             Reason::Reported
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be a million instances. Who adds a field says here what it costs.
+    #[test]
+    fn an_instance_stays_small() {
+        assert_eq!(size_of::<Instance>(), 248);
+        assert_eq!(size_of::<Check>(), 88);
+        assert_eq!(size_of::<Pace>(), 20);
+        assert_eq!(size_of::<Leaf>(), 24);
     }
 }

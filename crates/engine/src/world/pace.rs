@@ -11,30 +11,46 @@ use ward_model::bounds::INTERVAL_MAX;
 
 use crate::Lease;
 
+/// A span in milliseconds, as reporters and the file say them: a million instances have four each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Millis(u32);
+
+impl Millis {
+    fn span(self) -> Duration {
+        Duration::from_millis(u64::from(self.0))
+    }
+}
+
+impl From<Duration> for Millis {
+    fn from(span: Duration) -> Self {
+        Self(u32::try_from(span.as_millis()).unwrap_or(u32::MAX))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
     /// What it says of itself.
-    pub(crate) own: Duration,
+    own: Millis,
+    /// In force: the file's word, or its own.
+    interval: Millis,
+    /// What was in force when its reporter was last answered.
+    told: Millis,
+    /// Of which interval its lease is.
+    leased: Millis,
     /// It holds no stream.
     pub(crate) once: bool,
-    /// In force: the file's word, or its own.
-    pub(crate) interval: Duration,
-    /// What was in force when its reporter was last answered.
-    told: Duration,
-    /// For how long its silence is borne.
-    pub(crate) lease: Lease,
 }
 
 impl Pace {
     /// Of one that says hello, and is told in the answer what the file says instead.
     pub(crate) fn new(own: Duration, once: bool, file: Option<Duration>) -> Self {
-        let interval = in_force(own, once, file);
+        let interval = in_force(own, once, file).into();
         Self {
-            own,
-            once,
+            own: own.into(),
             interval,
             told: interval,
-            lease: Lease::for_interval(interval),
+            leased: interval,
+            once,
         }
     }
 
@@ -46,9 +62,25 @@ impl Pace {
         pace
     }
 
+    /// In force: the file's word, or its own.
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval.span()
+    }
+
+    /// For how long its silence is borne.
+    pub(crate) fn lease(&self) -> Lease {
+        Lease::for_interval(self.leased.span())
+    }
+
+    /// What it says of itself.
+    #[cfg(test)]
+    pub(crate) fn own(&self) -> Duration {
+        self.own.span()
+    }
+
     /// The file says this from now on. True if that changes the interval in force.
     pub(crate) fn declare(&mut self, file: Option<Duration>) -> bool {
-        let interval = in_force(self.own, self.once, file);
+        let interval = in_force(self.own.span(), self.once, file).into();
         std::mem::replace(&mut self.interval, interval) != interval
     }
 
@@ -63,12 +95,12 @@ impl Pace {
 
     /// Brings the lease up to date.
     pub(crate) fn renew(&mut self) {
-        self.lease = Lease::for_interval(self.told.max(self.interval));
+        self.leased = self.told.max(self.interval);
     }
 
     /// Heard too seldom to say anything about whether the observer can hear.
     pub(crate) fn is_seldom(&self) -> bool {
-        self.interval > INTERVAL_MAX
+        self.interval() > INTERVAL_MAX
     }
 }
 
@@ -92,14 +124,14 @@ mod tests {
         for (own, file) in [(SHORT, LONG), (LONG, SHORT)] {
             let mut pace = Pace::new(own, false, None);
             assert!(pace.declare(Some(file)) && !pace.declare(Some(file)));
-            assert_eq!((pace.interval, pace.is_told()), (file, false));
+            assert_eq!((pace.interval(), pace.is_told()), (file, false));
             pace.renew();
-            assert_eq!(pace.lease, Lease::for_interval(LONG));
+            assert_eq!(pace.lease(), Lease::for_interval(LONG));
             pace.tell();
             pace.renew();
-            assert_eq!(pace.lease, Lease::for_interval(file));
+            assert_eq!(pace.lease(), Lease::for_interval(file));
             assert!(pace.declare(None));
-            assert_eq!(pace.interval, own, "taken back");
+            assert_eq!(pace.interval(), own, "taken back");
         }
     }
 
@@ -107,20 +139,20 @@ mod tests {
     fn one_known_from_before_is_judged_by_what_it_was_told() {
         for file in [SHORT, LONG] {
             let pace = Pace::recalled(Duration::from_secs(30), Some(file));
-            assert_eq!((pace.interval, pace.is_told()), (file, false));
+            assert_eq!((pace.interval(), pace.is_told()), (file, false));
             let longer = file.max(Duration::from_secs(30));
-            assert_eq!(pace.lease, Lease::for_interval(longer));
+            assert_eq!(pace.lease(), Lease::for_interval(longer));
         }
     }
 
     #[test]
     fn a_month_is_for_those_that_hold_no_stream() {
         let once = Pace::new(SHORT, true, Some(INTERVAL_ONCE_MAX));
-        assert_eq!(once.interval, INTERVAL_ONCE_MAX);
+        assert_eq!(once.interval(), INTERVAL_ONCE_MAX);
         assert!(once.is_seldom());
-        assert_eq!(once.lease.suspect_after, INTERVAL_ONCE_MAX * 3);
+        assert_eq!(once.lease().suspect_after, INTERVAL_ONCE_MAX * 3);
         let streaming = Pace::new(SHORT, false, Some(INTERVAL_ONCE_MAX));
-        assert_eq!(streaming.interval, INTERVAL_MAX);
+        assert_eq!(streaming.interval(), INTERVAL_MAX);
         assert!(!streaming.is_seldom());
     }
 }

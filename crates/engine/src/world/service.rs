@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,11 +12,13 @@ use ward_model::{
     Status, Wall, bounds,
 };
 
-use super::{InstanceIx, ServiceIx};
+use super::{InstanceIx, Said, ServiceIx};
 use crate::{Declaration, Levels, rollup::Counts};
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
 const DEPARTED: usize = 64;
+/// Of how many checks and signals the names are kept once for all instances: of all, if they are alike.
+const NAMES: usize = bounds::CHECKS + bounds::SIGNALS;
 
 /// What a service needs, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,10 @@ pub(crate) struct Service {
     pub(crate) hello: Declaration,
     pub(crate) disagreements: BTreeMap<Name, String>,
     departed: VecDeque<(Name, Incarnation)>,
+    /// What the last of its instances said of itself; most of them say the same.
+    pub(super) said: Arc<Said>,
+    /// Names of checks and signals of its instances.
+    names: Vec<Name>,
     /// Declared and observed dependencies.
     pub(crate) edges: Vec<Edge>,
     /// Subjects of its instances' checks: how many required and advisory ones are about each.
@@ -93,6 +100,8 @@ impl Service {
             hello: Declaration::default(),
             disagreements: BTreeMap::new(),
             departed: VecDeque::new(),
+            said: Arc::default(),
+            names: Vec::new(),
             edges: Vec::new(),
             observes: BTreeMap::new(),
             dependents: BTreeMap::new(),
@@ -178,6 +187,17 @@ impl Service {
     pub(crate) fn levels(&self, signal: &Name, own: Levels) -> Levels {
         let file = self.file.as_ref().and_then(|file| file.levels.get(signal));
         file.copied().unwrap_or(own)
+    }
+
+    /// The same name of a check or signal, in the memory that other instances have theirs in.
+    pub(crate) fn shared(&mut self, name: Name) -> Name {
+        if let Some(known) = self.names.iter().find(|&known| *known == name) {
+            return known.clone();
+        }
+        if self.names.len() < NAMES {
+            self.names.push(name.clone());
+        }
+        name
     }
 
     pub(crate) fn remember_departed(&mut self, instance: Name, incarnation: Incarnation) {

@@ -119,7 +119,7 @@ fn what_is_reported_once_may_be_rare_and_without_a_life_and_nothing_else() {
     let refused = |change| once(change).expect_err("must be refused");
     let anonymous = once(|hello| hello.incarnation.clear()).unwrap().value;
     assert_eq!(anonymous.incarnation, life);
-    assert_eq!(once(|_| ()).unwrap().value.incarnation.as_str(), "4f1c");
+    assert_eq!(once(|_| ()).unwrap().value.incarnation.to_string(), "4f1c");
     let month = once(|hello| hello.interval_ms = 2_678_400_000).unwrap().value;
     assert_eq!(month.interval, INTERVAL_ONCE_MAX);
     let more = refused(|hello| hello.interval_ms = 2_678_400_001);

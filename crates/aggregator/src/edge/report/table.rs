@@ -3,10 +3,16 @@
 //! A handle is an index, given in order and never used again on its stream, so that a beat that was under way when its
 //! instance left cannot keep another one alive. Names are looked at when an instance comes or leaves, never for a beat.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, RandomState},
+    num::NonZeroU32,
+    time::Duration,
+};
 
+use hashbrown::HashTable;
 use ward_engine::Slot;
-use ward_model::{InstanceId, Mono};
+use ward_model::{InstanceId, Mono, Name};
 
 /// Most handles one stream is given: as many as have room for their beats in one message of 64 KiB.
 pub(super) const HANDLES: usize = 16_384;
@@ -15,21 +21,27 @@ pub(super) const HANDLES: usize = 16_384;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lease {
     pub(super) slot: Slot,
-    suspect_after_nanos: u64,
+    /// Above an hour's lease by far.
+    suspect_after_ms: NonZeroU32,
 }
 
 impl Lease {
     fn new(slot: Slot, suspect_after: Duration) -> Self {
         Self {
             slot,
-            suspect_after_nanos: u64::try_from(suspect_after.as_nanos()).unwrap_or(u64::MAX),
+            suspect_after_ms: u32::try_from(suspect_after.as_millis()).map_or(NonZeroU32::MAX, |ms| {
+                NonZeroU32::new(ms).unwrap_or(NonZeroU32::MIN)
+            }),
         }
     }
 
     /// Good until when, after a beat at `now`.
     #[inline]
     pub(super) fn deadline(&self, now: Mono) -> Mono {
-        Mono(now.0.saturating_add(self.suspect_after_nanos))
+        Mono(
+            now.0
+                .saturating_add(u64::from(self.suspect_after_ms.get()) * 1_000_000),
+        )
     }
 }
 
@@ -38,7 +50,11 @@ pub(super) struct Table {
     leases: Vec<Option<Lease>>,
     /// Whose each handle is; beside the leases, so that beats run through as little memory as possible.
     ids: Vec<InstanceId>,
-    handles: HashMap<InstanceId, u32>,
+    /// The present handle of each id. The ids are not kept again: there are a million of them.
+    handles: HashTable<u32>,
+    hasher: RandomState,
+    /// The services of the ids, each once.
+    services: BTreeSet<Name>,
 }
 
 impl Table {
@@ -69,11 +85,37 @@ impl Table {
     pub(super) fn give(&mut self, id: InstanceId, slot: Slot, suspect_after: Duration) -> u32 {
         let handle = u32::try_from(self.leases.len()).expect("handles are bounded far below");
         self.leases.push(Some(Lease::new(slot, suspect_after)));
-        self.ids.push(id.clone());
-        if let Some(old) = self.handles.insert(id, handle) {
+        if let Some(old) = self.forget(&id) {
             self.leases[old as usize] = None;
         }
+        let id = self.share(id);
+        let hash = self.hasher.hash_one(&id);
+        self.ids.push(id);
+        let Self {
+            ids, handles, hasher, ..
+        } = self;
+        let rehash = |&handle: &u32| hasher.hash_one(&ids[handle as usize]);
+        handles.insert_unique(hash, handle, rehash);
         handle
+    }
+
+    /// The same id, its service in the memory that those before have theirs in.
+    fn share(&mut self, id: InstanceId) -> InstanceId {
+        let Some(service) = self.services.get(&id.service).cloned() else {
+            self.services.insert(id.service.clone());
+            return id;
+        };
+        InstanceId { service, ..id }
+    }
+
+    /// The id has no handle from now on; the one it had.
+    fn forget(&mut self, id: &InstanceId) -> Option<u32> {
+        let Self {
+            ids, handles, hasher, ..
+        } = self;
+        let hash = hasher.hash_one(id);
+        let found = handles.find_entry(hash, |&handle| ids[handle as usize] == *id);
+        found.ok().map(|entry| entry.remove().0)
     }
 
     /// Beats under this handle are good for so long from now on.
@@ -86,7 +128,8 @@ impl Table {
     /// The handle is void from now on; what it stood for.
     pub(super) fn take(&mut self, handle: u32) -> Option<Lease> {
         let lease = self.leases.get_mut(handle as usize)?.take()?;
-        self.handles.remove(&self.ids[handle as usize]);
+        let id = self.ids[handle as usize].clone();
+        self.forget(&id);
         Some(lease)
     }
 }

@@ -274,7 +274,7 @@ impl From<&ward_model::InstanceState> for InstanceState {
         Self {
             service: instance.id.service.clone(),
             instance: instance.id.instance.clone(),
-            incarnation: instance.incarnation.as_str().to_owned(),
+            incarnation: instance.incarnation.to_string(),
             version: instance.version.clone(),
             labels: instance.labels.clone(),
             interval_ms: instance.interval_ms,
