@@ -96,6 +96,7 @@ fn measure(cli: &Cli) -> anyhow::Result<()> {
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
     machine::pin(machine::client_core())?;
     machine::raise_descriptors()?;
+    missing_peers()?;
     println!(
         "Ward's bounds are raised for one client that is a whole fleet: {}.",
         serve::RAISED
