@@ -845,3 +845,36 @@ fn json_keeps_within_the_bounds_too() {
         "{entries} and {newest} are in use"
     );
 }
+
+#[test]
+fn who_watches_instances_waits_for_the_whole_of_a_verdict() {
+    let (mut publisher, hub) = hub(Epoch(1), Revision(0), [], quick());
+    let watch = |level| {
+        let filter = Filter {
+            level,
+            ..Filter::default()
+        };
+        let at = Cursor {
+            epoch: Epoch(1),
+            revision: Revision(0),
+        };
+        Reader::new(filter, Encoding::Protobuf, Some(at))
+    };
+    let (mut services, mut instances) = (watch(Level::Service), watch(Level::Instance));
+    let whole = set(1, 13);
+    let verdict = whole
+        .changes
+        .iter()
+        .filter(|change| Level::of(&change.entity.key()) < Level::Instance);
+    publisher.announce(&ChangeSet {
+        changes: verdict.cloned().collect(),
+        ..whole
+    });
+    let all = |reader: &mut Reader| std::iter::from_fn(|| reader.next(&hub.ring())).last();
+    let is_whole = |told: Option<Frame>| told.is_some_and(|told| told.last && told.to == Revision(1));
+    assert!(is_whole(all(&mut services)));
+    assert_eq!(all(&mut instances), None);
+    publisher.publish(&whole);
+    assert_eq!(all(&mut services), None, "told once");
+    assert!(is_whole(all(&mut instances)));
+}
