@@ -87,6 +87,7 @@ async fn http_gets_a_problem_whose_id_is_in_the_log_once() {
 
 #[tokio::test]
 async fn debug_shows_what_was_said() {
+    let _capturing = Log::default().capture();
     let service = CatchPanicLayer::new(true).layer(service_fn(panics));
     let response = service.oneshot(request("text/plain")).await.unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -147,6 +148,8 @@ async fn a_grpc_stream_that_panics_ends_with_internal() {
 
 #[tokio::test]
 async fn an_http_body_that_panics_breaks_off() {
+    // Each test here captures: one without a subscriber could switch the log line off for one that begins meanwhile.
+    let _capturing = Log::default().capture();
     let service = CatchPanicLayer::new(false).layer(service_fn(doomed));
     let body = service.oneshot(request("text/plain")).await.unwrap().into_body();
     let error = body.collect().await.unwrap_err();
