@@ -30,9 +30,12 @@ pub(crate) use voice::Voice;
 
 use crate::hub::{self, Hub};
 
-/// How many calls may wait. Each report stream and each unary call has one outstanding at most, so a full inbox means
-/// that a thousand are waiting already; more of them wait where they are, which costs nobody else anything.
+/// How many calls may wait. Each unary call has one outstanding at most, and each report stream [`TOGETHER`], so a full
+/// inbox means that many are waiting already; more of them wait where they are, which costs nobody else anything.
 const INBOX: usize = 1_024;
+
+/// How many events one caller may submit before it waits for answers: what the loop takes out of its inbox at once.
+pub(crate) const TOGETHER: usize = 64;
 
 /// The engine is not there any more: the process is ending, or the decision itself failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -164,6 +167,17 @@ impl Decider {
 
     /// The same for an event that came in at `received`.
     pub(crate) async fn apply_received(&self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
+        let answer = self.submit(event, received).await?;
+        answer.await.map_err(|_| Unavailable)
+    }
+
+    /// The same without waiting for the answer: events that are submitted one behind the other are decided in that order,
+    /// with one change of threads for all of them.
+    pub(crate) async fn submit(
+        &self,
+        event: Event,
+        received: Mono,
+    ) -> Result<oneshot::Receiver<Reply>, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.inbox
             .send(Command::Apply {
@@ -173,7 +187,7 @@ impl Decider {
             })
             .await
             .map_err(|_| Unavailable)?;
-        answer.await.map_err(|_| Unavailable)
+        Ok(answer)
     }
 
     /// Has the event decided that `look` makes of what it sees, if any; nothing happens in between. `look` runs on the

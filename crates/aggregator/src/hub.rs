@@ -79,14 +79,8 @@ struct Shared {
 pub(crate) struct Publisher {
     ring: Ring,
     shared: Arc<Shared>,
-}
-
-impl Shared {
-    fn show(&self, ring: Ring) {
-        let head = ring.head();
-        self.ring.store(Arc::new(ring));
-        self.newest.send_replace(head);
-    }
+    /// Something was published, and nobody woken for it.
+    unheard: bool,
 }
 
 /// Both sides of a hub that knows `state` at `head`.
@@ -109,16 +103,17 @@ pub(crate) fn hub(
         Publisher {
             ring,
             shared: shared.clone(),
+            unheard: false,
         },
         Hub { shared },
     )
 }
 
 impl Publisher {
-    /// Publishes one revision. Watchers see all of it or nothing.
+    /// Publishes one revision. Watchers see all of it or nothing, and are woken by [`Self::wake`].
     pub(crate) fn publish(&mut self, set: &ChangeSet) {
         self.ring.push(set);
-        self.shared.show(self.ring.clone());
+        self.show(self.ring.clone());
     }
 
     /// Publishes what the next revision says of the system and its services, all of it. Who watches instances waits for
@@ -126,7 +121,20 @@ impl Publisher {
     pub(crate) fn announce(&mut self, verdict: &ChangeSet) {
         let mut ring = self.ring.clone();
         ring.push_verdict(verdict);
-        self.shared.show(ring);
+        self.show(ring);
+    }
+
+    fn show(&mut self, ring: Ring) {
+        self.shared.ring.store(Arc::new(ring));
+        self.unheard = true;
+    }
+
+    /// Wakes who watches, if there is something they have not been woken for. Apart from publishing, because waking many
+    /// watchers costs more than a revision does: for revisions that are made in one go they are woken once.
+    pub(crate) fn wake(&mut self) {
+        if std::mem::take(&mut self.unheard) {
+            self.shared.newest.send_replace(self.ring.head());
+        }
     }
 }
 

@@ -13,14 +13,14 @@ use ward_engine::{Event, Reply, Tick};
 use ward_model::Mono;
 
 use super::{
-    Command, Shared, Timings,
+    Command, Shared, TOGETHER, Timings,
     voice::{Said, Voice},
 };
 
 /// How many commands are taken out of the inbox at once. Whether a tick is due is looked at behind each of them: most
 /// take microseconds, but a list of all services takes a good part of a tick, and a batch of those would make the engine
 /// doubt itself.
-const BATCH: usize = 64;
+const BATCH: usize = TOGETHER;
 
 pub(super) struct Running {
     voice: Voice,
@@ -71,6 +71,7 @@ impl Running {
                             ticks.reset();
                         }
                     }
+                    self.voice.wake();
                 }
             }
         }
@@ -85,6 +86,7 @@ impl Running {
         };
         self.suspended = suspended;
         self.apply(Event::Tick(tick), None);
+        self.voice.wake();
         self.ticked = self.shared.clock.mono();
         self.shared.heartbeat.store(self.ticked.0, Relaxed);
     }

@@ -52,6 +52,7 @@ impl Voice {
         if let Some(changes) = changes {
             if self.engine.untold() > TOLD_AT_ONCE {
                 self.publisher.announce(&changes);
+                self.publisher.wake();
                 self.verdict = Some(changes);
             } else {
                 self.complete(changes);
@@ -65,6 +66,11 @@ impl Voice {
         if let Some(verdict) = self.verdict.take() {
             self.complete(verdict);
         }
+    }
+
+    /// Wakes who watches for all that was published: behind the last of several events.
+    pub(crate) fn wake(&mut self) {
+        self.publisher.wake();
     }
 
     fn complete(&mut self, mut set: ChangeSet) {

@@ -49,23 +49,43 @@ pub(super) fn begin(
     }
     let alone = peer.clone().filter(|_| encoding == Encoding::Json);
     let watcher = edge.hub.watch(ask.filter, encoding, ask.resume).alone_on(alone);
-    let closing = Box::pin(edge.closings.of(peer));
-    let begun = Some((watcher, closing));
-    Ok(stream::unfold(begun, |going_on| async {
-        let (watcher, closing) = going_on?;
-        next(watcher, closing).await
+    let begun = Told {
+        watcher,
+        closing: Box::pin(edge.closings.of(peer)),
+        in_a_row: 0,
+    };
+    Ok(stream::unfold(Some(begun), |going_on| async {
+        going_on?.next().await
     }))
 }
 
-/// The next message, and what comes behind it if anything does.
-async fn next<C>(mut watcher: Watcher, mut closing: C) -> Option<(Outgoing, Option<(Watcher, C)>)>
-where
-    C: Future<Output = Closing> + Unpin,
-{
-    tokio::select! {
-        biased;
-        last_word = &mut closing => Some((Outgoing::Closing(last_word), None)),
-        message = watcher.next() => message.map(|message| (message, Some((watcher, closing)))),
+/// So many messages that are there together are told before anything else is looked at: to look costs more than to tell
+/// one. As many as a watcher is told apart.
+const IN_A_ROW: u32 = 64;
+
+/// A watcher on its way to somebody, until this side ends it.
+struct Told<C> {
+    watcher: Watcher,
+    closing: C,
+    /// Messages since it was last asked whether to end.
+    in_a_row: u32,
+}
+
+impl<C: Future<Output = Closing> + Unpin> Told<C> {
+    /// The next message, and what comes behind it if anything does.
+    async fn next(mut self) -> Option<(Outgoing, Option<Self>)> {
+        if self.in_a_row < IN_A_ROW
+            && let Some(message) = self.watcher.ready()
+        {
+            self.in_a_row += 1;
+            return Some((message, Some(self)));
+        }
+        self.in_a_row = 0;
+        tokio::select! {
+            biased;
+            last_word = &mut self.closing => Some((Outgoing::Closing(last_word), None)),
+            message = self.watcher.next() => message.map(|message| (message, Some(self))),
+        }
     }
 }
 

@@ -230,7 +230,10 @@ impl Ring {
     }
 
     fn next_wanted(&self, lag: u64, filter: &Filter, encoding: Encoding) -> Step {
-        for (to, entry) in self.behind(lag) {
+        // By their places: a focus over all entries would cost more than the few looks there are.
+        let first = self.entries.len() - usize::try_from(lag).expect("the lag is small here");
+        let revisions = (self.head.0 - lag + 1..).map(Revision);
+        for (to, entry) in revisions.zip((first..).map_while(|place| self.entries.get(place))) {
             let messages = entry.select(filter, encoding, self.bounds.frame_bytes);
             if !messages.is_empty() {
                 return Step::Delta {

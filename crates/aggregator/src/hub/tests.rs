@@ -714,6 +714,7 @@ async fn a_watcher_is_woken_and_marked() {
     );
     let waiting = tokio::spawn(async move { (watcher.next().await, watcher) });
     publisher.publish(&set(1, 2));
+    publisher.wake();
     let (woken, mut watcher) = waiting.await.unwrap();
     assert!(matches!(woken, Some(Outgoing::Delta(frame)) if frame.to == Revision(1)));
     let mark = time::timeout(Duration::from_secs(11), watcher.next())
@@ -758,6 +759,7 @@ async fn one_who_stands_still_while_behind_is_ended() {
         "nothing to take"
     );
     publisher.publish(&set(1, 2));
+    publisher.wake();
     assert!(reading.next().await.is_some());
     assert_eq!(
         [hub.end_stalled(), hub.end_stalled(), hub.end_stalled()],
@@ -870,11 +872,13 @@ fn who_watches_instances_waits_for_the_whole_of_a_verdict() {
         changes: verdict.cloned().collect(),
         ..whole
     });
+    publisher.wake();
     let all = |reader: &mut Reader| std::iter::from_fn(|| reader.next(&hub.ring())).last();
     let is_whole = |told: Option<Frame>| told.is_some_and(|told| told.last && told.to == Revision(1));
     assert!(is_whole(all(&mut services)));
     assert_eq!(all(&mut instances), None);
     publisher.publish(&whole);
+    publisher.wake();
     assert_eq!(all(&mut services), None, "told once");
     assert!(is_whole(all(&mut instances)));
 }

@@ -95,10 +95,10 @@ impl Watcher {
 
     /// The next message; `None` behind a [`Outgoing::Closing`]. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Outgoing> {
-        if self.over {
-            return None;
-        }
         loop {
+            if self.over {
+                return None;
+            }
             if let Some(message) = self.ready() {
                 return Some(message);
             }
@@ -110,7 +110,11 @@ impl Watcher {
         }
     }
 
-    fn ready(&mut self) -> Option<Outgoing> {
+    /// The next message if it is there already; `None` says nothing about whether one is still to come.
+    pub(crate) fn ready(&mut self) -> Option<Outgoing> {
+        if self.over {
+            return None;
+        }
         // Marked as seen first, the ring behind it: what is published in between is seen twice rather than never.
         self.newest.mark_unchanged();
         let mut place = self.place.lock();

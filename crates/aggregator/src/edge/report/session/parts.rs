@@ -1,4 +1,4 @@
-//! What is done with each part of a request behind its beats: hellos, then updates, then goodbyes, one at a time.
+//! What is done with each part of a request behind its beats: hellos, then updates, then goodbyes, in that order.
 //!
 //! A part that is not taken is told and counted, and the next one has its turn.
 
@@ -10,11 +10,14 @@ use ward_proto::{
 };
 
 use super::{End, Session};
-use crate::edge::{
-    refusal,
-    report::{
-        answer::{past_bounds, registration, rejection},
-        table::HANDLES,
+use crate::{
+    decider::{TOGETHER, Unavailable},
+    edge::{
+        refusal,
+        report::{
+            answer::{past_bounds, registration, rejection},
+            table::HANDLES,
+        },
     },
 };
 
@@ -23,8 +26,9 @@ impl Session {
         for hello in rest.hellos {
             self.hello(hello, received).await?;
         }
-        for update in rest.updates {
-            self.update(update, received).await?;
+        let mut updates = rest.updates.into_iter();
+        while updates.len() > 0 {
+            self.updates(updates.by_ref().take(TOGETHER), received).await?;
         }
         for goodbye in rest.goodbyes {
             self.goodbye(goodbye.handle, received).await?;
@@ -70,35 +74,59 @@ impl Session {
         Ok(())
     }
 
-    async fn update(&mut self, wire: v1::Update, received: Mono) -> Result<(), End> {
+    /// Updates are put in line together: were each decided before the next is, every one of them would be a change of
+    /// threads, and every watcher would be woken for each.
+    async fn updates(
+        &mut self,
+        updates: impl Iterator<Item = v1::Update>,
+        received: Mono,
+    ) -> Result<(), End> {
+        let mut submitted = Vec::new();
+        for wire in updates {
+            let handle = wire.handle;
+            if let Some(event) = self.update(wire) {
+                submitted.push((handle, self.edge.decider.submit(event, received).await?));
+            }
+        }
+        for (handle, answer) in submitted {
+            let reply = answer.await.map_err(|_| Unavailable)?;
+            self.updated(handle, reply);
+        }
+        Ok(())
+    }
+
+    /// The event that an update is, if it is one.
+    fn update(&mut self, wire: v1::Update) -> Option<Event> {
         self.edge.metrics.count_report("update");
         let handle = wire.handle;
         let Some(lease) = self.table.get(handle) else {
             self.reject(unknown_handle(handle));
-            return Ok(());
+            return None;
         };
         let id = self.table.id(handle).cloned();
-        let update = match Converted::<Update>::try_from(wire) {
+        match Converted::<Update>::try_from(wire) {
             Ok(Converted { value, left_out }) => {
                 self.left_out(id.as_ref(), handle, left_out);
-                value
+                Some(Event::Update {
+                    slot: lease.slot,
+                    update: value,
+                })
             }
             Err(invalid) => {
                 self.tell(id.as_ref(), handle, RejectionCode::Invalid, invalid.to_string());
-                return Ok(());
+                None
             }
-        };
-        let event = Event::Update {
-            slot: lease.slot,
-            update,
-        };
-        match self.edge.decider.apply_received(event, received).await? {
+        }
+    }
+
+    fn updated(&mut self, handle: u32, reply: Reply) {
+        let id = self.table.id(handle).cloned();
+        match reply {
             Reply::Updated { left_out } => self.too_many(id.as_ref(), handle, left_out),
             Reply::FullStateWanted => self.answer.want_full_state(handle),
             Reply::Refused(refusal) => self.refused(id.as_ref(), handle, &refusal),
             reply => tracing::error!(?reply, "an answer to an update that is none"),
         }
-        Ok(())
     }
 
     async fn goodbye(&mut self, handle: u32, received: Mono) -> Result<(), End> {
