@@ -80,9 +80,9 @@ pub(crate) fn hello_of(services: usize, index: usize) -> anyhow::Result<Hello> {
 /// 32 hexadecimal digits, as the sdk has them. Not random, so that two runs are alike.
 fn incarnation(instance: &str) -> String {
     const STEP: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
-    let mixed = instance
-        .bytes()
-        .fold(1, |number: u128, byte| (number ^ u128::from(byte)).wrapping_mul(STEP));
+    let mixed = instance.bytes().fold(1, |number: u128, byte| {
+        (number ^ u128::from(byte)).wrapping_mul(STEP)
+    });
     format!("{mixed:032x}")
 }
 

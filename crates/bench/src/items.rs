@@ -4,6 +4,7 @@ mod beats;
 mod connections;
 mod expiry;
 mod fanout;
+mod lag;
 mod lifecycle;
 mod lone;
 mod memory;
@@ -47,6 +48,11 @@ pub(crate) const ALL: &[Item] = &[
         id: "B4",
         what: "expiry, in memory",
         run: expiry::run,
+    },
+    Item {
+        id: "B4",
+        what: "expiry, at a watcher",
+        run: lag::run,
     },
     Item {
         id: "B5",

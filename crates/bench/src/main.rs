@@ -28,7 +28,7 @@ mod watchers;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand};
 
 use item::{Effort, Row};
@@ -103,9 +103,17 @@ fn measure(cli: &Cli) -> anyhow::Result<()> {
     );
     let progress = Progress::new(items.len());
     let mut rows = Vec::new();
+    let mut failed = 0;
     for item in items {
         progress.begin(item.id, item.what);
-        rows.extend(run(item, effort, &progress)?);
+        match run(item, effort, &progress) {
+            Ok(more) => rows.extend(more),
+            // The others are worth half an hour all the same.
+            Err(error) => {
+                failed += 1;
+                progress.say(&format!("bench: {error:#}"));
+            }
+        }
         progress.done();
         // A stop half way keeps what was measured.
         if let Some(path) = &cli.json {
@@ -117,6 +125,7 @@ fn measure(cli: &Cli) -> anyhow::Result<()> {
     if cli.quick {
         println!("Quick: each subject ran once, briefly. The figures prove nothing.");
     }
+    ensure!(failed == 0, "{failed} items could not be measured, see above");
     Ok(())
 }
 

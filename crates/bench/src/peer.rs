@@ -101,11 +101,6 @@ impl Peer {
         machine::cpu_of(self.child.id())
     }
 
-    /// Its resident memory, in bytes.
-    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
-        machine::memory_of(self.child.id())
-    }
-
     fn wait(&self) -> anyhow::Result<()> {
         let step = Duration::from_millis(50);
         let mut waited = Duration::ZERO;

@@ -38,6 +38,11 @@ impl Progress {
         self.0.inc(1);
     }
 
+    /// A line that stays, above the bar.
+    pub(crate) fn say(&self, line: &str) {
+        self.0.suspend(|| eprintln!("{line}"));
+    }
+
     pub(crate) fn finish(self) {
         self.0.finish_and_clear();
     }
