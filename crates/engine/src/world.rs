@@ -184,10 +184,9 @@ impl World {
         }
     }
 
-    /// The counted instances of a service that are bad, each at least once, the last to become so first: those that no
-    /// longer hold lie behind them, where many fail together.
+    /// The counted instances of a service that are bad, each at least once.
     pub(crate) fn bad(&self, service: ServiceIx) -> impl Iterator<Item = InstanceIx> + '_ {
-        let bad = self.services[service].bad.iter().rev().copied();
+        let bad = self.services[service].bad.iter().copied();
         bad.filter(move |&ix| is_bad(&self.instances, service, ix))
     }
 
