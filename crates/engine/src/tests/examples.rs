@@ -650,3 +650,19 @@ fn a_goodbye_said_beside_a_stream_gives_its_slot_to_nobody() {
     fleet.join(hello("b", "1"));
     assert_ne!(fleet.members[&id("b", "1")].0.slot, slot);
 }
+
+#[test]
+fn of_equally_bad_instances_the_same_is_named_whoever_failed_first() {
+    let mut fleet = fleet();
+    for instance in ["b1", "b2"] {
+        fleet.join(hello("bank", instance));
+    }
+    let named = |fleet: &Fleet| {
+        let bank = fleet.engine.service(&name("bank")).expect("a service");
+        bank.own.message.split(':').next().map(str::to_owned)
+    };
+    for (instance, expected) in [("b2", "b2"), ("b1", "b1")] {
+        fleet.say(&id("bank", instance), "ledger", Degraded);
+        assert_eq!(named(&fleet).as_deref(), Some(expected));
+    }
+}
