@@ -85,3 +85,43 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Together<T> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    };
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// A task that is ready from now on; whether it had its turn.
+    fn other() -> Arc<AtomicBool> {
+        let went = Arc::new(AtomicBool::new(false));
+        let goes = Arc::clone(&went);
+        tokio::spawn(async move { goes.store(true, Relaxed) });
+        went
+    }
+
+    #[tokio::test]
+    async fn others_go_first_once_for_each_flush() {
+        let (near, mut far) = duplex(64);
+        let mut near = Together::new(near);
+        let went = other();
+        near.write_all(b"one").await.unwrap();
+        assert!(went.load(Relaxed), "the first write lets others go first");
+        let went = other();
+        near.write_all(b"two").await.unwrap();
+        assert!(!went.load(Relaxed), "what belongs together is not kept apart");
+        near.flush().await.unwrap();
+        let went = other();
+        near.write_all(b"three").await.unwrap();
+        assert!(went.load(Relaxed), "there is a first write again");
+        drop(near);
+        let mut read = String::new();
+        far.read_to_string(&mut read).await.unwrap();
+        assert_eq!(read, "onetwothree");
+    }
+}
