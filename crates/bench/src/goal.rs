@@ -42,7 +42,7 @@ pub(crate) enum Verdict {
 }
 
 impl Goal {
-    /// Of the estimate of what it is about, see [`crate::item::Rounds::judged`].
+    /// Of the estimate of what it is about.
     pub(crate) fn judge(self, judged: Option<Estimate>) -> Verdict {
         let Some(Estimate { low, high, .. }) = judged else {
             return Verdict::Shown;

@@ -103,7 +103,7 @@ pub(crate) fn write(rows: &[Row], path: &Path) -> anyhow::Result<()> {
     fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
     let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("read the rows in {}", path.display()))
