@@ -89,21 +89,12 @@ impl Aggregator {
 
     /// What it answers to a GET: status line, headers and body as they come.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(self.http)?;
-        let host = self.http;
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        get(self.http, path)
     }
 
     /// A figure without labels of `/metrics`.
     pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
-        let answer = self.get("/metrics")?;
-        figure(&answer, name).with_context(|| format!("no {name} in /metrics"))
+        metric(self.http, name)
     }
 
     /// Asks it to stop.
@@ -129,6 +120,23 @@ impl Drop for Aggregator {
 fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     let (grpc, http) = line.trim().strip_prefix(LISTENING)?.split_once(" http=")?;
     Some((grpc.parse().ok()?, http.parse().ok()?))
+}
+
+fn get(host: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(host)?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// A figure without labels of an aggregator's `/metrics`.
+pub(crate) fn metric(http: SocketAddr, name: &str) -> anyhow::Result<f64> {
+    let answer = get(http, "/metrics")?;
+    figure(&answer, name).with_context(|| format!("no {name} in /metrics of {http}"))
 }
 
 fn figure(exposition: &str, name: &str) -> Option<f64> {

@@ -3,14 +3,9 @@
 //! The SDK's reporter was not taken: it sends what changed when it changed, and is measured by itself; here it is the
 //! server that is to be busy.
 
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use prost::{Message, bytes::Bytes};
 use tokio::runtime::Runtime;
 use ward_proto::v1::{Hello, ReportRequest, ReportResponse};
@@ -18,6 +13,7 @@ use ward_proto::v1::{Hello, ReportRequest, ReportResponse};
 use crate::{
     flow::{Flow, Flows},
     peer,
+    product::metric,
     server::Server,
 };
 
@@ -115,7 +111,7 @@ impl Reporters {
         let Some(metrics) = self.metrics else {
             return Ok(());
         };
-        let (sent, counted) = (self.beats(), scrape(metrics, "ward_beats_total")?);
+        let (sent, counted) = (self.beats(), metric(metrics, "ward_beats_total")? as u64);
         ensure!(
             counted == sent,
             "{sent} beats were sent, Ward has counted {counted}"
@@ -182,24 +178,6 @@ fn taker(expected: Option<usize>) -> impl FnMut(ReportResponse) -> anyhow::Resul
     }
 }
 
-/// One figure of a metrics page.
-fn scrape(addr: SocketAddr, name: &str) -> anyhow::Result<u64> {
-    let what = || format!("read {name} from http://{addr}/metrics");
-    let mut stream = TcpStream::connect(addr).with_context(what)?;
-    write!(
-        stream,
-        "GET /metrics HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut page = String::new();
-    stream.read_to_string(&mut page).with_context(what)?;
-    figure(&page, name).with_context(what)
-}
-
-fn figure(page: &str, name: &str) -> Option<u64> {
-    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok();
-    page.lines().find_map(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,12 +205,5 @@ mod tests {
             taker(Some(2))(acknowledged(64)).is_err(),
             "hellos without an answer"
         );
-    }
-
-    #[test]
-    fn a_figure_is_found_by_its_whole_name() {
-        let page = "# TYPE ward_beats counter\nward_beats_total 17\nward_beats_total_of_all 4\n";
-        assert_eq!(figure(page, "ward_beats_total"), Some(17));
-        assert_eq!(figure(page, "ward_beats"), None);
     }
 }
