@@ -29,6 +29,8 @@ pub(crate) struct Effort {
     pub(crate) sample: Duration,
     /// See that everything runs, as small and short as it can be; the figures prove nothing.
     pub(crate) quick: bool,
+    /// Wait until nobody else wants the machine, and take what was disturbed again.
+    pub(crate) patient: bool,
 }
 
 impl Effort {
@@ -37,12 +39,20 @@ impl Effort {
         close_rounds: 15,
         sample: Duration::from_millis(800),
         quick: false,
+        patient: true,
+    };
+    pub(crate) const GLANCE: Self = Self {
+        rounds: 1,
+        close_rounds: 1,
+        patient: false,
+        ..Self::FULL
     };
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
         close_rounds: 1,
         sample: Duration::from_millis(150),
         quick: true,
+        patient: false,
     };
 }
 
@@ -224,9 +234,9 @@ fn by_measure(samples: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
 /// One sample; one that others disturbed is taken again, twice at most.
 fn one(subject: &mut Subject<'_>, effort: Effort, disturbed: &mut usize) -> anyhow::Result<Vec<f64>> {
     for _ in 0..2 {
-        let calm = effort.quick || machine::wait_for_calm();
+        let calm = !effort.patient || machine::wait_for_calm();
         let sample = subject()?;
-        if calm && (effort.quick || !machine::was_disturbed()) {
+        if calm && !(effort.patient && machine::was_disturbed()) {
             return Ok(sample);
         }
         *disturbed += 1;

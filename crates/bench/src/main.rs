@@ -39,6 +39,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask bench                        everything; about half an hour on two quiet cores
   cargo xtask bench B1 B2                  some items
+  cargo xtask bench --glance B6            one round at full size and at once, while working on it
   cargo xtask bench --quick                see that everything runs; the figures prove nothing
   cargo xtask bench --json results.json    keep the figures
 
@@ -55,6 +56,9 @@ struct Cli {
     /// See that everything runs; the figures prove nothing
     #[arg(long)]
     quick: bool,
+    /// Take one round at full size, whatever else the machine does; the figures are for a look
+    #[arg(long, conflicts_with = "quick")]
+    glance: bool,
     /// Write the rows here as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -93,7 +97,11 @@ fn main() -> ExitCode {
 
 fn measure(cli: &Cli) -> anyhow::Result<()> {
     let items = chosen(&cli.items)?;
-    let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
+    let effort = match (cli.quick, cli.glance) {
+        (true, _) => Effort::QUICK,
+        (_, true) => Effort::GLANCE,
+        _ => Effort::FULL,
+    };
     machine::pin(machine::client_core())?;
     machine::raise_descriptors()?;
     missing_peers()?;
@@ -124,6 +132,9 @@ fn measure(cli: &Cli) -> anyhow::Result<()> {
     println!("{}", table::table(&rows));
     if cli.quick {
         println!("Quick: each subject ran once, briefly. The figures prove nothing.");
+    }
+    if cli.glance {
+        println!("A glance: one round, on a machine that may be busy. The figures are for a look.");
     }
     ensure!(failed == 0, "{failed} items could not be measured, see above");
     Ok(())
