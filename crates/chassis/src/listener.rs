@@ -93,6 +93,12 @@ impl Peer {
         self.cut.notify_one();
     }
 
+    /// [`Self::closing`] would resolve at once.
+    pub fn is_closing(&self) -> bool {
+        // Never marked as seen, so changed is what it is once the word was given, or the connection is gone.
+        self.closing.has_changed().unwrap_or(true)
+    }
+
     /// Resolves once this connection has been told to go, by age or because the server stops: the moment for a long
     /// stream to say its last word and end. Cancel safe.
     pub async fn closing(&self) {
