@@ -1,14 +1,18 @@
-//! The engine's loop: the one place where events get an order and time passes.
+//! The engine's writer and its loop: the one place where events get an order and time passes.
 //!
-//! It has an operating system thread and a small runtime of its own, so that a busy edge cannot make a tick late and a
-//! long roll-up cannot starve an edge. Whoever wants something decided sends an event and waits for the answer; what
-//! changed is published to the hub before the answer leaves, in the same thread and so in order. A lock around the
-//! engine was not taken: readers and writers would queue on it unseen, and a tick with them.
+//! The loop has an operating system thread and a small runtime of its own, so that a busy edge cannot make a tick late and
+//! a long roll-up cannot starve an edge. Whoever wants something decided sends an event and waits for the answer; what
+//! changed is published to the hub before the answer leaves, by the one who decides and so in order.
+//!
+//! Reports are most of what is decided, and each takes some microseconds, while to wake another thread and be woken by it
+//! takes a hundred. So a report stream that finds the writer free decides by itself, and goes through the inbox if not. A
+//! lock that everybody waits on was not taken: readers and writers would queue on it unseen, and a tick with them.
 //!
 //! It judges nothing and keeps nothing.
 
 mod run;
 mod voice;
+mod writer;
 
 use std::{
     io,
@@ -28,13 +32,14 @@ use ward_model::{Entity, Epoch, Mono, Name};
 
 pub(crate) use voice::Voice;
 
+use self::writer::{Seat, Writer};
 use crate::hub::{self, Hub};
 
-/// How many calls may wait. Each unary call has one outstanding at most, and each report stream [`TOGETHER`], so a full
-/// inbox means that many are waiting already; more of them wait where they are, which costs nobody else anything.
+/// How many calls may wait. Each call and each report stream has one outstanding at most, so a full inbox means that many
+/// are waiting already; more of them wait where they are, which costs nobody else anything.
 const INBOX: usize = 1_024;
 
-/// How many events one caller may submit before it waits for answers: what the loop takes out of its inbox at once.
+/// How many events one caller should have decided at once: a fraction of a tick's worth.
 pub(crate) const TOGETHER: usize = 64;
 
 /// The engine is not there any more: the process is ending, or the decision itself failed.
@@ -47,9 +52,9 @@ type Look = Box<dyn FnOnce(&Engine) -> Option<Event> + Send>;
 
 enum Command {
     Apply {
-        event: Event,
+        events: Vec<Event>,
         received: Mono,
-        reply: oneshot::Sender<Reply>,
+        reply: oneshot::Sender<Vec<Reply>>,
     },
     Decide {
         look: Look,
@@ -58,7 +63,7 @@ enum Command {
     Read(Box<dyn FnOnce(&Engine) + Send>),
 }
 
-/// What the loop measures about itself.
+/// What the writer measures about itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Timings {
     /// Seconds of one application of an event, roll-up included.
@@ -82,8 +87,10 @@ struct Shared {
     ingress: AtomicU64,
     /// Moves when streams have to ask for renewals.
     renewals: watch::Sender<()>,
-    /// When the loop was last seen alive: nanoseconds of [`Mono`].
+    /// When time last passed for the engine: nanoseconds of [`Mono`].
     heartbeat: AtomicU64,
+    /// Empty once the loop has ended, which lets go of the circle that its occupant makes of this.
+    seat: Seat,
 }
 
 /// The loop's thread. Dropping it stops the loop as well.
@@ -120,6 +127,7 @@ pub(crate) fn start(
         slab,
         ingress: AtomicU64::new(0),
         renewals: watch::Sender::new(()),
+        seat: Seat::default(),
     });
     let (inbox, commands) = mpsc::channel(INBOX);
     let (stop, stopped) = oneshot::channel();
@@ -127,13 +135,20 @@ pub(crate) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    let mut running = run::Running::new(Voice::new(engine, publisher), timings, shared.clone());
+    shared.seat.put(Writer::new(
+        Voice::new(engine, publisher),
+        timings,
+        shared.clone(),
+        tick,
+    ));
+    let looped = shared.clone();
     let thread = thread::Builder::new()
         .name("ward-decider".into())
         .spawn(move || {
             // Dropped when the thread ends, however it does.
             let _alive: oneshot::Sender<()> = alive;
-            runtime.block_on(running.run(commands, stopped, tick));
+            runtime.block_on(run::run(looped.clone(), commands, stopped, tick));
+            looped.seat.clear();
         })?;
     Ok((
         Loop {
@@ -162,32 +177,34 @@ impl Decider {
     ///
     /// Dropping the future does not take back the event once it was sent.
     pub(crate) async fn apply(&self, event: Event) -> Result<Reply, Unavailable> {
-        self.apply_received(event, self.shared.clock.mono()).await
+        let mut answers = self.send(vec![event], self.shared.clock.mono()).await?;
+        answers.pop().ok_or(Unavailable)
     }
 
-    /// The same for an event that came in at `received`.
-    pub(crate) async fn apply_received(&self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
-        let answer = self.submit(event, received).await?;
-        answer.await.map_err(|_| Unavailable)
+    /// The same for events of a report, which came in at `received`: one behind the other, with nothing of others in
+    /// between but time, and by the caller if nobody else decides right now. So they should be few, see [`TOGETHER`], and
+    /// of a kind that is decided in microseconds. The answers are in the order of the events.
+    pub(crate) async fn report(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
+        let mut events = Some(events);
+        let decided = self
+            .shared
+            .seat
+            .hold_if_free(|writer| writer.decide(events.take().unwrap_or_default(), received));
+        match (decided, events) {
+            (Some(answers), _) => Ok(answers),
+            (None, events) => self.send(events.unwrap_or_default(), received).await,
+        }
     }
 
-    /// The same without waiting for the answer: events that are submitted one behind the other are decided in that order,
-    /// with one change of threads for all of them.
-    pub(crate) async fn submit(
-        &self,
-        event: Event,
-        received: Mono,
-    ) -> Result<oneshot::Receiver<Reply>, Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        self.inbox
-            .send(Command::Apply {
-                event,
-                received,
-                reply,
-            })
-            .await
-            .map_err(|_| Unavailable)?;
-        Ok(answer)
+    async fn send(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
+        let (reply, answers) = oneshot::channel();
+        let command = Command::Apply {
+            events,
+            received,
+            reply,
+        };
+        self.inbox.send(command).await.map_err(|_| Unavailable)?;
+        answers.await.map_err(|_| Unavailable)
     }
 
     /// Has the event decided that `look` makes of what it sees, if any; nothing happens in between. `look` runs on the
@@ -236,7 +253,7 @@ impl Decider {
         &self.shared.slab
     }
 
-    /// How long ago the loop was last seen alive.
+    /// How long ago time last passed for the engine.
     pub(crate) fn silence(&self) -> Duration {
         self.shared
             .clock

@@ -1,56 +1,26 @@
-//! The loop itself.
+//! The loop itself: time, and what waits in the inbox.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
     time::{MissedTickBehavior, interval},
 };
-use ward_engine::{Event, Reply, Tick};
 use ward_model::Mono;
 
-use super::{
-    Command, Shared, TOGETHER, Timings,
-    voice::{Said, Voice},
-};
+use super::{Command, Shared, TOGETHER, Unavailable};
 
-/// How many commands are taken out of the inbox at once. Whether a tick is due is looked at behind each of them: most
-/// take microseconds, but a list of all services takes a good part of a tick, and a batch of those would make the engine
-/// doubt itself.
+/// How many commands are taken out of the inbox at once, with the writer held once and watchers woken once for all of them.
 const BATCH: usize = TOGETHER;
 
-pub(super) struct Running {
-    voice: Voice,
-    timings: Timings,
+/// Until stopped, until nobody is left who could ask, or until the writer is gone because a decision failed.
+pub(super) async fn run(
     shared: Arc<Shared>,
-    /// How long the machine had been suspended at the last tick.
-    suspended: Duration,
-    /// When the last tick ended.
-    ticked: Mono,
-}
-
-impl Running {
-    pub(super) fn new(voice: Voice, timings: Timings, shared: Arc<Shared>) -> Self {
-        let (suspended, ticked) = (shared.clock.suspended(), shared.clock.mono());
-        Self {
-            voice,
-            timings,
-            shared,
-            suspended,
-            ticked,
-        }
-    }
-
-    /// Until stopped, or until nobody is left who could ask.
-    pub(super) async fn run(
-        &mut self,
-        mut commands: mpsc::Receiver<Command>,
-        mut stopped: oneshot::Receiver<()>,
-        tick: Duration,
-    ) {
+    mut commands: mpsc::Receiver<Command>,
+    stopped: oneshot::Receiver<()>,
+    tick: Duration,
+) {
+    let turns = async {
         let mut ticks = interval(tick);
         // A late tick must be seen as late, once; a burst to make up for it would hide that from the engine.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,73 +28,32 @@ impl Running {
         loop {
             tokio::select! {
                 biased;
-                _ = &mut stopped => return,
-                _ = ticks.tick() => self.tick(),
+                _ = ticks.tick() => {}
                 taken = commands.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
                         return;
                     }
-                    for command in batch.drain(..) {
-                        self.obey(command);
-                        if self.shared.clock.mono().since(self.ticked) >= tick {
-                            self.tick();
-                            ticks.reset();
-                        }
-                    }
-                    self.voice.wake();
                 }
             }
+            let Ok(next) = turn(&shared, &mut batch) else {
+                return;
+            };
+            ticks.reset_after(next.since(shared.clock.mono()));
         }
+    };
+    tokio::select! {
+        biased;
+        _ = stopped => {}
+        () = turns => {}
     }
+}
 
-    fn tick(&mut self) {
-        let suspended = self.shared.clock.suspended();
-        let tick = Tick {
-            entropy: rand::random(),
-            ingress: self.shared.ingress.load(Relaxed),
-            suspended: suspended.saturating_sub(self.suspended),
-        };
-        self.suspended = suspended;
-        self.apply(Event::Tick(tick), None);
-        self.voice.wake();
-        self.ticked = self.shared.clock.mono();
-        self.shared.heartbeat.store(self.ticked.0, Relaxed);
-    }
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Apply {
-                event,
-                received,
-                reply,
-            } => {
-                let answer = self.apply(event, Some(received));
-                // Whoever asked may have left meanwhile; what was decided stands.
-                drop(reply.send(answer));
-            }
-            Command::Decide { look, reply } => {
-                let received = self.shared.clock.mono();
-                let answer = look(self.voice.engine()).map(|event| self.apply(event, Some(received)));
-                drop(reply.send(answer));
-            }
-            Command::Read(read) => read(self.voice.engine()),
-        }
-    }
-
-    fn apply(&mut self, event: Event, received: Option<Mono>) -> Reply {
-        let now = self.shared.clock.now();
-        let Said { outcome, published } = self.voice.decide(event, now);
-        if outcome.renewals {
-            self.shared.renewals.send_replace(());
-        }
-        let past = |since: Mono| self.shared.clock.mono().since(since).as_secs_f64();
-        if published || received.is_some() {
-            self.timings.rollup.observe(past(now.mono));
-        }
-        if let Some(received) = received.filter(|_| published) {
-            self.timings.report_to_watch.observe(past(received));
-        }
-        self.voice.tell();
-        outcome.reply
-    }
+/// Obeys all commands, and sees to it that time passes. Returns when it is to pass next.
+fn turn(shared: &Shared, batch: &mut Vec<Command>) -> Result<Mono, Unavailable> {
+    shared.seat.hold(|writer| {
+        batch.drain(..).for_each(|command| writer.obey(command));
+        writer.wake();
+        writer.tick_if_due();
+        writer.next_tick()
+    })
 }

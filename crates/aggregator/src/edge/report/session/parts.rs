@@ -60,7 +60,7 @@ impl Session {
             stream: Some(self.id),
             hello: Box::new(hello),
         };
-        match self.edge.decider.apply_received(event, received).await? {
+        match self.decide(event, received).await? {
             Reply::Registered(registered) => {
                 let handle = self
                     .table
@@ -74,25 +74,30 @@ impl Session {
         Ok(())
     }
 
-    /// Updates are put in line together: were each decided before the next is, every one of them would be a change of
-    /// threads, and every watcher would be woken for each.
+    /// Updates are decided together: were each before the next, every watcher would be woken for each.
     async fn updates(
         &mut self,
         updates: impl Iterator<Item = v1::Update>,
         received: Mono,
     ) -> Result<(), End> {
-        let mut submitted = Vec::new();
+        let (mut handles, mut events) = (Vec::new(), Vec::new());
         for wire in updates {
             let handle = wire.handle;
             if let Some(event) = self.update(wire) {
-                submitted.push((handle, self.edge.decider.submit(event, received).await?));
+                handles.push(handle);
+                events.push(event);
             }
         }
-        for (handle, answer) in submitted {
-            let reply = answer.await.map_err(|_| Unavailable)?;
+        let replies = self.edge.decider.report(events, received).await?;
+        for (handle, reply) in handles.into_iter().zip(replies) {
             self.updated(handle, reply);
         }
         Ok(())
+    }
+
+    async fn decide(&self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
+        let mut replies = self.edge.decider.report(vec![event], received).await?;
+        replies.pop().ok_or(Unavailable)
     }
 
     /// The event that an update is, if it is one.
@@ -136,7 +141,7 @@ impl Session {
             return Ok(());
         };
         let event = Event::Goodbye { slot: lease.slot };
-        if let Reply::Refused(refusal) = self.edge.decider.apply_received(event, received).await? {
+        if let Reply::Refused(refusal) = self.decide(event, received).await? {
             let id = self.table.id(handle).cloned();
             self.refused(id.as_ref(), handle, &refusal);
         }
