@@ -9,6 +9,7 @@
 mod filter;
 mod follower;
 mod frame;
+mod news;
 mod reader;
 mod ring;
 mod watcher;
@@ -18,13 +19,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    task::Waker,
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::watch;
-use ward_model::{ChangeSet, Entity, Epoch, Revision};
+use slab::Slab;
+use ward_model::{ChangeSet, Entity, Epoch, InstanceState, Revision};
 
 pub(crate) use filter::{Filter, Level};
 pub(crate) use follower::{Follower, Told};
@@ -33,6 +35,7 @@ pub(crate) use reader::Reader;
 pub(crate) use ring::{Bounds, Cursor};
 pub(crate) use watcher::Watcher;
 
+use news::News;
 use ring::Ring;
 
 /// How watchers are served.
@@ -65,12 +68,13 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 struct Shared {
     ring: ArcSwap<Ring>,
-    /// What watchers wait on. A level, not an edge: one who looks late misses nothing.
-    newest: watch::Sender<Revision>,
+    news: Arc<News>,
     config: Config,
     coalesced: AtomicU64,
     /// How many watch now, by encoding.
     watching: [AtomicUsize; Encoding::COUNT],
+    /// How many of them watch instances.
+    deep: AtomicUsize,
     stalls: Mutex<watcher::Stalls>,
 }
 
@@ -81,6 +85,8 @@ pub(crate) struct Publisher {
     shared: Arc<Shared>,
     /// Something was published, and nobody woken for it.
     unheard: bool,
+    /// Room for who is woken next.
+    spare: Slab<Waker>,
 }
 
 /// Both sides of a hub that knows `state` at `head`.
@@ -93,10 +99,11 @@ pub(crate) fn hub(
     let ring = Ring::new(epoch, head, state, config.bounds);
     let shared = Arc::new(Shared {
         ring: ArcSwap::from_pointee(ring.clone()),
-        newest: watch::Sender::new(head),
+        news: Arc::default(),
         config,
         coalesced: AtomicU64::new(0),
         watching: Default::default(),
+        deep: AtomicUsize::new(0),
         stalls: Mutex::default(),
     });
     (
@@ -104,6 +111,7 @@ pub(crate) fn hub(
             ring,
             shared: shared.clone(),
             unheard: false,
+            spare: Slab::new(),
         },
         Hub { shared },
     )
@@ -112,8 +120,9 @@ pub(crate) fn hub(
 impl Publisher {
     /// Publishes one revision. Watchers see all of it or nothing, and are woken by [`Self::wake`].
     pub(crate) fn publish(&mut self, set: &ChangeSet) {
-        self.ring.push(set);
+        let entry = self.ring.push(set);
         self.show(self.ring.clone());
+        self.ring.renew(&entry);
     }
 
     /// Publishes what the next revision says of the system and its services, all of it. Who watches instances waits for
@@ -122,6 +131,27 @@ impl Publisher {
         let mut ring = self.ring.clone();
         ring.push_verdict(verdict);
         self.show(ring);
+    }
+
+    /// Whether states of instances are to be kept.
+    pub(crate) fn wants_instances(&self) -> bool {
+        self.ring.wants_instances()
+    }
+
+    /// Whether anybody watches instances.
+    pub(crate) fn is_watched_deep(&self) -> bool {
+        self.shared.deep.load(Relaxed) > 0
+    }
+
+    /// Keeps states of instances, these and others; `all` that there are, and then who waits for them is to be woken.
+    pub(crate) fn fill(&mut self, states: Vec<InstanceState>, all: bool) {
+        self.ring.fill(states, all);
+        self.unheard |= all;
+    }
+
+    /// Keeps no states of instances any more, see [`Ring::empty`].
+    pub(crate) fn empty(&self) -> impl Send + use<> {
+        self.ring.empty()
     }
 
     fn show(&mut self, ring: Ring) {
@@ -133,7 +163,7 @@ impl Publisher {
     /// watchers costs more than a revision does: for revisions that are made in one go they are woken once.
     pub(crate) fn wake(&mut self) {
         if std::mem::take(&mut self.unheard) {
-            self.shared.newest.send_replace(self.ring.head());
+            self.shared.news.tell(&mut self.spare);
         }
     }
 }

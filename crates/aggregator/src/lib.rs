@@ -11,6 +11,7 @@ mod hub;
 mod maintenance;
 mod measured;
 mod metrics;
+mod rarely;
 mod reload;
 
 pub use app::{App, RunError, StartError, run};

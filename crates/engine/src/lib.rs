@@ -211,6 +211,16 @@ impl Engine {
             .map_or_else(Vec::new, |ix| view::instances(&self.world, ix, limit))
     }
 
+    /// States of instances in an order of the engine's own, at most `most` of them from place `from` on, and the place to go
+    /// on from; `None` at the end. Instances that come or go meanwhile may be left out or not.
+    pub fn instances_from(&self, from: usize, most: usize) -> (Vec<InstanceState>, Option<usize>) {
+        let until = self.world.instances.capacity();
+        let to = until.min(from + most);
+        let found = (from..to).filter_map(|ix| self.world.instances.get(ix));
+        let states = found.map(view::instance).collect();
+        (states, (to < until).then_some(to))
+    }
+
     /// Why a service (`None`: the system) is as it is.
     pub fn explain(&self, name: Option<&Name>) -> Option<Explanation> {
         match name {

@@ -1,7 +1,7 @@
 //! The gRPC service: which call is whose.
 //!
 //! [`routes`] is what a connection is served with. Two paths, `Report` and `Watch`, are taken out before the generated
-//! server sees them, because it would decode and encode what need not be (see [`super::codec`]); the trait's own
+//! server sees them, because it would decode and encode what need not be (see [`super::codec`] and [`TellBody`]); the trait's own
 //! methods for them say the same in generated types, for callers within the process.
 
 use std::{
@@ -11,11 +11,12 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, future::BoxFuture};
+use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use prost::Message;
 use tonic::{
     Request, Response, Status, Streaming, body::Body, server::Grpc, server::NamedService, service::Routes,
 };
+use tonic_prost::ProstCodec;
 use ward_chassis::Peer;
 use ward_proto::{
     DESCRIPTOR_SET,
@@ -27,8 +28,9 @@ use ward_proto::{
 
 use super::{
     Shared,
-    codec::{RawCodec, WatchCodec},
-    command, query, report, standard, watch,
+    codec::RawCodec,
+    command, query, report, standard,
+    watch::{self, TellBody},
 };
 use crate::hub::Outgoing;
 
@@ -83,7 +85,7 @@ impl HealthService for Service {
         let peer = peer(&request);
         let watch = watch::watch(&self.edge, request.into_inner(), peer);
         let generated =
-            watch.map(|stream| -> Self::WatchStream { Box::pin(stream.map(|message| generated(&message?))) });
+            watch.map(|told| -> Self::WatchStream { Box::pin(told.map(|message| generated(&message))) });
         Self::answered(generated)
     }
 
@@ -193,18 +195,28 @@ impl Streams {
             .await
     }
 
+    /// Tonic reads the request and answers what is wrong with it; the body of what is right is our own.
     async fn watch(self, request: http::Request<Body>) -> http::Response<Body> {
         let limits = self.service.edge.limits.clone();
+        let mut begun = None;
         let serve = tower::service_fn(|request: Request<v1::WatchRequest>| {
             let peer = peer(&request);
-            let watch = watch::watch(&self.service.edge, request.into_inner(), peer);
-            std::future::ready(Service::answered(watch))
+            let told = watch::watch(&self.service.edge, request.into_inner(), peer);
+            let told = told.map(|told| {
+                begun = Some(told);
+                stream::empty()
+            });
+            std::future::ready(Service::answered(told))
         });
-        Grpc::new(WatchCodec)
+        let response = Grpc::new(ProstCodec::<v1::WatchResponse, v1::WatchRequest>::default())
             .max_decoding_message_size(limits.message_bytes_in)
             .max_encoding_message_size(limits.message_bytes_out)
             .server_streaming(serve, request)
-            .await
+            .await;
+        match begun {
+            Some(told) => response.map(|_| Body::new(TellBody::new(told))),
+            None => response,
+        }
     }
 }
 

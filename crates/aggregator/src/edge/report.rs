@@ -14,6 +14,7 @@ mod table;
 mod wire;
 
 use std::{
+    future::poll_fn,
     panic::AssertUnwindSafe,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
@@ -60,7 +61,8 @@ where
         let id = edge.streams.next();
         edge.metrics.report_streams.inc();
         let session = Session::new(edge.clone(), id, out.clone());
-        let talk = session.run(requests, edge.closings.of(peer));
+        let mut ending = edge.closings.ending(peer);
+        let talk = session.run(requests, poll_fn(|cx| ending.poll(cx)));
         let ended = AssertUnwindSafe(talk).catch_unwind().await;
         let by_peer = ended.unwrap_or_else(|_| {
             // The panic itself is logged by its hook. A peer that does not take this gets an end without a status.

@@ -3,9 +3,15 @@
 //! The transport pulls, so nothing is made for a watcher that does not read. What is bounded here is bounded for all
 //! transports together.
 
-use std::collections::BTreeSet;
+mod body;
 
-use futures_util::{Stream, StreamExt, stream};
+use std::{
+    collections::BTreeSet,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_util::Stream;
 use tonic::Status;
 use ward_chassis::Peer;
 use ward_model::{Epoch, Name, Revision};
@@ -14,8 +20,9 @@ use ward_proto::{
     v1::{self, WatchLevel},
 };
 
-use super::{Edge, failure::Failure, refusal};
-use crate::hub::{Closing, Cursor, Encoding, Filter, Level, Outgoing, Watcher};
+pub(super) use self::body::TellBody;
+use super::{Edge, closing::Ending, failure::Failure, refusal};
+use crate::hub::{Cursor, Encoding, Filter, Level, Outgoing, Watcher};
 
 /// Most watchers at once. At 6 KiB each they stay within 64 MB; names to filter by come on top of that.
 const WATCHERS: usize = 10_000;
@@ -38,54 +45,39 @@ pub(super) struct Ask {
 }
 
 /// Begins a watch for `peer`, in protobuf over a stream among others, in JSON over a connection of its own.
-pub(super) fn begin(
-    edge: &Edge,
-    ask: Ask,
-    encoding: Encoding,
-    peer: Option<Peer>,
-) -> Result<impl Stream<Item = Outgoing> + Send + use<>, Full> {
+pub(super) fn begin(edge: &Edge, ask: Ask, encoding: Encoding, peer: Option<Peer>) -> Result<Told, Full> {
     if edge.hub.watchers() >= WATCHERS {
         return Err(Full);
     }
     let alone = peer.clone().filter(|_| encoding == Encoding::Json);
     let watcher = edge.hub.watch(ask.filter, encoding, ask.resume).alone_on(alone);
-    let begun = Told {
+    Ok(Told {
         watcher,
-        closing: Box::pin(edge.closings.of(peer)),
-        in_a_row: 0,
-    };
-    Ok(stream::unfold(Some(begun), |going_on| async {
-        going_on?.next().await
-    }))
+        ending: Some(edge.closings.ending(peer)),
+    })
 }
-
-/// So many messages that are there together are told before anything else is looked at: to look costs more than to tell
-/// one. As many as a watcher is told apart.
-const IN_A_ROW: u32 = 64;
 
 /// A watcher on its way to somebody, until this side ends it.
-struct Told<C> {
+#[derive(Debug)]
+pub(super) struct Told {
     watcher: Watcher,
-    closing: C,
-    /// Messages since it was last asked whether to end.
-    in_a_row: u32,
+    /// `None` once it has ended.
+    ending: Option<Ending>,
 }
 
-impl<C: Future<Output = Closing> + Unpin> Told<C> {
-    /// The next message, and what comes behind it if anything does.
-    async fn next(mut self) -> Option<(Outgoing, Option<Self>)> {
-        if self.in_a_row < IN_A_ROW
-            && let Some(message) = self.watcher.ready()
-        {
-            self.in_a_row += 1;
-            return Some((message, Some(self)));
+impl Stream for Told {
+    type Item = Outgoing;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
+        let this = self.get_mut();
+        let Some(ending) = &mut this.ending else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(last_word) = ending.poll(cx) {
+            this.ending = None;
+            return Poll::Ready(Some(Outgoing::Closing(last_word)));
         }
-        self.in_a_row = 0;
-        tokio::select! {
-            biased;
-            last_word = &mut self.closing => Some((Outgoing::Closing(last_word), None)),
-            message = self.watcher.next() => message.map(|message| (message, Some(self))),
-        }
+        this.watcher.poll_next(cx)
     }
 }
 
@@ -103,18 +95,13 @@ pub(super) fn names<'a>(asked: impl ExactSizeIterator<Item = &'a str>) -> Result
 }
 
 /// `Watch`. What is wrong with the request is told before anything else.
-pub(super) fn watch(
-    edge: &Edge,
-    request: v1::WatchRequest,
-    peer: Option<Peer>,
-) -> Result<impl Stream<Item = Result<Outgoing, Status>> + Send + use<>, Status> {
+pub(super) fn watch(edge: &Edge, request: v1::WatchRequest, peer: Option<Peer>) -> Result<Told, Status> {
     let ask = Ask {
         filter: filter(&request).map_err(refusal::invalid)?,
         resume: request.resume.as_ref().map(cursor),
     };
     let begun = begin(edge, ask, Encoding::Protobuf, peer);
-    let begun = begun.map_err(|full| Failure::Exhausted(full.to_string()))?;
-    Ok(begun.map(Ok))
+    begun.map_err(|full| Failure::Exhausted(full.to_string()).into())
 }
 
 fn cursor(wire: &v1::Cursor) -> Cursor {

@@ -21,6 +21,9 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 3;
+
     /// The level of one thing.
     pub(crate) fn of(key: &EntityKey) -> Self {
         match key {
@@ -46,6 +49,11 @@ pub(crate) struct Filter {
 pub(crate) type Stretch = (Bound<EntityKey>, Bound<EntityKey>);
 
 impl Filter {
+    /// Everything down to its level is wanted.
+    pub(crate) fn leaves_nothing_out(&self) -> bool {
+        self.names.is_empty() && self.least == Status::Healthy
+    }
+
     /// The thing is of a wanted level and name.
     pub(crate) fn wants(&self, key: &EntityKey) -> bool {
         Level::of(key) <= self.level

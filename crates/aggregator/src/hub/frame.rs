@@ -19,6 +19,9 @@ const ENTITIES: u32 = 7;
 /// Field number of `WatchResponse.delta`.
 const DELTA: u32 = 1;
 
+/// What [`Outgoing::delimited`] puts before a message.
+const PREFIX: usize = 5;
+
 /// In which encoding a watcher is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -67,6 +70,8 @@ pub(crate) struct Frame {
     pub(crate) last: bool,
     /// Encoded entities, some in each piece, in the encoding of who watches.
     pub(crate) entities: Vec<Bytes>,
+    /// The whole message as [`Outgoing::delimited`] makes it, where many are told the very same.
+    pub(crate) shared: Option<Bytes>,
 }
 
 /// One message to a watcher.
@@ -164,6 +169,23 @@ impl Outgoing {
                 v1::WatchResponse { event }.encode_raw(buffer);
             }
         }
+    }
+
+    /// The message with the length before it, as gRPC sends it: a zero for "not compressed", four bytes of length, and
+    /// what [`Self::encode`] appends.
+    pub(crate) fn delimited(&self) -> Bytes {
+        if let Self::Delta(Frame {
+            shared: Some(shared), ..
+        }) = self
+        {
+            return shared.clone();
+        }
+        let mut buffer = BytesMut::with_capacity(PREFIX + self.size_hint());
+        buffer.put_bytes(0, PREFIX);
+        self.encode(&mut buffer);
+        let length = u32::try_from(buffer.len() - PREFIX).expect("messages are far smaller");
+        buffer[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+        buffer.freeze()
     }
 
     /// How many bytes [`Self::encode`] appends, roughly for what is small.

@@ -71,6 +71,9 @@ impl Reader {
     /// The next message; `None` when all is told up to the head of `ring`, or while a part of that is still to come.
     pub(crate) fn next(&mut self, ring: &Ring) -> Option<Frame> {
         if !self.is_within_step() && ring.is_whole_for(self.filter.level) {
+            if let Some(frame) = self.next_shared(ring) {
+                return Some(frame);
+            }
             self.begin(ring);
         }
         match mem::replace(&mut self.pending, Pending::Nothing) {
@@ -93,6 +96,18 @@ impl Reader {
         })
     }
 
+    /// The next revision for one who leaves nothing out and is hardly behind, as most are: the same message for all of
+    /// them, made once.
+    fn next_shared(&mut self, ring: &Ring) -> Option<Frame> {
+        if self.encoding != Encoding::Protobuf || self.read != self.told || !self.filter.leaves_nothing_out()
+        {
+            return None;
+        }
+        let frame = ring.next_shared(self.told?, self.filter.level)?;
+        self.done(frame.epoch, frame.to);
+        Some(frame)
+    }
+
     fn begin(&mut self, ring: &Ring) {
         match ring.read(self.read, &self.filter, self.encoding) {
             Step::Idle(revision) => {
@@ -101,6 +116,7 @@ impl Reader {
                     revision,
                 })
             }
+            Step::Later => {}
             Step::Snapshot(snapshot) => self.pending = Pending::Snapshot(Box::new(snapshot)),
             Step::Delta {
                 to,
@@ -122,6 +138,7 @@ impl Reader {
                     skipped,
                     last: false,
                     entities: Vec::new(),
+                    shared: None,
                 };
                 self.pending = Pending::Delta(frame, messages.into());
             }
@@ -159,6 +176,7 @@ impl Reader {
             skipped: 0,
             last,
             entities,
+            shared: None,
         }
     }
 

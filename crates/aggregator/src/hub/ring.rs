@@ -1,29 +1,41 @@
 //! The last revisions, and the newest state of everything: what there is to tell.
 //!
-//! Pure and synchronous: [`Ring::push`] is the only way in, [`Ring::read`] says what to tell to one who stands at a
-//! cursor. A ring is cheap to clone (its parts are persistent), so readers work on a clone of their own while the
-//! writer goes on; nobody waits on anybody. A queue for each watcher was not taken: a slow one would then cost memory,
+//! Pure and synchronous: [`Ring::push`] and [`Ring::renew`] are the only ways in, [`Ring::read`] says what to tell to one
+//! who stands at a cursor. A ring is cheap to clone (its parts are persistent), so readers work on a clone of their own
+//! while the writer goes on; nobody waits on anybody. A queue for each watcher was not taken: a slow one would then cost memory,
 //! or the writer's time, or be told less than it could be.
 
 mod entry;
 mod room;
 mod snapshot;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use bytes::BytesMut;
 use imbl::{OrdMap, Vector};
-use ward_model::{ChangeSet, Entity, EntityKey, Epoch, ObserverState, Revision, Status};
+use parking_lot::RwLock;
+use ward_model::{ChangeSet, Entity, EntityKey, Epoch, InstanceState, ObserverState, Revision, Status};
+use ward_proto::v1::DeltaKind;
 
-pub(crate) use self::{entry::Pieces, snapshot::Snapshot};
+pub(crate) use self::{
+    entry::{Entry, Pieces},
+    snapshot::Snapshot,
+};
 use self::{
-    entry::{Entry, Gather, Part},
+    entry::{Gather, Part},
     room::Room,
     snapshot::{Newest, Telling},
 };
 use super::{
     filter::{Filter, Level},
-    frame::{Encoding, encode_entity},
+    frame::{Encoding, Frame, encode_entity},
 };
 
 /// How much the ring keeps, and how it is told.
@@ -76,6 +88,28 @@ pub(crate) enum Step {
     },
     /// Everything there is.
     Snapshot(Snapshot),
+    /// Everything there is, which is not ready to be read: who waits for news hears when it is.
+    Later,
+}
+
+/// The newest state of everything. Shared by all clones of a ring and changed in place: a map of each clone's own would
+/// have to be copied, in part, for each revision, only because somebody might want a snapshot of it.
+#[derive(Debug)]
+struct Present {
+    /// Up to here.
+    at: Revision,
+    newest: OrdMap<EntityKey, Arc<Newest>>,
+    instances: Kept,
+}
+
+/// Whether states of instances are among those kept. They take more memory than all else that is known of an instance, and
+/// hardly anybody wants a snapshot of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    No,
+    /// Those that changed lately and some others.
+    Some,
+    All,
 }
 
 /// The last revisions, and the newest state of everything.
@@ -86,9 +120,11 @@ pub(crate) struct Ring {
     /// Without a hole; the last is `head`.
     entries: Vector<Arc<Entry>>,
     bytes: usize,
-    /// Bytes of JSON that the entries keep beside that.
-    entries_json: Room,
-    newest: OrdMap<EntityKey, Arc<Newest>>,
+    /// Bytes that the entries keep beside that of what was made for readers: JSON, and whole messages.
+    entries_made: Room,
+    present: Arc<RwLock<Present>>,
+    /// Somebody wants a snapshot of instances and there is none to have, see [`Ring::fill`].
+    wanted: Arc<AtomicBool>,
     newest_json: Room,
     observer: ObserverState,
     /// What the newest revision says of instances is not there yet.
@@ -104,24 +140,29 @@ impl Ring {
         state: impl IntoIterator<Item = Entity>,
         bounds: Bounds,
     ) -> Self {
-        let mut ring = Self {
+        let newest = state.into_iter().map(|entity| {
+            let mut field = BytesMut::new();
+            encode_entity(&entity, &mut field);
+            (entity.key(), Arc::new(Newest::new(entity.status(), &field)))
+        });
+        let present = Present {
+            at: head,
+            newest: newest.collect(),
+            instances: Kept::No,
+        };
+        Self {
             epoch,
             head,
             entries: Vector::new(),
             bytes: 0,
-            entries_json: Room::default(),
-            newest: OrdMap::new(),
+            entries_made: Room::default(),
+            present: Arc::new(RwLock::new(present)),
+            wanted: Arc::default(),
             newest_json: Room::default(),
             observer: ObserverState::default(),
             verdict_only: false,
             bounds,
-        };
-        for entity in state {
-            let mut field = BytesMut::new();
-            encode_entity(&entity, &mut field);
-            ring.renew(&entity, entity.key(), &field);
         }
-        ring
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -137,10 +178,10 @@ impl Ring {
         self.observer
     }
 
-    /// Bytes of JSON kept of revisions, and of the newest state.
+    /// Bytes kept of what was made of revisions for readers, and of the newest state as JSON.
     #[cfg(test)]
-    pub(super) fn json_kept(&self) -> (usize, usize) {
-        (self.entries_json.taken(), self.newest_json.taken())
+    pub(super) fn made(&self) -> (usize, usize) {
+        (self.entries_made.taken(), self.newest_json.taken())
     }
 
     /// One who was told up to `cursor` can go on from there without a snapshot.
@@ -149,8 +190,9 @@ impl Ring {
         cursor.epoch == self.epoch && (oldest..=self.head.0).contains(&cursor.revision.0)
     }
 
-    /// Takes the next revision, encodes what changed and drops what is past the bounds.
-    pub(crate) fn push(&mut self, set: &ChangeSet) {
+    /// Takes the next revision, encodes what changed and drops what is past the bounds. What is returned is to be given to
+    /// [`Self::renew`] once the revision can be read.
+    pub(crate) fn push(&mut self, set: &ChangeSet) -> Arc<Entry> {
         if set.revision != self.head.next() {
             // A hole would be a gap that nobody announces; without entries everybody gets a snapshot.
             self.entries.clear();
@@ -162,21 +204,53 @@ impl Ring {
             .map(|change| (change.entity.key(), change))
             .collect();
         changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let entry = Entry::encode(&changes, &self.entries_json);
-        for ((key, change), field) in changes.into_iter().zip(entry.fields()) {
-            self.renew(&change.entity, key, field);
+        let system = set.changes.iter().find_map(|change| match &change.entity {
+            Entity::System(system) => Some(system),
+            _ => None,
+        });
+        if let Some(system) = system {
+            self.observer = system.observer;
         }
+        let entry = Arc::new(Entry::encode(&changes, &self.entries_made));
         self.head = set.revision;
         self.bytes += entry.bytes();
-        self.entries.push_back(Arc::new(entry));
+        self.entries.push_back(entry.clone());
         self.forget_oldest();
+        entry
+    }
+
+    /// Brings the newest state of everything up to date with a revision. Behind the moment at which readers can see that
+    /// revision, or a snapshot would lead to where there is nothing yet. Readers who want one meanwhile do not wait here.
+    pub(crate) fn renew(&self, entry: &Entry) {
+        let mut present = self.present.write();
+        let keeps_instances = present.instances != Kept::No;
+        for (part, field) in entry.fields() {
+            if !keeps_instances && Level::of(&part.key) == Level::Instance {
+                break;
+            }
+            match part.status {
+                Some(status) => {
+                    let newest = Arc::new(Newest::new(status, field));
+                    present.newest.insert(part.key.clone(), newest);
+                }
+                None => drop(present.newest.remove(&part.key)),
+            }
+        }
+        present.at = self.head;
     }
 
     /// Takes what the next revision says of the system and its services, and nothing behind it: for a clone, since the
     /// whole revision is still to be pushed.
     pub(crate) fn push_verdict(&mut self, verdict: &ChangeSet) {
-        self.push(verdict);
+        drop(self.push(verdict));
         self.verdict_only = true;
+    }
+
+    /// Takes the next revision, all at once.
+    #[cfg(test)]
+    pub(super) fn take(&mut self, set: &ChangeSet) {
+        let entry = self.push(set);
+        self.renew(&entry);
     }
 
     /// The newest revision can be told to who looks as deep as `level`.
@@ -184,35 +258,23 @@ impl Ring {
         !self.verdict_only || level < Level::Instance
     }
 
-    /// Down to the bounds. JSON goes with its revision, so that the newest is always shared by all who need it.
+    /// Down to the bounds. What was made of a revision goes with it, so that the newest is always shared by all who need it.
     fn forget_oldest(&mut self) {
         // Counted here, since what goes may live on for a moment in the clone that readers still have.
-        let mut json = self.entries_json.taken();
-        while self.entries.len() > self.bounds.revisions || self.bytes + json > self.bounds.bytes {
+        let mut made = self.entries_made.taken();
+        while self.entries.len() > self.bounds.revisions || self.bytes + made > self.bounds.bytes {
             let Some(oldest) = self.entries.pop_front() else {
                 break;
             };
             self.bytes -= oldest.bytes();
-            json = json.saturating_sub(oldest.json_bytes());
-        }
-    }
-
-    fn renew(&mut self, entity: &Entity, key: EntityKey, field: &[u8]) {
-        if let Entity::System(system) = entity {
-            self.observer = system.observer;
-        }
-        if let Entity::Removed(_) = entity {
-            self.newest.remove(&key);
-        } else {
-            let newest = Newest::new(entity.status(), field);
-            self.newest.insert(key, Arc::new(newest));
+            made = made.saturating_sub(oldest.made_bytes());
         }
     }
 
     /// What to tell to one who was told up to `cursor`; `None` knows nothing yet.
     pub(crate) fn read(&self, cursor: Option<Cursor>, filter: &Arc<Filter>, encoding: Encoding) -> Step {
         let Some(cursor) = cursor.filter(|&cursor| self.holds(cursor)) else {
-            return Step::Snapshot(self.snapshot(filter, encoding));
+            return self.snapshot(filter, encoding);
         };
         let lag = self.head.0 - cursor.revision.0;
         if lag > self.bounds.told_apart {
@@ -220,6 +282,29 @@ impl Ring {
         } else {
             self.next_wanted(lag, filter, encoding)
         }
+    }
+
+    /// The revision behind `cursor` for one who wants all of it down to `level`, as the message that all of those share.
+    /// `None` where it takes another way: far behind, nothing of that level, or more than one message.
+    pub(crate) fn next_shared(&self, cursor: Cursor, level: Level) -> Option<Frame> {
+        let lag = self.head.0.checked_sub(cursor.revision.0)?;
+        if lag == 0 || lag > self.bounds.told_apart || !self.holds(cursor) {
+            return None;
+        }
+        let place = self.entries.len() - usize::try_from(lag).ok()?;
+        let frame = Frame {
+            epoch: self.epoch,
+            from: cursor.revision,
+            to: cursor.revision.next(),
+            kind: DeltaKind::Revision,
+            skipped: 0,
+            last: true,
+            entities: Vec::new(),
+            shared: None,
+        };
+        self.entries
+            .get(place)?
+            .share(frame, level, self.bounds.frame_bytes)
     }
 
     /// The last `lag` entries with their revisions.
@@ -272,10 +357,48 @@ impl Ring {
         }
     }
 
-    fn snapshot(&self, filter: &Arc<Filter>, encoding: Encoding) -> Snapshot {
+    /// Whether somebody waits for states of instances to be kept.
+    pub(crate) fn wants_instances(&self) -> bool {
+        self.wanted.load(Relaxed)
+    }
+
+    /// Keeps states of instances from now on, these among them; with `all` there are no others.
+    pub(crate) fn fill(&self, states: Vec<InstanceState>, all: bool) {
+        let mut present = self.present.write();
+        present.instances = if all { Kept::All } else { Kept::Some };
+        for state in states {
+            let entity = Entity::Instance(state);
+            let mut field = BytesMut::new();
+            encode_entity(&entity, &mut field);
+            let newest = Arc::new(Newest::new(entity.status(), &field));
+            present.newest.insert(entity.key(), newest);
+        }
+        if all {
+            self.wanted.store(false, Relaxed);
+        }
+    }
+
+    /// Keeps no states of instances from now on. What was kept is returned: to drop a million of them takes a while.
+    pub(crate) fn empty(&self) -> impl Send + use<> {
+        let mut present = self.present.write();
+        present.instances = Kept::No;
+        let others = present.newest.iter();
+        let others = others.take_while(|(key, _)| Level::of(key) < Level::Instance);
+        let others = others.map(|(key, state)| (key.clone(), state.clone())).collect();
+        mem::replace(&mut present.newest, others)
+    }
+
+    fn snapshot(&self, filter: &Arc<Filter>, encoding: Encoding) -> Step {
+        let Some(present) = self.present.try_read() else {
+            return Step::Later;
+        };
+        if filter.level == Level::Instance && present.instances != Kept::All {
+            self.wanted.store(true, Relaxed);
+            return Step::Later;
+        }
         let at = Cursor {
             epoch: self.epoch,
-            revision: self.head,
+            revision: present.at,
         };
         let telling = Telling {
             filter: filter.clone(),
@@ -284,6 +407,6 @@ impl Ring {
             room: self.newest_json.clone(),
             json_bytes: self.bounds.json_bytes,
         };
-        Snapshot::new(at, self.newest.clone(), telling)
+        Step::Snapshot(Snapshot::new(at, present.newest.clone(), telling))
     }
 }

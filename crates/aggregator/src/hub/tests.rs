@@ -86,6 +86,13 @@ fn entity(key: &EntityKey, status: Status, version: u64) -> Entity {
     }
 }
 
+/// A ring that keeps states of instances.
+fn full(epoch: Epoch, head: Revision, state: impl IntoIterator<Item = Entity>, bounds: Bounds) -> Ring {
+    let ring = Ring::new(epoch, head, state, bounds);
+    ring.fill(Vec::new(), true);
+    ring
+}
+
 type State = BTreeMap<EntityKey, (Status, v1::Entity)>;
 
 fn restrict(state: &State, filter: &Filter) -> State {
@@ -454,7 +461,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut world = Self {
-            ring: Ring::new(Epoch(0), Revision(0), [], BOUNDS),
+            ring: full(Epoch(0), Revision(0), [], BOUNDS),
             reference: Reference::default(),
             clients: Vec::new(),
         };
@@ -475,7 +482,7 @@ impl World {
                 .map(|(key, status)| self.reference.change(key, Some(*status)).unwrap().entity)
                 .collect()
         };
-        self.ring = Ring::new(epoch, Revision(0), state, BOUNDS);
+        self.ring = full(epoch, Revision(0), state, BOUNDS);
         self.remember();
     }
 
@@ -547,7 +554,7 @@ impl World {
             .rev()
             .filter_map(|(key, to)| self.reference.change(key, *to))
             .collect();
-        self.ring.push(&ChangeSet {
+        self.ring.take(&ChangeSet {
             revision: self.ring.head().next(),
             changes,
         });
@@ -594,7 +601,7 @@ proptest! {
         });
         let [epoch, from, to, skipped] = numbers;
         let kind = DeltaKind::try_from(kind).unwrap();
-        let frame = Frame { epoch: Epoch(epoch), from: Revision(from), to: Revision(to), kind, skipped, last, entities: encoded.collect() };
+        let frame = Frame { epoch: Epoch(epoch), from: Revision(from), to: Revision(to), kind, skipped, last, entities: encoded.collect(), shared: None };
         let entities = entities.iter().map(v1::Entity::from).collect();
         let delta = v1::Delta { epoch, from, to, kind: kind.into(), skipped, last, entities };
         let message = v1::WatchResponse { event: Some(Event::Delta(delta)) };
@@ -619,9 +626,9 @@ fn set(revision: u64, count: u8) -> ChangeSet {
 
 #[test]
 fn the_ring_keeps_within_its_bounds() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), [], BOUNDS);
+    let mut ring = full(Epoch(1), Revision(0), [], BOUNDS);
     for revision in 1..=100 {
-        ring.push(&set(revision, 1));
+        ring.take(&set(revision, 1));
     }
     let at = |revision| Cursor {
         epoch: Epoch(1),
@@ -631,7 +638,7 @@ fn the_ring_keeps_within_its_bounds() {
         ring.holds(at(88)) && !ring.holds(at(87)) && !ring.holds(at(101)),
         "12 revisions"
     );
-    let mut wide = Ring::new(
+    let mut wide = full(
         Epoch(1),
         Revision(0),
         [],
@@ -641,16 +648,16 @@ fn the_ring_keeps_within_its_bounds() {
         },
     );
     for revision in 1..=100 {
-        wide.push(&set(revision, 13));
+        wide.take(&set(revision, 13));
     }
     assert!(wide.holds(at(100)) && !wide.holds(at(90)), "6,000 bytes");
 }
 
 #[test]
 fn a_hole_in_the_order_is_told_as_a_snapshot() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), [], BOUNDS);
-    ring.push(&set(1, 1));
-    ring.push(&set(3, 2));
+    let mut ring = full(Epoch(1), Revision(0), [], BOUNDS);
+    ring.take(&set(1, 1));
+    ring.take(&set(3, 2));
     let mut reader = Reader::new(
         Filter::default(),
         Encoding::Protobuf,
@@ -664,8 +671,8 @@ fn a_hole_in_the_order_is_told_as_a_snapshot() {
 
 #[test]
 fn what_passes_whole_is_one_piece() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), [], Bounds::default());
-    ring.push(&set(1, 13));
+    let mut ring = full(Epoch(1), Revision(0), [], Bounds::default());
+    ring.take(&set(1, 13));
     let read = |encoding, level| {
         let filter = Filter {
             level,
@@ -774,7 +781,7 @@ fn a_snapshot_seeks_to_the_names_asked_for() {
     let state: Vec<_> = (0..13)
         .map(|index| entity(&key(index), Status::Healthy, 1))
         .collect();
-    let ring = Ring::new(Epoch(1), Revision(0), state, Bounds::default());
+    let ring = full(Epoch(1), Revision(0), state, Bounds::default());
     let filter = Filter {
         names: [service_name(2)].into(),
         level: Level::Instance,
@@ -792,8 +799,8 @@ fn a_snapshot_seeks_to_the_names_asked_for() {
 
 #[test]
 fn json_is_made_once_and_only_when_asked_for() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), [], Bounds::default());
-    ring.push(&set(1, 13));
+    let mut ring = full(Epoch(1), Revision(0), [], Bounds::default());
+    ring.take(&set(1, 13));
     let behind = |revision| {
         Some(Cursor {
             epoch: Epoch(1),
@@ -808,21 +815,22 @@ fn json_is_made_once_and_only_when_asked_for() {
     };
     read(Encoding::Protobuf, behind(0));
     read(Encoding::Protobuf, None);
-    assert_eq!(ring.json_kept(), (0, 0), "nobody watches in JSON");
+    let (messages, none) = ring.made();
+    assert_eq!(none, 0, "nobody watches in JSON");
     for resume in [behind(0), None] {
         let [one, other] = [0, 1].map(|_| read(Encoding::Json, resume));
         let places = |pieces: &[bytes::Bytes]| pieces.iter().map(|piece| piece.as_ptr()).collect::<Vec<_>>();
         assert_eq!(places(&one), places(&other), "the same bytes, not made again");
     }
-    let (entries, newest) = ring.json_kept();
-    assert!(entries > 0 && newest > 0);
+    let (entries, newest) = ring.made();
+    assert!(entries > messages && newest > 0);
     drop(ring.clone());
-    assert_eq!(ring.json_kept(), (entries, newest), "a clone is no second one");
+    assert_eq!(ring.made(), (entries, newest), "a clone is no second one");
 }
 
 #[test]
 fn json_keeps_within_the_bounds_too() {
-    let mut ring = Ring::new(Epoch(1), Revision(0), [], BOUNDS);
+    let mut ring = full(Epoch(1), Revision(0), [], BOUNDS);
     let filter = Filter {
         level: Level::Instance,
         ..Filter::default()
@@ -830,8 +838,8 @@ fn json_keeps_within_the_bounds_too() {
     let new_reader = || Reader::new(filter.clone(), Encoding::Json, None);
     let mut reader = new_reader();
     for revision in 1..=100 {
-        ring.push(&set(revision, if revision % 10 == 0 { 13 } else { 2 }));
-        let (entries, newest) = ring.json_kept();
+        ring.take(&set(revision, if revision % 10 == 0 { 13 } else { 2 }));
+        let (entries, newest) = ring.made();
         assert!(entries <= BOUNDS.bytes, "{entries} of revisions at {revision}");
         assert!(
             newest <= BOUNDS.json_bytes + 1000,
@@ -841,7 +849,7 @@ fn json_keeps_within_the_bounds_too() {
         let mut snapshot = new_reader();
         while snapshot.next(&ring).is_some() {}
     }
-    let (entries, newest) = ring.json_kept();
+    let (entries, newest) = ring.made();
     assert!(
         entries > 0 && newest > BOUNDS.json_bytes / 2,
         "{entries} and {newest} are in use"
@@ -881,4 +889,78 @@ fn who_watches_instances_waits_for_the_whole_of_a_verdict() {
     publisher.wake();
     assert_eq!(all(&mut services), None, "told once");
     assert!(is_whole(all(&mut instances)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn states_of_instances_are_kept_while_somebody_wants_them() {
+    let (mut publisher, hub) = hub(Epoch(5), Revision(0), [], quick());
+    publisher.publish(&set(1, 13));
+    assert!(!publisher.wants_instances() && !publisher.is_watched_deep());
+    let filter = Filter {
+        level: Level::Instance,
+        ..Filter::default()
+    };
+    let mut watcher = hub.watch(filter.clone(), Encoding::Protobuf, None);
+    assert!(
+        time::timeout(Duration::from_secs(9), watcher.next())
+            .await
+            .is_err(),
+        "not there"
+    );
+    assert!(publisher.wants_instances() && publisher.is_watched_deep());
+    let instance = |index, version| match entity(&key(index), Status::Healthy, version) {
+        Entity::Instance(state) => state,
+        other => panic!("{other:?}"),
+    };
+    let indices: Vec<_> = (0..13)
+        .filter(|&index| Level::of(&key(index)) == Level::Instance)
+        .collect();
+    let (first, others) = indices.split_first().unwrap();
+    publisher.fill(vec![instance(*first, 1)], false);
+    assert!(
+        time::timeout(Duration::from_secs(9), watcher.next())
+            .await
+            .is_err(),
+        "not all"
+    );
+    // One that was copied changes, and is not copied again.
+    publisher.publish(&ChangeSet {
+        revision: Revision(2),
+        changes: vec![Change {
+            before: None,
+            entity: entity(&key(*first), Status::Unhealthy, 2),
+        }],
+    });
+    publisher.fill(others.iter().map(|&index| instance(index, 1)).collect(), true);
+    publisher.wake();
+    let mut told = Vec::new();
+    loop {
+        let Some(Outgoing::Delta(message)) = watcher.next().await else {
+            panic!("no snapshot")
+        };
+        assert_eq!((message.kind, message.to), (DeltaKind::Snapshot, Revision(2)));
+        told.extend(message.entities);
+        if message.last {
+            break;
+        }
+    }
+    assert_eq!(told.len(), 13, "everything");
+    let mut changed = BytesMut::new();
+    encode_entity(&entity(&key(*first), Status::Unhealthy, 2), &mut changed);
+    assert!(told.contains(&changed.freeze()), "the newest of it");
+    drop(watcher);
+    assert!(!publisher.wants_instances() && !publisher.is_watched_deep());
+    drop(publisher.empty());
+    publisher.publish(&set(3, 13));
+    let mut services = Reader::new(Filter::default(), Encoding::Protobuf, None);
+    let told = std::iter::from_fn(|| services.next(&hub.ring()));
+    assert_eq!(
+        told.flat_map(|message| message.entities).count(),
+        13 - indices.len()
+    );
+    assert_eq!(
+        Reader::new(filter, Encoding::Protobuf, None).next(&hub.ring()),
+        None
+    );
+    assert!(publisher.wants_instances(), "again");
 }

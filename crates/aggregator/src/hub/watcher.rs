@@ -4,17 +4,20 @@
 //! That also means that a stalled watcher cannot notice itself, so [`Stalls`] looks from outside. A task for each
 //! watcher was not taken: it costs a hop for each message and memory for each watcher, to find out the same.
 
-use std::sync::{Arc, Weak, atomic::Ordering::Relaxed};
+use std::{
+    future::poll_fn,
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+    task::{Context, Poll},
+};
 
 use parking_lot::Mutex;
-use tokio::{
-    sync::watch,
-    time::{Interval, MissedTickBehavior, interval},
-};
+use tokio::time::{Sleep, sleep};
 use ward_chassis::Peer;
-use ward_model::Revision;
 
-use super::{Closing, Cursor, Encoding, Filter, Hub, Outgoing, Shared, reader::Reader, ring::Ring};
+use super::{
+    Closing, Cursor, Encoding, Filter, Hub, Level, Outgoing, Shared, news::Waiter, reader::Reader, ring::Ring,
+};
+use crate::rarely::Rarely;
 
 /// The part of a watcher that is also looked at from outside.
 #[derive(Debug)]
@@ -35,8 +38,8 @@ pub(crate) struct Watcher {
     _counted: Option<Counted>,
     /// Never contended but by the sweep for stalled watchers.
     place: Arc<Mutex<Place>>,
-    newest: watch::Receiver<Revision>,
-    bookmarks: Interval,
+    news: Waiter,
+    next_bookmark: Rarely<Sleep>,
     bookmark_due: bool,
     over: bool,
 }
@@ -49,7 +52,7 @@ const STALLED: Closing = Closing {
 impl Watcher {
     /// Must be made within a tokio runtime, for its bookmarks.
     pub(super) fn new(hub: Hub, filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Self {
-        let counted = Counted::new(&hub, encoding);
+        let counted = Counted::new(&hub, encoding, filter.level);
         Self {
             _counted: Some(counted),
             ..Self::uncounted(hub, filter, encoding, resume)
@@ -70,17 +73,15 @@ impl Watcher {
             taken: 0,
             sweeps: 0,
         });
-        let mut bookmarks = interval(hub.shared.config.bookmark_every);
-        bookmarks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        bookmarks.reset();
-        let newest = hub.shared.newest.subscribe();
+        let next_bookmark = Rarely::new(sleep(hub.shared.config.bookmark_every));
+        let news = Waiter::new(&hub.shared.news);
         // One who resumes where nothing has happened since is told that at once.
         Self {
             hub,
             _counted: None,
             place,
-            newest,
-            bookmarks,
+            news,
+            next_bookmark,
             bookmark_due: resume.is_some(),
             over: false,
         }
@@ -95,28 +96,38 @@ impl Watcher {
 
     /// The next message; `None` behind a [`Outgoing::Closing`]. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Outgoing> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The same for one who polls by hand.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         loop {
             if self.over {
-                return None;
+                return Poll::Ready(None);
             }
             if let Some(message) = self.ready() {
-                return Some(message);
+                return Poll::Ready(Some(message));
             }
-            tokio::select! {
-                biased;
-                changed = self.newest.changed() => changed.expect("the hub holds the sender, and this holds the hub"),
-                _ = self.bookmarks.tick() => self.bookmark_due = true,
+            if self.news.poll(cx).is_pending() && self.poll_bookmark(cx).is_pending() {
+                return Poll::Pending;
             }
         }
     }
 
-    /// The next message if it is there already; `None` says nothing about whether one is still to come.
-    pub(crate) fn ready(&mut self) -> Option<Outgoing> {
-        if self.over {
-            return None;
+    fn poll_bookmark(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let elapsed = self.next_bookmark.get().is_elapsed();
+        let polled = self.next_bookmark.poll(cx, elapsed);
+        if polled.is_ready() {
+            self.bookmark_due = true;
+            self.next_bookmark = Rarely::new(sleep(self.hub.shared.config.bookmark_every));
         }
-        // Marked as seen first, the ring behind it: what is published in between is seen twice rather than never.
-        self.newest.mark_unchanged();
+        polled
+    }
+
+    /// The next message if it is there already.
+    fn ready(&mut self) -> Option<Outgoing> {
+        // Before the ring is looked at: what is published in between is seen twice rather than never.
+        self.news.look();
         let mut place = self.place.lock();
         if place.ended {
             self.over = true;
@@ -143,19 +154,26 @@ impl Watcher {
 struct Counted {
     shared: Arc<Shared>,
     encoding: Encoding,
+    deep: bool,
 }
 
 impl Counted {
-    fn new(hub: &Hub, encoding: Encoding) -> Self {
-        let shared = hub.shared.clone();
+    fn new(hub: &Hub, encoding: Encoding, level: Level) -> Self {
+        let (shared, deep) = (hub.shared.clone(), level == Level::Instance);
         shared.watching[encoding as usize].fetch_add(1, Relaxed);
-        Self { shared, encoding }
+        shared.deep.fetch_add(usize::from(deep), Relaxed);
+        Self {
+            shared,
+            encoding,
+            deep,
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.shared.watching[self.encoding as usize].fetch_sub(1, Relaxed);
+        self.shared.deep.fetch_sub(usize::from(self.deep), Relaxed);
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{mem::size_of, ops::Range, sync::OnceLock};
 
 use bytes::{Bytes, BytesMut};
-use ward_model::{Change, EntityKey, Status};
+use ward_model::{Change, Entity, EntityKey, Status};
 
 use super::{
     super::{
         filter::{Filter, Level},
-        frame::{Encoding, append_json, encode_entity},
+        frame::{Encoding, Frame, Outgoing, append_json, encode_entity},
     },
     room::{Kept, Room},
 };
@@ -22,6 +22,8 @@ pub(super) struct Part {
     pub(super) key: EntityKey,
     /// The worse of its status before and now.
     pub(super) severity: Status,
+    /// As it is now; `None` if it is no more.
+    pub(super) status: Option<Status>,
     /// Its place among the others.
     index: usize,
 }
@@ -38,10 +40,12 @@ struct Encoded {
 /// One revision: everything that changed, encoded once. As JSON only if somebody watches in JSON, and then by the first
 /// who needs it and not by the engine's thread.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     parts: Vec<Part>,
     protobuf: Encoded,
     json: OnceLock<Kept<Encoded>>,
+    /// By level, see [`Entry::share`].
+    shared: [OnceLock<Box<Kept<Bytes>>>; Level::COUNT],
     room: Room,
 }
 
@@ -78,21 +82,23 @@ impl Entry {
         let part = |(index, (key, change)): (usize, &(EntityKey, &Change))| Part {
             key: key.clone(),
             severity: change.severity(),
+            status: (!matches!(change.entity, Entity::Removed(_))).then(|| change.entity.status()),
             index,
         };
         Self {
             parts: changes.iter().enumerate().map(part).collect(),
             protobuf,
             json: OnceLock::new(),
+            shared: Default::default(),
             room: room.clone(),
         }
     }
 
-    /// The bytes of each part.
-    pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+    /// Each part with its bytes.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&Part, &[u8])> {
         self.parts
             .iter()
-            .map(|part| &self.protobuf.body[self.protobuf.range(part.index)])
+            .map(|part| (part, &self.protobuf.body[self.protobuf.range(part.index)]))
     }
 
     /// The parts of a wanted level and name, whatever their severity.
@@ -111,9 +117,28 @@ impl Entry {
         size_of::<Self>() + self.protobuf.len() + self.parts.len() * size_of::<Part>()
     }
 
-    /// What its JSON costs, if there is any.
-    pub(super) fn json_bytes(&self) -> usize {
-        self.json.get().map_or(0, Kept::bytes)
+    /// What was made of it for readers, and is kept.
+    pub(super) fn made_bytes(&self) -> usize {
+        let shared = self.shared.iter().filter_map(OnceLock::get);
+        self.json.get().map_or(0, Kept::bytes) + shared.map(|shared| shared.bytes()).sum::<usize>()
+    }
+
+    /// Fills `frame` with all of this revision down to `level`; `None` if that is nothing, or too much for one message.
+    /// The whole message is made by the first who asks. Everybody else is to ask with the same frame.
+    pub(super) fn share(&self, mut frame: Frame, level: Level, frame_bytes: usize) -> Option<Frame> {
+        let parts = self.parts.partition_point(|part| Level::of(&part.key) <= level);
+        let end = self.protobuf.range(parts.checked_sub(1)?).end;
+        if end > frame_bytes {
+            return None;
+        }
+        frame.entities.push(self.protobuf.body.slice(..end));
+        let shared = self.shared[level as usize].get_or_init(|| {
+            let message = Outgoing::Delta(frame.clone()).delimited();
+            let bytes = message.len();
+            Box::new(Kept::new(message, bytes, &self.room))
+        });
+        frame.shared = Some(Bytes::clone(shared));
+        Some(frame)
     }
 
     fn encoded(&self, encoding: Encoding) -> &Encoded {

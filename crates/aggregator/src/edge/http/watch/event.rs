@@ -206,6 +206,7 @@ mod tests {
             skipped: 1,
             last,
             entities,
+            shared: None,
         })
     }
 
