@@ -59,7 +59,7 @@ impl TryFrom<v1::Entity> for Entity {
 impl From<&EntityKey> for v1::Removed {
     fn from(key: &EntityKey) -> Self {
         let instance = match key {
-            EntityKey::Instance(id) => id.instance.to_string(),
+            EntityKey::Instance(id) => id.instance.as_str().to_owned(),
             EntityKey::System | EntityKey::Service(_) => String::new(),
         };
         Self {

@@ -28,7 +28,7 @@ impl TryFrom<v1::Dependency> for Dependency {
 impl From<&Dependency> for v1::Dependency {
     fn from(dependency: &Dependency) -> Self {
         Self {
-            service: dependency.service.to_string(),
+            service: dependency.service.as_str().to_owned(),
             kind: v1::DependencyKind::from(dependency.kind).into(),
             any_of: text_of(dependency.any_of.as_ref()),
         }
@@ -55,7 +55,7 @@ impl TryFrom<v1::CheckDeclaration> for CheckDeclaration {
 impl From<&CheckDeclaration> for v1::CheckDeclaration {
     fn from(check: &CheckDeclaration) -> Self {
         Self {
-            name: check.name.to_string(),
+            name: check.name.as_str().to_owned(),
             kind: v1::CheckKind::from(check.kind).into(),
             subject: text_of(check.subject.as_ref()),
             period_ms: 0,
@@ -117,7 +117,7 @@ impl TryFrom<v1::SignalDeclaration> for SignalDeclaration {
 impl From<&SignalDeclaration> for v1::SignalDeclaration {
     fn from(signal: &SignalDeclaration) -> Self {
         Self {
-            name: signal.name.to_string(),
+            name: signal.name.as_str().to_owned(),
             degraded: signal.degraded.map(Into::into),
             unhealthy: signal.unhealthy.map(Into::into),
         }
@@ -171,7 +171,7 @@ pub(crate) fn optional_name(field: &str, text: &str) -> Result<Option<Name>, Inv
 
 /// The text of a name that may be left out.
 pub(crate) fn text_of(name: Option<&Name>) -> String {
-    name.map(Name::to_string).unwrap_or_default()
+    name.map(Name::as_str).unwrap_or_default().to_owned()
 }
 
 /// A dependency as a server tells it: kinds it may have learnt since are read as the default.

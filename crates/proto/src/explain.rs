@@ -16,7 +16,7 @@ use crate::{
 impl From<&Evidence> for v1::Evidence {
     fn from(evidence: &Evidence) -> Self {
         Self {
-            service: evidence.service.to_string(),
+            service: evidence.service.as_str().to_owned(),
             instance: text_of(evidence.instance.as_ref()),
             name: text_of(evidence.name.as_ref()),
             value: evidence.value,
@@ -44,7 +44,7 @@ impl TryFrom<v1::Evidence> for Evidence {
 impl From<&CausalLink> for v1::CausalLink {
     fn from(link: &CausalLink) -> Self {
         Self {
-            service: link.service.to_string(),
+            service: link.service.as_str().to_owned(),
             via: link.via.map_or(0, |kind| v1::DependencyKind::from(kind).into()),
             condition: Some((&link.condition).into()),
             evidence: link.evidence.iter().map(Into::into).collect(),

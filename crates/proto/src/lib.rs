@@ -10,6 +10,7 @@
 
 mod change;
 mod declaration;
+mod encode;
 mod explain;
 mod invalid;
 mod report;
@@ -17,6 +18,7 @@ mod state;
 mod status;
 mod text;
 
+pub use encode::encode_entity;
 pub use invalid::{Converted, Invalid};
 pub use report::hello_once;
 pub use status::least_severity;

@@ -274,7 +274,7 @@ impl TryFrom<v1::CheckResult> for CheckResult {
 impl From<&CheckResult> for v1::CheckResult {
     fn from(result: &CheckResult) -> Self {
         Self {
-            name: result.name.to_string(),
+            name: result.name.as_str().to_owned(),
             status: v1::Status::from(result.status).into(),
             message: result.message.clone(),
         }
@@ -300,7 +300,7 @@ impl TryFrom<v1::SignalValue> for SignalValue {
 impl From<&SignalValue> for v1::SignalValue {
     fn from(value: &SignalValue) -> Self {
         Self {
-            name: value.name.to_string(),
+            name: value.name.as_str().to_owned(),
             value: value.value,
         }
     }
@@ -310,8 +310,8 @@ impl From<&SignalValue> for v1::SignalValue {
 impl From<&Hello> for v1::Hello {
     fn from(hello: &Hello) -> Self {
         Self {
-            service: hello.id.service.to_string(),
-            instance: hello.id.instance.to_string(),
+            service: hello.id.service.as_str().to_owned(),
+            instance: hello.id.instance.as_str().to_owned(),
             incarnation: hello.incarnation.to_string(),
             version: hello.version.clone(),
             interval_ms: millis(hello.interval),

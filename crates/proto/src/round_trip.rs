@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use proptest::{
+    array::{uniform5, uniform8},
     collection::{btree_map, vec},
     option,
     prelude::*,
@@ -22,13 +23,18 @@ fn names() -> impl Strategy<Value = Vec<Name>> {
     vec(name(), 0..4)
 }
 
+/// Often empty, as zeros are frequent among numbers: what is the default is left out on the wire.
 fn text() -> impl Strategy<Value = String> {
-    "[ -~äß√]{0,40}"
+    prop_oneof![Just(String::new()), "[ -~äß√]{0,40}"]
+}
+
+fn count() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(0), 1..200u32, any::<u32>()]
 }
 
 /// At most 63 bytes, however many of them a character takes.
 fn version() -> impl Strategy<Value = String> {
-    "[ -~äß√]{0,21}"
+    prop_oneof![Just(String::new()), "[ -~äß√]{0,21}"]
 }
 
 fn status() -> impl Strategy<Value = Status> {
@@ -41,7 +47,8 @@ fn wall() -> impl Strategy<Value = Wall> {
 
 fn condition() -> impl Strategy<Value = Condition> {
     let reason = select(Reason::ALL.to_vec());
-    (status(), reason, text(), any::<i64>()).prop_map(|(status, reason, message, since)| Condition {
+    let since = prop_oneof![Just(0), any::<i64>()];
+    (status(), reason, text(), since).prop_map(|(status, reason, message, since)| Condition {
         status,
         reason,
         message,
@@ -79,11 +86,12 @@ fn dependencies() -> impl Strategy<Value = Vec<Dependency>> {
 }
 
 fn number() -> impl Strategy<Value = f64> {
-    -1e9..1e9f64
+    prop_oneof![Just(0.0), Just(-0.0), -1e9..1e9f64]
 }
 
 fn level() -> impl Strategy<Value = SignalLevel> {
-    (0.5..1.0f64, 0.0..0.5f64).prop_map(|(raise, clear)| SignalLevel { raise, clear })
+    let raise_and_clear = prop_oneof![Just((0.0, 0.0)), (0.5..1.0f64, 0.0..0.5f64)];
+    raise_and_clear.prop_map(|(raise, clear)| SignalLevel { raise, clear })
 }
 
 fn worse_level() -> impl Strategy<Value = SignalLevel> {
@@ -161,12 +169,12 @@ prop_compose! {
 prop_compose! {
     fn instance()(
         (id, incarnation, version, labels) in (id(), incarnation(), version(), labels()),
-        (interval_ms, condition, last_status) in (any::<u32>(), condition(), option::of(status())),
+        (interval_ms, condition, last_status) in (count(), condition(), option::of(status())),
         freshness in select(vec![Freshness::Fresh, Freshness::Suspect, Freshness::Lost, Freshness::Exited]),
         flapping in any::<bool>(),
         checks in vec((name(), check_kind(), option::of(name()), condition(), any::<bool>()), 0..3),
         signals in vec((name(), number(), status(), option::of(level()), option::of(level())), 0..3),
-        started in wall(),
+        started in prop_oneof![Just(Wall(0)), wall()],
     ) -> InstanceState {
         let checks = checks.into_iter().map(|(name, kind, subject, condition, flapping)| {
             CheckState { name, kind, subject, condition, flapping }
@@ -194,7 +202,7 @@ prop_compose! {
     fn service()(
         (name, own, condition, causes) in (name(), condition(), condition(), names()),
         (criticality, dependencies) in (criticality(), dependencies()),
-        [total, healthy, unknown, degraded, unhealthy, suspect, lost, min_healthy] in any::<[u32; 8]>(),
+        [total, healthy, unknown, degraded, unhealthy, suspect, lost, min_healthy] in uniform8(count()),
         (maintenance, reported) in (option::of(maintenance()), any::<bool>()),
         (disagreements, up_since) in (vec(text(), 0..3), option::of(wall())),
     ) -> ServiceState {
@@ -209,8 +217,8 @@ prop_compose! {
 prop_compose! {
     fn system()(
         (condition, causes, critical_unknown) in (condition(), names(), names()),
-        (score, [degraded_view, blind, settling]) in (any::<u8>(), any::<[bool; 3]>()),
-        [total, healthy, unknown, degraded, unhealthy] in any::<[u32; 5]>(),
+        (score, [degraded_view, blind, settling]) in (prop_oneof![Just(0), any::<u8>()], any::<[bool; 3]>()),
+        [total, healthy, unknown, degraded, unhealthy] in uniform5(count()),
     ) -> SystemState {
         let observer = ObserverState { score, degraded_view, blind, settling };
         let services = ServiceCounts { total, healthy, unknown, degraded, unhealthy };
@@ -218,7 +226,7 @@ prop_compose! {
     }
 }
 
-fn entity() -> impl Strategy<Value = Entity> {
+pub(crate) fn entity() -> impl Strategy<Value = Entity> {
     prop_oneof![
         system().prop_map(Entity::System),
         service().prop_map(Entity::Service),

@@ -19,7 +19,7 @@ use crate::{
 impl From<&CheckState> for v1::CheckState {
     fn from(check: &CheckState) -> Self {
         Self {
-            name: check.name.to_string(),
+            name: check.name.as_str().to_owned(),
             kind: v1::CheckKind::from(check.kind).into(),
             subject: text_of(check.subject.as_ref()),
             condition: Some((&check.condition).into()),
@@ -45,7 +45,7 @@ impl TryFrom<v1::CheckState> for CheckState {
 impl From<&SignalState> for v1::SignalState {
     fn from(signal: &SignalState) -> Self {
         Self {
-            name: signal.name.to_string(),
+            name: signal.name.as_str().to_owned(),
             value: signal.value,
             status: v1::Status::from(signal.status).into(),
             degraded: signal.degraded.map(Into::into),
@@ -75,8 +75,8 @@ impl TryFrom<v1::SignalState> for SignalState {
 impl From<&InstanceState> for v1::InstanceState {
     fn from(instance: &InstanceState) -> Self {
         Self {
-            service: instance.id.service.to_string(),
-            instance: instance.id.instance.to_string(),
+            service: instance.id.service.as_str().to_owned(),
+            instance: instance.id.instance.as_str().to_owned(),
             incarnation: instance.incarnation.to_string(),
             version: instance.version.clone(),
             labels: instance.labels.clone().into_iter().collect(),
@@ -122,7 +122,7 @@ impl TryFrom<v1::InstanceState> for InstanceState {
 impl From<&Maintenance> for v1::Maintenance {
     fn from(maintenance: &Maintenance) -> Self {
         Self {
-            service: maintenance.service.to_string(),
+            service: maintenance.service.as_str().to_owned(),
             by: maintenance.by.clone(),
             why: maintenance.why.clone(),
             start_unix_ms: maintenance.start.0,
@@ -148,7 +148,7 @@ impl TryFrom<v1::Maintenance> for Maintenance {
 impl From<&ServiceState> for v1::ServiceState {
     fn from(service: &ServiceState) -> Self {
         Self {
-            name: service.name.to_string(),
+            name: service.name.as_str().to_owned(),
             own: Some((&service.own).into()),
             condition: Some((&service.condition).into()),
             causes: texts(&service.causes),
@@ -295,7 +295,7 @@ fn names(field: &str, texts: &[String]) -> Result<Vec<Name>, Invalid> {
 }
 
 fn texts(names: &[Name]) -> Vec<String> {
-    names.iter().map(Name::to_string).collect()
+    names.iter().map(|name| name.as_str().to_owned()).collect()
 }
 
 fn wall(unix_ms: i64) -> Option<Wall> {

@@ -7,7 +7,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::{
     Message,
-    encoding::{WireType, decode_key, encode_key, encode_varint, encoded_len_varint, message},
+    encoding::{WireType, decode_key, encode_key, encode_varint, encoded_len_varint},
 };
 use ward_model::{Entity, Epoch, ObserverState, Revision};
 use ward_proto::v1;
@@ -38,7 +38,7 @@ impl Encoding {
 
 /// Appends one entity to `buffer`, as an element of `Delta.entities`.
 pub(crate) fn encode_entity(entity: &Entity, buffer: &mut BytesMut) {
-    message::encode(ENTITIES, &v1::Entity::from(entity), buffer);
+    ward_proto::encode_entity(ENTITIES, entity, buffer);
 }
 
 /// Appends the entity that [`encode_entity`] made `field` of to `buffer`: a comma, and an object of JSON on one line. So

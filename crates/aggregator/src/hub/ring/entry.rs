@@ -16,6 +16,9 @@ use super::{
 /// The entities of one message, encoded, some in each piece.
 pub(crate) type Pieces = Vec<Bytes>;
 
+/// Bytes to have at hand for each part, enough for most. What is over is given back.
+const ROOM: usize = 512;
+
 /// One changed thing of its revision.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -51,14 +54,15 @@ pub(crate) struct Entry {
 
 impl Encoded {
     fn new(parts: usize, mut append: impl FnMut(usize, &mut BytesMut)) -> Self {
-        let mut body = BytesMut::new();
+        let mut body = BytesMut::with_capacity(parts * ROOM);
         let part = |index| {
             append(index, &mut body);
             body.len()
         };
         let ends = (0..parts).map(part).collect();
         Self {
-            body: body.freeze(),
+            // At its length, which is what the ring counts.
+            body: Vec::from(body).into_boxed_slice().into(),
             ends,
         }
     }
