@@ -16,8 +16,10 @@ use super::{
 /// The entities of one message, encoded, some in each piece.
 pub(crate) type Pieces = Vec<Bytes>;
 
-/// Bytes to have at hand for each part, enough for most. What is over is given back.
+/// Bytes to have at hand for each part, enough for most, and for all of them; where there are many, what is there grows. What
+/// is over is given back.
 const ROOM: usize = 512;
+const ROOM_IN_ALL: usize = 64 << 10;
 
 /// One changed thing of its revision.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub(crate) struct Entry {
 
 impl Encoded {
     fn new(parts: usize, mut append: impl FnMut(usize, &mut BytesMut)) -> Self {
-        let mut body = BytesMut::with_capacity(parts * ROOM);
+        let mut body = BytesMut::with_capacity((parts * ROOM).min(ROOM_IN_ALL));
         let part = |index| {
             append(index, &mut body);
             body.len()
