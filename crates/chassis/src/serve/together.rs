@@ -31,6 +31,10 @@ use tokio::{
 const MOST: usize = 64 << 10;
 /// Room that is kept for the next time; idle connections are many.
 const KEPT: usize = 512;
+/// Who let others go first so many times in a row, and none of them had anything to add, writes at once.
+const IN_VAIN: u8 = 4;
+/// So many times; then it sees again whether they have.
+const AT_ONCE: u8 = 16;
 
 /// Lets others go first before it writes.
 pub(super) struct Together<T> {
@@ -38,8 +42,10 @@ pub(super) struct Together<T> {
     gathered: Vec<u8>,
     /// Of what gathered, this has left.
     left: usize,
-    /// The others are having their turn.
-    waiting: bool,
+    /// What had gathered when the others got their turn, while they have it.
+    waiting: Option<usize>,
+    /// How often in a row that was in vain, and behind [`IN_VAIN`] how often it was left out.
+    vain: u8,
     bell: Arc<Bell>,
 }
 
@@ -63,26 +69,41 @@ impl<T> Together<T> {
             io,
             gathered: Vec::new(),
             left: 0,
-            waiting: false,
+            waiting: None,
+            vain: 0,
             bell: Arc::default(),
         }
     }
 
-    /// Ready when the others had their turn since something began to gather.
+    /// Ready when the others had their turn since something began to gather, or if that is of no use.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.waiting {
-            self.waiting = true;
-            self.bell.rang.store(false, Release);
-            self.bell.task.register(cx.waker());
-            let waker = Waker::from(self.bell.clone());
-            // It has taken the waker when it is pending, and wakes it whether it is kept or not.
-            return pin!(yield_now()).poll(&mut Context::from_waker(&waker));
-        }
-        if self.bell.rang.swap(false, AcqRel) {
-            return Poll::Ready(());
-        }
+        let Some(gathered) = self.waiting else {
+            if (IN_VAIN..IN_VAIN + AT_ONCE).contains(&self.vain) {
+                self.vain += 1;
+                return Poll::Ready(());
+            }
+            return self.let_others_go(cx);
+        };
         self.bell.task.register(cx.waker());
-        Poll::Pending
+        if !self.bell.rang.swap(false, AcqRel) {
+            return Poll::Pending;
+        }
+        let in_vain = self.gathered.len() == gathered;
+        self.vain = if in_vain {
+            self.vain.min(IN_VAIN - 1) + 1
+        } else {
+            0
+        };
+        Poll::Ready(())
+    }
+
+    fn let_others_go(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.waiting = Some(self.gathered.len());
+        self.bell.rang.store(false, Release);
+        self.bell.task.register(cx.waker());
+        let waker = Waker::from(self.bell.clone());
+        // It has taken the waker when it is pending, and wakes it whether it is kept or not.
+        pin!(yield_now()).poll(&mut Context::from_waker(&waker))
     }
 }
 
@@ -148,7 +169,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Together<T> {
         if !self.gathered.is_empty() && self.left == 0 && self.poll_turn(cx).is_pending() {
             return Poll::Ready(Ok(()));
         }
-        self.waiting = false;
+        self.waiting = None;
         ready!(self.poll_leave(cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
@@ -156,5 +177,93 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Together<T> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_leave(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    /// What is there to be read now.
+    async fn read(far: &mut DuplexStream) -> String {
+        let mut there = [0; 1_024];
+        let read = tokio::select! {
+            biased;
+            read = far.read(&mut there) => read.unwrap(),
+            () = std::future::ready(()) => 0,
+        };
+        String::from_utf8_lossy(&there[..read]).into_owned()
+    }
+
+    /// As the task of a connection does, each time that it is woken.
+    async fn flush(near: &mut Together<DuplexStream>) {
+        near.flush().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_others_add_meanwhile_leaves_with_it() {
+        let (near, mut far) = duplex(1_024);
+        let mut near = Together::new(near);
+        for _ in 0..10 {
+            near.write_all(b"one").await.unwrap();
+            flush(&mut near).await;
+            // Somebody else wakes it, which is not the end of their turn.
+            near.write_all(b"two").await.unwrap();
+            flush(&mut near).await;
+            assert_eq!(read(&mut far).await, "", "it waits for the others");
+            yield_now().await;
+            flush(&mut near).await;
+            assert_eq!(read(&mut far).await, "onetwo");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waited_in_vain_writes_at_once_and_tries_again_now_and_then() {
+        let (near, mut far) = duplex(1_024);
+        let mut near = Together::new(near);
+        let mut waited = Vec::new();
+        for time in 0..60 {
+            near.write_all(b"alone").await.unwrap();
+            flush(&mut near).await;
+            if read(&mut far).await.is_empty() {
+                waited.push(time);
+                yield_now().await;
+                flush(&mut near).await;
+                assert_eq!(read(&mut far).await, "alone");
+            }
+        }
+        assert_eq!(waited, [0, 1, 2, 3, 20, 37, 54]);
+    }
+
+    #[tokio::test]
+    async fn much_leaves_at_once_and_the_rest_before_the_end() {
+        let (near, mut far) = duplex(1 << 20);
+        let mut near = Together::new(near);
+        for _ in 0..5 {
+            near.write_all(&[b'x'; MOST / 4]).await.unwrap();
+        }
+        assert_eq!(
+            far.read(&mut vec![0; 2 * MOST]).await.unwrap(),
+            MOST,
+            "no more gathers"
+        );
+        near.shutdown().await.unwrap();
+        assert_eq!(far.read(&mut vec![0; MOST]).await.unwrap(), MOST / 4);
+    }
+
+    #[tokio::test]
+    async fn a_full_socket_is_waited_for() {
+        let (near, mut far) = duplex(4);
+        let mut near = Together::new(near);
+        near.write_all(b"longer than that").await.unwrap();
+        flush(&mut near).await;
+        yield_now().await;
+        let written = tokio::spawn(async move { flush(&mut near).await });
+        let mut all = String::new();
+        far.read_to_string(&mut all).await.unwrap();
+        assert_eq!(all, "longer than that");
+        written.await.unwrap();
     }
 }
