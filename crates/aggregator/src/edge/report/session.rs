@@ -6,8 +6,10 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     error::Error as _,
+    future::{pending, poll_fn},
     pin::{Pin, pin},
     sync::atomic::Ordering::Relaxed,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -29,9 +31,10 @@ use super::{
     table::Table,
     wire,
 };
-use crate::{decider::Unavailable, hub::Closing};
+use crate::{decider::Unavailable, hub::Closing, rarely::Rarely};
 
 type Out = mpsc::Sender<Result<v1::ReportResponse, Status>>;
+type Renewal = dyn Future<Output = ()> + Send + Sync;
 
 /// Most requests that are taken in at once when they are there together, with one reading of the clock and one look at
 /// everything else: for a message of a few beats, those are most of what it costs. As many as are acknowledged at once.
@@ -54,13 +57,14 @@ pub(super) struct Session {
     out: Out,
     table: Table,
     answer: Answer,
-    /// When an acknowledgement that is owed has to go, while `armed`.
-    alarm: Pin<Box<Sleep>>,
-    armed: bool,
+    /// When an acknowledgement that is owed has to go.
+    alarm: Option<Rarely<Sleep>>,
     /// Something is due and the peer has not taken what was said before.
     waiting: bool,
     /// Moves when the intervals of its instances may be others.
     renewals: watch::Receiver<()>,
+    /// Waits for that.
+    renewal: Rarely<Renewal>,
     /// When it last looked up, see [`LOOK_EACH`].
     looked: Mono,
     /// When what is being taken in came, see [`TOGETHER`].
@@ -87,7 +91,6 @@ impl Session {
     pub(super) fn new(edge: Shared, id: StreamId, out: Out) -> Self {
         let now = edge.clock.mono();
         let answer = Answer::new(now);
-        let alarm = Box::pin(sleep(ACKNOWLEDGE_AFTER));
         // Before the first hello, so that no change behind one is missed.
         let renewals = edge.decider.renewals();
         Self {
@@ -96,9 +99,9 @@ impl Session {
             out,
             table: Table::default(),
             answer,
-            alarm,
-            armed: false,
+            alarm: None,
             waiting: false,
+            renewal: next(&renewals),
             renewals,
             looked: now,
             now,
@@ -140,7 +143,7 @@ impl Session {
     {
         let mut closing = pin!(closing);
         let out = self.out.clone();
-        let mut gone = pin!(out.closed());
+        let mut gone = Rarely::new(out.closed());
         loop {
             tokio::select! {
                 biased;
@@ -156,7 +159,7 @@ impl Session {
                     self.take_in(request).await?;
                     self.take_in_ready(&mut requests, TOGETHER - 1).await?;
                 }
-                () = &mut gone => return Err(End::ByPeer),
+                () = poll_fn(|cx| gone.poll(cx, out.is_closed())) => return Err(End::ByPeer),
                 room = out.reserve(), if self.waiting => {
                     self.now = self.edge.clock.mono();
                     if let Ok(room) = room {
@@ -165,12 +168,12 @@ impl Session {
                     self.waiting = false;
                     self.say();
                 }
-                () = &mut self.alarm, if self.armed => {
+                () = poll_fn(|cx| poll_alarm(&mut self.alarm, cx)) => {
                     self.now = self.edge.clock.mono();
-                    self.armed = false;
+                    self.alarm = None;
                     self.say();
                 }
-                Ok(()) = self.renewals.changed() => {
+                () = poll_fn(|cx| self.renewal.poll(cx, self.renewals.has_changed().unwrap_or(false))) => {
                     self.renew().await?;
                     self.now = self.edge.clock.mono();
                     self.say();
@@ -225,7 +228,6 @@ impl Session {
         self.looked = self.now;
         self.tell_orphans();
         if self.renewals.has_changed().unwrap_or(false) {
-            self.renewals.mark_unchanged();
             self.renew().await?;
             self.now = self.edge.clock.mono();
         }
@@ -246,6 +248,8 @@ impl Session {
     /// Asks which of its instances are to be heard at another interval now, and tells them. No beat is read between the
     /// engine's word and the new lease, so that none is good for less than was just promised.
     async fn renew(&mut self) -> Result<(), End> {
+        self.renewals.mark_unchanged();
+        self.renewal = next(&self.renewals);
         let stream = self.id;
         let Reply::Renewed(renewed) = self.edge.decider.apply(Event::Renew { stream }).await? else {
             return Ok(());
@@ -306,9 +310,8 @@ impl Session {
                 Err(_) => self.waiting = true,
             }
         }
-        if self.answer.is_owed() && !self.armed {
-            self.armed = true;
-            self.alarm.set(sleep(ACKNOWLEDGE_AFTER));
+        if self.answer.is_owed() && self.alarm.is_none() {
+            self.alarm = Some(Rarely::new(sleep(ACKNOWLEDGE_AFTER)));
         }
     }
 
@@ -319,6 +322,25 @@ impl Session {
         self.edge.metrics.count_rejections("broken_stream", 1);
         End::Failed(status)
     }
+}
+
+/// Resolves with the next renewal behind those that `renewals` has seen; never once there are none any more.
+fn next(renewals: &watch::Receiver<()>) -> Rarely<Renewal> {
+    let mut renewals = renewals.clone();
+    let renewal: Pin<Box<Renewal>> = Box::pin(async move {
+        if renewals.changed().await.is_err() {
+            pending().await
+        }
+    });
+    renewal.into()
+}
+
+fn poll_alarm(alarm: &mut Option<Rarely<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+    let Some(alarm) = alarm else {
+        return Poll::Pending;
+    };
+    let elapsed = alarm.get().is_elapsed();
+    alarm.poll(cx, elapsed)
 }
 
 /// A reset by the peer, or a connection that is no more; not a message too large, nor one this side gave up on.
