@@ -9,31 +9,26 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
 };
 
-use ward_model::{Mono, Name, bounds};
+use ward_model::{Name, bounds};
 
 use crate::{
     causes,
-    propagate::bad_edges,
     world::{ServiceIx, World},
 };
 
 /// A cause on its way: how far, which (by name, so that ties have one order), and to whom.
 type Step = Reverse<(u32, Name, ServiceIx, ServiceIx)>;
 
-/// Finds causes again after `dirty` services changed and the verdicts of `moved` did. Returns those that have others.
-pub(crate) fn refresh(
-    world: &mut World,
-    dirty: &[ServiceIx],
-    moved: &[ServiceIx],
-    rewired: &[ServiceIx],
-    now: Mono,
-) -> Vec<ServiceIx> {
-    let observers = recount_observers(world, moved);
-    let mut changed: BTreeSet<ServiceIx> = moved.iter().chain(rewired).copied().collect();
-    for &ix in dirty.iter().chain(moved).chain(&observers) {
-        let root = causes::is_root(&world.services[ix], now);
+/// Finds causes again after `dirty` services changed, edges of `rewired` and whatever verdicts the roll-up moved. Returns
+/// those that have others.
+pub(crate) fn refresh(world: &mut World, dirty: &[ServiceIx], rewired: &[ServiceIx]) -> Vec<ServiceIx> {
+    let moved: Vec<ServiceIx> = world.rollup.moved().collect();
+    let observers = recount_observers(world, &moved);
+    let mut changed: Vec<ServiceIx> = moved.iter().chain(rewired).copied().collect();
+    for &ix in dirty.iter().chain(&moved).chain(&observers) {
+        let root = causes::is_root(world, ix);
         if std::mem::replace(&mut world.services[ix].root, root) != root {
-            changed.insert(ix);
+            changed.push(ix);
         }
     }
     if changed.is_empty() {
@@ -57,13 +52,13 @@ fn recount_observers(world: &mut World, moved: &[ServiceIx]) -> BTreeSet<Service
 }
 
 /// The changed and all bad services that depend on them, however far.
-fn affected(world: &World, changed: BTreeSet<ServiceIx>) -> BTreeSet<ServiceIx> {
+fn affected(world: &World, changed: Vec<ServiceIx>) -> BTreeSet<ServiceIx> {
     let mut affected = BTreeSet::new();
-    let mut open: Vec<ServiceIx> = changed.into_iter().collect();
+    let mut open = changed;
     while let Some(ix) = open.pop() {
         if affected.insert(ix) {
-            let dependents = world.services[ix].dependents.keys().copied();
-            open.extend(dependents.filter(|&dependent| world.services[dependent].effective.0.is_bad()));
+            let dependents = world.rollup.dependents(ix);
+            open.extend(dependents.filter(|&dependent| world.rollup.verdict(dependent).is_bad()));
         }
     }
     affected
@@ -74,14 +69,14 @@ fn spread(world: &mut World, affected: &BTreeSet<ServiceIx>) -> Vec<ServiceIx> {
     let mut steps: BinaryHeap<Step> = BinaryHeap::new();
     for &ix in affected {
         let service = &world.services[ix];
-        if !service.effective.0.is_bad() {
+        if !world.rollup.verdict(ix).is_bad() {
             continue;
         }
         if service.root {
             steps.push(Reverse((0, service.name.clone(), ix, ix)));
         }
-        for edge in bad_edges(world, ix) {
-            let target = service.edges[edge].target;
+        for need in world.rollup.bad_needs(ix) {
+            let target = need.target;
             if affected.contains(&target) {
                 heirs.entry(target).or_default().push(ix);
             } else {

@@ -1,10 +1,8 @@
 //! From what an event touched to one revision: roll-up, causes, system, and the states others are told.
 
-use std::collections::BTreeSet;
+use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, Wall};
 
-use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, SystemState};
-
-use crate::{Engine, blame, propagate, view, wake::Wake, world::ServiceIx};
+use crate::{Engine, blame, view, wake::Wake, world::ServiceIx};
 
 /// A thing that is no more, and its last status.
 pub(crate) type Gone = (EntityKey, Option<Status>);
@@ -17,19 +15,17 @@ impl Engine {
             return None;
         }
         let dirty = std::mem::take(&mut self.world.dirty_services);
-        self.ask_for_wakes(&dirty, now.mono);
-        let moved = propagate::propagate(&mut self.world, &dirty, now.mono, now.wall);
-        let rewired = self.rewired(&dirty);
-        let blaming = blame::refresh(&mut self.world, &dirty, &moved, &rewired, now.mono);
-        let mut touched: BTreeSet<ServiceIx> = dirty.iter().chain(&moved).chain(&blaming).copied().collect();
-        touched.extend(self.victims(&moved));
-        for &ix in &touched {
-            self.system.count(&mut self.world, ix);
-        }
-        self.system.settle(now.wall);
+        self.brief(&dirty, now.mono);
+        let rewired: Vec<ServiceIx> = self.world.rollup.rewired().collect();
+        self.world.rollup.propagate();
+        self.date(now.wall);
+        let blaming = blame::refresh(&mut self.world, &dirty, &rewired);
+        let touched = self.touched(&dirty, blaming);
+        self.system.settle(&self.world, now.wall);
         let gone = self.collect_unreferenced(&dirty);
-        let mut changes = self.publish_system(now.mono).into_iter().collect::<Vec<_>>();
-        self.publish_services(&touched, now.mono, &mut changes);
+        let mut changes = Vec::new();
+        changes.extend(self.publish_system(&touched));
+        self.publish_services(&touched, &mut changes);
         changes.extend(gone.into_iter().map(removed));
         self.count_transitions(&changes);
         if changes.is_empty() && self.untold() == 0 {
@@ -96,34 +92,51 @@ impl Engine {
         }
     }
 
-    fn ask_for_wakes(&mut self, dirty: &[ServiceIx], now: Mono) {
+    /// Tells the roll-up what is declared about services and what time does to them, and asks to be woken for the rest.
+    fn brief(&mut self, dirty: &[ServiceIx], now: Mono) {
         for &ix in dirty {
             let service = &mut self.world.services[ix];
             service.dirty = false;
-            let look = service.next_look(now);
+            let missing = if now < service.seats_due {
+                Status::Unknown
+            } else {
+                Status::Unhealthy
+            };
+            let rollup = &mut self.world.rollup;
+            rollup.want(ix, service.min_healthy(), missing);
+            rollup.weigh(ix, service.criticality(), service.maintenance.is_some());
+            let short = (1..rollup.wanted(ix)).contains(&rollup.counted(ix));
+            let seats = Some(service.seats_due).filter(|&due| short && due > now);
+            let look = seats.into_iter().chain(service.maintenance_due).min();
             self.wakes.ask(&mut service.next_wake, look, Wake::Service(ix));
         }
     }
 
-    /// Bad services that depend on one whose verdict changed: what they say of it changes even if they do not.
-    fn victims(&self, moved: &[ServiceIx]) -> Vec<ServiceIx> {
-        let services = &self.world.services;
-        let dependents = moved
-            .iter()
-            .flat_map(|&ix| services[ix].dependents.keys().copied());
-        dependents
-            .filter(|&ix| services[ix].effective.0.is_bad())
-            .collect()
+    /// Since when what moved is as it is.
+    fn date(&mut self, wall: Wall) {
+        let (rollup, services) = (&self.world.rollup, &mut self.world.services);
+        for ix in rollup.own_moved() {
+            services[ix].own_since = wall;
+        }
+        for ix in rollup.moved() {
+            services[ix].since = wall;
+        }
     }
 
-    /// Those among `dirty` that have other edges than at the last roll-up.
-    fn rewired(&mut self, dirty: &[ServiceIx]) -> Vec<ServiceIx> {
-        let services = &mut self.world.services;
-        dirty
-            .iter()
-            .copied()
-            .filter(|&ix| std::mem::take(&mut services[ix].rewired))
-            .collect()
+    /// All services of which something else may be said now, in the order of their places.
+    fn touched(&self, dirty: &[ServiceIx], blaming: Vec<ServiceIx>) -> Vec<ServiceIx> {
+        let rollup = &self.world.rollup;
+        let mut touched = blaming;
+        touched.extend_from_slice(dirty);
+        for ix in rollup.moved() {
+            touched.push(ix);
+            // Bad services that depend on it: what they say of it changes even if they do not.
+            let dependents = rollup.dependents(ix);
+            touched.extend(dependents.filter(|&victim| rollup.verdict(victim).is_bad()));
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched
     }
 
     /// Drops services that only stood for something others needed and no longer do.
@@ -134,7 +147,8 @@ impl Engine {
             let Some(service) = self.world.services.get(ix) else {
                 continue;
             };
-            if service.reported || !service.is_unreferenced() {
+            let is_needed = self.world.rollup.dependents(ix).len() > 0;
+            if service.reported || is_needed || !service.is_unreferenced() {
                 continue;
             }
             gone.extend(self.drop_service(ix, &mut open));
@@ -144,51 +158,51 @@ impl Engine {
 
     /// Takes a service away; `open` gets those it needed, which may be unreferenced now.
     pub(crate) fn drop_service(&mut self, ix: ServiceIx, open: &mut Vec<ServiceIx>) -> Option<Gone> {
-        open.extend(self.world.services[ix].edges.iter().map(|edge| edge.target));
-        self.world.replace_edges(ix, Vec::new());
+        open.extend(self.world.rollup.needs(ix).map(|need| need.target));
+        self.world.replace_edges(ix, &[], Vec::new());
         self.wakes
             .ask(&mut self.world.services[ix].next_wake, None, Wake::Service(ix));
         self.world.dirty_services.retain(|&dirty| dirty != ix);
-        self.system.forget(&mut self.world, ix);
-        self.system.settle(self.wall);
+        self.world.rollup.remove(ix);
+        self.system.settle(&self.world, self.wall);
         let service = self.world.services.remove(ix);
         self.world.names.remove(&service.name);
         let published = service.published?;
         Some((EntityKey::Service(service.name), Some(published.condition.status)))
     }
 
-    fn publish_system(&mut self, now: Mono) -> Option<Change> {
-        let state = self.system_state(now);
-        let same = |told: &SystemState| {
-            let observer = ObserverState {
-                score: state.observer.score,
-                ..told.observer
-            };
-            SystemState {
-                observer,
-                ..told.clone()
-            } == state
-        };
-        if self.told_system.as_ref().is_some_and(same) {
-            return None;
+    fn publish_system(&mut self, touched: &[ServiceIx]) -> Option<Change> {
+        let observer = self.observer.state;
+        if let Some(told) = &self.told_system {
+            // How much it doubts itself is told with the rest, and is no news alone.
+            let score = told.observer.score;
+            let alike = told.observer == ObserverState { score, ..observer };
+            if alike && !self.system.may_differ(told, &self.world, touched) {
+                return None;
+            }
+            if *told
+                == self
+                    .system
+                    .state(&self.world, ObserverState { score, ..observer })
+            {
+                return None;
+            }
         }
-        let before = self
-            .told_system
-            .replace(state.clone())
-            .map(|told| told.condition.status);
+        let state = self.system();
+        let told = self.told_system.replace(state.clone());
         Some(Change {
-            before,
+            before: told.map(|told| told.condition.status),
             entity: Entity::System(state),
         })
     }
 
-    fn publish_services(&mut self, touched: &BTreeSet<ServiceIx>, now: Mono, changes: &mut Vec<Change>) {
+    fn publish_services(&mut self, touched: &[ServiceIx], changes: &mut Vec<Change>) {
         for &ix in touched {
             if !self.world.services.contains(ix) {
                 continue;
             }
             self.world.find_oldest(ix);
-            let state = view::service(&self.world, ix, now);
+            let state = view::service(&self.world, ix);
             let told = &mut self.world.services[ix].published;
             if told.as_ref() != Some(&state) {
                 let before = told.replace(state.clone()).map(|told| told.condition.status);

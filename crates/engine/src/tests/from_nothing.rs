@@ -290,7 +290,7 @@ fn own_of(engine: &Engine, name: &Name, service: &Service, leaves: Vec<Status>, 
     if leaves.is_empty() {
         return evidence.unwrap_or(U);
     }
-    let wanted = service.wanted();
+    let wanted = service.min_healthy().resolve(leaves.len());
     let missing = if now < service.seats_due { U } else { X };
     let second = match evidence {
         None | Some(H | U) => H,
