@@ -9,6 +9,7 @@
 //! step of a cascade missed the cache.
 
 mod edges;
+mod ends;
 mod once;
 mod own;
 mod places;
@@ -73,6 +74,7 @@ impl Rollup {
         self.tally.weigh(service, None, self.verdicts[service]);
         self.tally.settle();
         (self.own[service], self.verdicts[service]) = (Status::Unknown, Status::Unknown);
+        self.work.forget(service);
         self.changed.strike(service);
         self.rewired.strike(service);
     }

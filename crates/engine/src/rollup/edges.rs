@@ -1,11 +1,10 @@
 //! Who needs whom, both ways: each edge stands in the list of either end and knows its place in the other's.
 //!
-//! So an edge is taken away at once even where ten thousand services need one database. Lists in one array after
-//! another would be denser, and would have to be moved at each change of an edge.
+//! So an edge is taken away at once even where ten thousand services need one database.
 
 use ward_model::{DependencyKind, Status};
 
-use super::tables::through_dependency;
+use super::{ends::Ends, tables::through_dependency};
 
 /// What a service needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,84 +17,89 @@ pub struct Need {
     pub any_of: Option<u16>,
 }
 
-/// One end of an edge.
+/// One end of an edge: 8 bytes, so that those of most services share a cache line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
     /// The service at the other end.
     at: u32,
-    /// The place in its list.
-    back: u32,
-    any_of: Option<u16>,
-    kind: DependencyKind,
+    way: Way,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Alone(DependencyKind),
+    AnyOf(DependencyKind, u16),
 }
 
 #[derive(Clone, Debug, Default)]
-struct Ends {
-    needs: Vec<Edge>,
-    needed_by: Vec<Edge>,
+pub(super) struct Edges {
+    /// What each service needs.
+    needs: Ends,
+    /// Who needs it.
+    needed_by: Ends,
 }
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct Edges(Vec<Ends>);
 
 impl Edge {
     /// The other service.
+    #[inline]
     pub(super) fn at(&self) -> usize {
         self.at as usize
     }
 
     /// What it does alone where the needed one is at `status`.
+    #[inline]
     pub(super) fn through(&self, status: Status) -> Status {
-        through_dependency(self.kind, status)
+        let (Way::Alone(kind) | Way::AnyOf(kind, _)) = self.way;
+        through_dependency(kind, status)
+    }
+
+    fn group(&self) -> Option<u16> {
+        match self.way {
+            Way::Alone(_) => None,
+            Way::AnyOf(_, group) => Some(group),
+        }
     }
 }
 
 impl Edges {
     pub(super) fn resize(&mut self, places: usize) {
-        self.0.resize_with(places, Ends::default);
+        self.needs.resize(places);
+        self.needed_by.resize(places);
     }
 
     pub(super) fn replace(&mut self, service: usize, needs: &[Need]) {
-        while let Some(edge) = self.0[service].needs.pop() {
-            self.unlink(edge);
+        while let Some((edge, back)) = self.needs.pop(service) {
+            if let Some((moved, place)) = self.needed_by.take(edge.at(), back) {
+                self.needs.set_back(moved.at(), place, back);
+            }
         }
         for &Need { target, kind, any_of } in needs {
-            let [place, back] =
-                [&self.0[service].needs, &self.0[target].needed_by].map(|list| list.len() as u32);
-            let edge = |at: usize, back| Edge {
-                at: at as u32,
-                back,
-                any_of,
-                kind,
-            };
-            self.0[service].needs.push(edge(target, back));
-            self.0[target].needed_by.push(edge(service, place));
-        }
-    }
-
-    /// Takes the other end of an edge away; what moves into its place is told so.
-    fn unlink(&mut self, edge: Edge) {
-        let needed_by = &mut self.0[edge.at()].needed_by;
-        needed_by.swap_remove(edge.back as usize);
-        if let Some(&moved) = needed_by.get(edge.back as usize) {
-            self.0[moved.at()].needs[moved.back as usize].back = edge.back;
+            let way = any_of.map_or(Way::Alone(kind), |group| Way::AnyOf(kind, group));
+            let edge = |at: usize| Edge { at: at as u32, way };
+            let (place, back) = (self.needs.len(service), self.needed_by.len(target));
+            self.needs.push(service, edge(target), back);
+            self.needed_by.push(target, edge(service), place);
         }
     }
 
     pub(super) fn needs(&self, service: usize) -> impl ExactSizeIterator<Item = Need> + '_ {
-        self.0[service].needs.iter().map(|edge| Need {
-            target: edge.at(),
-            kind: edge.kind,
-            any_of: edge.any_of,
+        self.needs.of(service).iter().map(|edge| {
+            let (Way::Alone(kind) | Way::AnyOf(kind, _)) = edge.way;
+            Need {
+                target: edge.at(),
+                kind,
+                any_of: edge.group(),
+            }
         })
     }
 
     pub(super) fn dependents(&self, service: usize) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.0[service].needed_by.iter().map(Edge::at)
+        self.needed_by.of(service).iter().map(Edge::at)
     }
 
+    #[inline]
     pub(super) fn needed_by(&self, service: usize) -> &[Edge] {
-        &self.0[service].needed_by
+        self.needed_by.of(service)
     }
 
     /// What the needs of a service do to it, each by its place.
@@ -104,24 +108,26 @@ impl Edges {
         service: usize,
         verdicts: &'a [Status],
     ) -> impl Iterator<Item = Status> + 'a {
-        let needs = &self.0[service].needs;
-        needs.iter().map(move |need| match need.any_of {
-            None => need.through(verdicts[need.at()]),
-            group => self.best(service, group, verdicts),
+        let needs = self.needs.of(service);
+        needs.iter().map(move |need| match need.way {
+            Way::Alone(_) => need.through(verdicts[need.at()]),
+            Way::AnyOf(_, group) => self.best(service, group, verdicts),
         })
     }
 
-    /// What a service's end of an edge does to it, the needed one being at `status`.
+    /// What the end of an edge does to the service it leads to, the needed one being at `status`.
+    #[inline]
     pub(super) fn contribution(&self, dependent: &Edge, status: Status, verdicts: &[Status]) -> Status {
-        match dependent.any_of {
-            None => dependent.through(status),
-            group => self.best(dependent.at(), group, verdicts),
+        match dependent.way {
+            Way::Alone(_) => dependent.through(status),
+            Way::AnyOf(_, group) => self.best(dependent.at(), group, verdicts),
         }
     }
 
     /// A group does what the best of it does.
-    fn best(&self, service: usize, group: Option<u16>, verdicts: &[Status]) -> Status {
-        let members = self.0[service].needs.iter().filter(|need| need.any_of == group);
+    fn best(&self, service: usize, group: u16, verdicts: &[Status]) -> Status {
+        let needs = self.needs.of(service).iter();
+        let members = needs.filter(|need| need.group() == Some(group));
         let statuses = members.map(|need| need.through(verdicts[need.at()]));
         statuses.min().unwrap_or_default()
     }

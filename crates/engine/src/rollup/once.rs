@@ -14,13 +14,19 @@ impl Once {
         self.is_noted.resize(places, false);
     }
 
+    #[inline]
     pub(super) fn note(&mut self, service: usize) {
         if !std::mem::replace(&mut self.is_noted[service], true) {
             self.noted.push(service as u32);
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.noted.is_empty()
+    }
+
     /// The service noted as number `place`. More may be noted while one goes through them.
+    #[inline]
     pub(super) fn get(&self, place: usize) -> Option<usize> {
         self.noted.get(place).map(|&service| service as usize)
     }

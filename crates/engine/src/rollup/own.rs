@@ -43,18 +43,22 @@ impl Default for Leaves {
 }
 
 impl Leaves {
+    #[inline]
     pub(super) fn counted(&self) -> usize {
         self.counts.iter().map(|&count| count as usize).sum()
     }
 
+    #[inline]
     pub(super) fn wanted(&self) -> usize {
         self.wanted.resolve(self.counted())
     }
 
+    #[inline]
     pub(super) fn own(&self) -> Status {
         self.own_with(&self.counts)
     }
 
+    #[inline]
     pub(super) fn own_with(&self, counts: &Counts) -> Status {
         if self.counted() == 0 {
             return self.observed().unwrap_or(Status::Unknown);
@@ -77,10 +81,12 @@ impl Leaves {
     }
 
     /// What observers say, if there are any.
+    #[inline]
     fn observed(&self) -> Option<Status> {
         (self.evidence != [0; 4]).then(|| by_observers(&self.evidence))
     }
 
+    #[inline]
     fn second_opinion(&self) -> Status {
         as_second_opinion(self.observed().unwrap_or_default(), self.observers)
     }

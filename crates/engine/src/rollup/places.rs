@@ -11,6 +11,7 @@ impl Places {
         self.0.resize(places.div_ceil(64), 0);
     }
 
+    #[inline]
     pub(super) fn set(&mut self, place: usize, is_in: bool) {
         let (word, bit) = (&mut self.0[place / 64], 1 << (place % 64));
         *word = if is_in { *word | bit } else { *word & !bit };

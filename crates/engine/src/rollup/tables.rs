@@ -16,6 +16,7 @@ pub(crate) fn through_check(kind: CheckKind, status: Status) -> Status {
     }
 }
 
+#[inline]
 pub(crate) fn through_dependency(kind: DependencyKind, status: Status) -> Status {
     match (kind, status) {
         (DependencyKind::Hard, status) => status,
@@ -25,6 +26,7 @@ pub(crate) fn through_dependency(kind: DependencyKind, status: Status) -> Status
 }
 
 /// What a service does to the system. In maintenance it can do no worse than degrade it.
+#[inline]
 pub(crate) fn through_criticality(criticality: Criticality, in_maintenance: bool, status: Status) -> Status {
     let ceiling = match criticality {
         Criticality::Critical if !in_maintenance => Status::Unhealthy,
@@ -35,6 +37,7 @@ pub(crate) fn through_criticality(criticality: Criticality, in_maintenance: bool
 }
 
 /// What the worst instance does to its service, whatever the others are: some of it is ill.
+#[inline]
 pub(crate) fn cap(worst: Status) -> Status {
     match worst {
         Status::Healthy | Status::Unknown => Status::Healthy,
@@ -42,6 +45,7 @@ pub(crate) fn cap(worst: Status) -> Status {
     }
 }
 
+#[inline]
 pub(crate) fn worst(counts: &Counts) -> Status {
     Status::ALL
         .into_iter()
@@ -51,7 +55,11 @@ pub(crate) fn worst(counts: &Counts) -> Status {
 }
 
 /// The status of the `wanted`-th best of the counted; `missing` where there are not as many.
+#[inline]
 pub(crate) fn nth_best(counts: &Counts, wanted: usize, missing: Status) -> Status {
+    if counts[Status::Healthy as usize] as usize >= wanted {
+        return Status::Healthy;
+    }
     let mut seats = 0;
     // Missing seats stand in line by their own badness.
     let absent = wanted.saturating_sub(counts.iter().map(|&count| count as usize).sum());
@@ -68,17 +76,20 @@ pub(crate) fn nth_best(counts: &Counts, wanted: usize, missing: Status) -> Statu
 }
 
 /// A service's status by its own instances: at least `wanted` must be well, and one ill one shows.
+#[inline]
 pub(crate) fn by_instances(counts: &Counts, wanted: usize, missing: Status) -> Status {
     cap(worst(counts)).join(nth_best(counts, wanted, missing))
 }
 
 /// A subject's status by the check results of its observers.
+#[inline]
 pub(crate) fn by_observers(counts: &Counts) -> Status {
     by_instances(counts, 1, Status::Unknown)
 }
 
 /// What observers add to the word of a subject that reports itself: nothing while they are unsure, and no more than
 /// Degraded while they are all of one service.
+#[inline]
 pub(crate) fn as_second_opinion(evidence: Status, observing_services: u32) -> Status {
     match evidence {
         Status::Healthy | Status::Unknown => Status::Healthy,

@@ -51,9 +51,21 @@ impl Tally {
     }
 
     /// A service has another verdict.
+    #[inline]
     pub(super) fn turn(&mut self, service: usize, before: Status, status: Status) {
-        self.count(service, before, false);
-        self.count(service, status, true);
+        let Some((criticality, maintained)) = self.weights[service] else {
+            return;
+        };
+        let cells = &mut self.cells[criticality as usize][usize::from(maintained)];
+        cells[before as usize] -= 1;
+        cells[status as usize] += 1;
+        let done = |status| through_criticality(criticality, maintained, status);
+        self.mark(service, done(before), false);
+        self.mark(service, done(status), true);
+        if criticality == Criticality::Critical {
+            self.critical_unknown.set(service, status == Status::Unknown);
+        }
+        self.is_stale = true;
     }
 
     /// Every service anew, with these verdicts.
@@ -68,20 +80,29 @@ impl Tally {
         self.settle();
     }
 
+    /// A service enters or leaves the counts.
     fn count(&mut self, service: usize, status: Status, is_in: bool) {
         let Some((criticality, maintained)) = self.weights[service] else {
             return;
         };
         let cell = &mut self.cells[criticality as usize][usize::from(maintained)][status as usize];
         *cell = if is_in { *cell + 1 } else { *cell - 1 };
-        let done = through_criticality(criticality, maintained, status);
-        if done.is_bad() {
-            self.culprits[done as usize].set(service, is_in);
-        }
+        self.mark(
+            service,
+            through_criticality(criticality, maintained, status),
+            is_in,
+        );
         if (criticality, status) == (Criticality::Critical, Status::Unknown) {
             self.critical_unknown.set(service, is_in);
         }
         self.is_stale = true;
+    }
+
+    #[inline]
+    fn mark(&mut self, service: usize, done: Status, is_in: bool) {
+        if done.is_bad() {
+            self.culprits[done as usize].set(service, is_in);
+        }
     }
 
     /// Computes the verdict again if it may be another.

@@ -17,17 +17,21 @@ pub(super) struct Work {
     reset: Once,
     /// Raised, and their dependents not yet.
     open: Vec<u32>,
-    /// Whose verdict was touched, and what it was before.
-    touched: Vec<(u32, Status)>,
-    is_touched: Vec<bool>,
-    own_moved: Vec<u32>,
+    /// The verdicts as they were told last.
+    told: Vec<Status>,
+    /// Whose verdict was touched; once all is done, whose moved.
     moved: Vec<u32>,
+    own_moved: Vec<u32>,
 }
 
 impl Work {
     pub(super) fn resize(&mut self, places: usize) {
         self.reset.resize(places);
-        self.is_touched.resize(places, false);
+        self.told.resize(places, Status::Unknown);
+    }
+
+    pub(super) fn forget(&mut self, service: usize) {
+        self.told[service] = Status::Unknown;
     }
 }
 
@@ -37,14 +41,11 @@ impl Rollup {
         self.work.own_moved.clear();
         self.work.moved.clear();
         self.refresh_own();
-        for service in self.rewired.iter() {
-            self.work.reset.note(service);
-        }
-        self.set_back();
-        self.raise();
         self.changed.clear();
-        self.rewired.clear();
-        self.settle();
+        if !self.work.own_moved.is_empty() || !self.rewired.is_empty() {
+            self.carry();
+        }
+        self.tally.settle();
     }
 
     /// The services whose verdict moved in the last [`Self::propagate`], each once, in no order.
@@ -83,10 +84,21 @@ impl Rollup {
         let bad = (0..).zip(&self.own).filter(|(_, own)| own.is_bad());
         self.work.open.extend(bad.map(|(service, _): (u32, _)| service));
         let (edges, verdicts) = (&self.edges, &mut self.verdicts);
-        spread(edges, verdicts, &mut self.work.open, |_, _| {});
+        spread(edges, verdicts, &mut self.work.open, |_| {});
         self.changed.clear();
         self.rewired.clear();
+        self.work.told.copy_from_slice(&self.verdicts);
         self.tally.recount(&self.verdicts);
+    }
+
+    fn carry(&mut self) {
+        for service in self.rewired.iter() {
+            self.work.reset.note(service);
+        }
+        self.rewired.clear();
+        self.set_back();
+        self.raise();
+        self.tell_apart();
     }
 
     /// Brings own statuses up to date and notes whose verdict may have to fall with them.
@@ -112,7 +124,7 @@ impl Rollup {
             let before = self.verdicts[service];
             // Where its own status rose, the raising tells its dependents.
             self.verdicts[service] = before.min(self.own[service]);
-            self.work.touch(service, before);
+            self.work.moved.push(service as u32);
             for dependent in self.edges.needed_by(service) {
                 let (at, verdict) = (dependent.at(), self.verdicts[dependent.at()]);
                 if verdict > self.own[at] && dependent.through(before) >= verdict {
@@ -133,67 +145,51 @@ impl Rollup {
             }
         }
         self.work.reset.clear();
-        for service in self.work.own_moved.iter().map(|&service| service as usize) {
-            let before = self.verdicts[service];
-            if self.own[service] > before {
-                self.verdicts[service] = self.own[service];
-                touch(&mut self.work.touched, &mut self.work.is_touched, service, before);
-                self.work.open.push(service as u32);
+        let Work {
+            own_moved,
+            open,
+            moved,
+            ..
+        } = &mut self.work;
+        for &service in &*own_moved {
+            let (own, verdict) = (self.own[service as usize], &mut self.verdicts[service as usize]);
+            if own > *verdict {
+                *verdict = own;
+                moved.push(service);
+                open.push(service);
             }
         }
-        let (touched, is_touched) = (&mut self.work.touched, &mut self.work.is_touched);
-        spread(
-            &self.edges,
-            &mut self.verdicts,
-            &mut self.work.open,
-            |service, before| {
-                touch(touched, is_touched, service, before);
-            },
-        );
+        spread(&self.edges, &mut self.verdicts, open, |service| {
+            moved.push(service)
+        });
     }
 
-    /// Tells apart what moved from what came back to where it was.
-    fn settle(&mut self) {
-        for (service, before) in self.work.touched.drain(..) {
-            let at = service as usize;
-            self.work.is_touched[at] = false;
-            if self.verdicts[at] != before {
-                self.work.moved.push(service);
-                self.tally.turn(at, before, self.verdicts[at]);
+    /// Tells what moved from what came back to where it was, each once.
+    fn tell_apart(&mut self) {
+        let (verdicts, tally) = (&self.verdicts, &mut self.tally);
+        let Work { told, moved, .. } = &mut self.work;
+        moved.retain(|&service| {
+            let service = service as usize;
+            let before = std::mem::replace(&mut told[service], verdicts[service]);
+            let moved = before != verdicts[service];
+            if moved {
+                tally.turn(service, before, verdicts[service]);
             }
-        }
-        self.tally.settle();
+            moved
+        });
     }
 }
 
-impl Work {
-    fn touch(&mut self, service: usize, before: Status) {
-        touch(&mut self.touched, &mut self.is_touched, service, before);
-    }
-}
-
-/// Notes what a verdict was before it was touched for the first time.
-fn touch(touched: &mut Vec<(u32, Status)>, is_touched: &mut [bool], service: usize, before: Status) {
-    if !std::mem::replace(&mut is_touched[service], true) {
-        touched.push((service as u32, before));
-    }
-}
-
-/// Carries the verdicts of `open` to all whom they raise; `raised` is told of each, and what it was before.
-fn spread(
-    edges: &Edges,
-    verdicts: &mut [Status],
-    open: &mut Vec<u32>,
-    mut raised: impl FnMut(usize, Status),
-) {
+/// Carries the verdicts of `open` to all whom they raise; `raised` is told of each.
+fn spread(edges: &Edges, verdicts: &mut [Status], open: &mut Vec<u32>, mut raised: impl FnMut(u32)) {
     while let Some(service) = open.pop() {
         let verdict = verdicts[service as usize];
         for dependent in edges.needed_by(service as usize) {
-            let (at, before) = (dependent.at(), verdicts[dependent.at()]);
+            let at = dependent.at();
             let done = edges.contribution(dependent, verdict, verdicts);
-            if done > before {
+            if done > verdicts[at] {
                 verdicts[at] = done;
-                raised(at, before);
+                raised(at as u32);
                 open.push(at as u32);
             }
         }
