@@ -10,6 +10,7 @@ use ward_model::{
 };
 
 use crate::{
+    rollup::{Counts, Rollup},
     view,
     world::{Check, Instance, InstanceIx, Service, ServiceIx, World},
 };
@@ -57,9 +58,8 @@ fn search(world: &World, from: ServiceIx, mut root: impl FnMut(ServiceIx, &Paren
 }
 
 /// Whether a service is bad by itself, with the counts kept for that.
-pub(crate) fn is_root(world: &World, ix: ServiceIx) -> bool {
-    let (rollup, service) = (&world.rollup, &world.services[ix]);
-    rollup.own(ix).is_bad() && rollup.own_with(ix, &service.without).is_bad()
+pub(crate) fn is_root(rollup: &Rollup, ix: ServiceIx, without: &Counts) -> bool {
+    rollup.own(ix).is_bad() && rollup.own_with(ix, without).is_bad()
 }
 
 fn is_bad(world: &World, ix: ServiceIx) -> bool {

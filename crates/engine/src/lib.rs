@@ -18,6 +18,7 @@ mod judge;
 mod leaf;
 mod leases;
 mod observer;
+mod once;
 mod operate;
 mod registry;
 mod rollup;
@@ -61,6 +62,9 @@ pub struct Engine {
     mono: Mono,
     wall: Wall,
     told_system: Option<SystemState>,
+    /// Services of which something else may be said, while an event is settled.
+    touched: once::Once,
+    blame: blame::Blame,
     /// Things removed by the event being applied.
     gone: Vec<settle::Gone>,
     transitions: [u64; 3],
@@ -93,6 +97,8 @@ impl Engine {
             mono: now.mono,
             wall: now.wall,
             told_system: None,
+            touched: once::Once::default(),
+            blame: blame::Blame::default(),
             gone: Vec::new(),
             transitions: [0; 3],
             convictions: 0,
@@ -108,7 +114,7 @@ impl Engine {
     pub fn apply(&mut self, event: Event, now: Now) -> Outcome {
         let mut outcome = self.decide(event, now);
         if let Some(changes) = &mut outcome.changes {
-            changes.changes.extend(self.tell());
+            self.tell_into(&mut changes.changes);
         }
         outcome
     }

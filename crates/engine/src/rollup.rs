@@ -10,7 +10,6 @@
 
 mod edges;
 mod ends;
-mod once;
 mod own;
 mod places;
 mod tables;
@@ -21,8 +20,8 @@ mod verdicts;
 
 use ward_model::{Criticality, MinHealthy, ServiceCounts, Status};
 
+use crate::once::Once;
 use edges::Edges;
-use once::Once;
 use own::Leaves;
 use tally::Tally;
 

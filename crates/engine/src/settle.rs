@@ -2,7 +2,7 @@
 
 use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, Wall};
 
-use crate::{Engine, blame, view, wake::Wake, world::ServiceIx};
+use crate::{Engine, view, wake::Wake, world::ServiceIx};
 
 /// A thing that is no more, and its last status.
 pub(crate) type Gone = (EntityKey, Option<Status>);
@@ -14,20 +14,28 @@ impl Engine {
         if self.is_untouched() {
             return None;
         }
-        let dirty = std::mem::take(&mut self.world.dirty_services);
+        let mut dirty = std::mem::take(&mut self.world.dirty_services);
         self.brief(&dirty, now.mono);
         let rewired: Vec<ServiceIx> = self.world.rollup.rewired().collect();
         self.world.rollup.propagate();
         self.date(now.wall);
-        let blaming = blame::refresh(&mut self.world, &dirty, &rewired);
-        let touched = self.touched(&dirty, blaming);
+        self.touched.resize(self.world.services.capacity());
+        self.blame
+            .refresh(&mut self.world, &dirty, &rewired, &mut self.touched);
+        self.touch(&dirty);
         self.system.settle(&self.world, now.wall);
         let gone = self.collect_unreferenced(&dirty);
-        let mut changes = Vec::new();
-        changes.extend(self.publish_system(&touched));
-        self.publish_services(&touched, &mut changes);
+        // Mostly that is one service and one instance.
+        let mut changes = Vec::with_capacity(self.touched.len() + self.untold());
+        changes.extend(self.publish_system());
+        self.publish_services(&mut changes);
         changes.extend(gone.into_iter().map(removed));
         self.count_transitions(&changes);
+        self.touched.clear();
+        dirty.clear();
+        // What the end of a service touched waits for the next event.
+        dirty.append(&mut self.world.dirty_services);
+        self.world.dirty_services = dirty;
         if changes.is_empty() && self.untold() == 0 {
             return None;
         }
@@ -45,9 +53,15 @@ impl Engine {
 
     /// What the last revision says of instances, to be added to what [`Engine::decide`] returned of it.
     pub fn tell(&mut self) -> Vec<Change> {
-        let dirty = std::mem::take(&mut self.world.dirty_instances);
-        let mut changes = Vec::with_capacity(dirty.len());
-        for ix in dirty {
+        let mut changes = Vec::with_capacity(self.untold());
+        self.tell_into(&mut changes);
+        changes
+    }
+
+    /// The same behind what is there already.
+    pub(crate) fn tell_into(&mut self, changes: &mut Vec<Change>) {
+        let (mut dirty, from) = (std::mem::take(&mut self.world.dirty_instances), changes.len());
+        for ix in dirty.drain(..) {
             let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else {
                 continue;
             };
@@ -58,9 +72,9 @@ impl Engine {
                 entity: Entity::Instance(view::instance(instance)),
             });
         }
-        changes.extend(std::mem::take(&mut self.gone).into_iter().map(removed));
-        self.count_transitions(&changes);
-        changes
+        self.world.dirty_instances = dirty;
+        changes.extend(self.gone.drain(..).map(removed));
+        self.count_transitions(&changes[from..]);
     }
 
     /// Most ticks change nothing: they end here.
@@ -123,20 +137,19 @@ impl Engine {
         }
     }
 
-    /// All services of which something else may be said now, in the order of their places.
-    fn touched(&self, dirty: &[ServiceIx], blaming: Vec<ServiceIx>) -> Vec<ServiceIx> {
-        let rollup = &self.world.rollup;
-        let mut touched = blaming;
-        touched.extend_from_slice(dirty);
-        for ix in rollup.moved() {
-            touched.push(ix);
-            // Bad services that depend on it: what they say of it changes even if they do not.
-            let dependents = rollup.dependents(ix);
-            touched.extend(dependents.filter(|&victim| rollup.verdict(victim).is_bad()));
+    /// Notes all services of which something else may be said now, in the order of their places.
+    fn touch(&mut self, dirty: &[ServiceIx]) {
+        let (rollup, touched) = (&self.world.rollup, &mut self.touched);
+        for ix in dirty.iter().copied().chain(rollup.moved()) {
+            touched.note(ix);
         }
-        touched.sort_unstable();
-        touched.dedup();
-        touched
+        // Bad services that depend on what moved: what they say of it changes even if they do not.
+        for victim in rollup.moved().flat_map(|ix| rollup.dependents(ix)) {
+            if rollup.verdict(victim).is_bad() {
+                touched.note(victim);
+            }
+        }
+        touched.sort();
     }
 
     /// Drops services that only stood for something others needed and no longer do.
@@ -171,13 +184,13 @@ impl Engine {
         Some((EntityKey::Service(service.name), Some(published.condition.status)))
     }
 
-    fn publish_system(&mut self, touched: &[ServiceIx]) -> Option<Change> {
+    fn publish_system(&mut self) -> Option<Change> {
         let observer = self.observer.state;
         if let Some(told) = &self.told_system {
             // How much it doubts itself is told with the rest, and is no news alone.
             let score = told.observer.score;
             let alike = told.observer == ObserverState { score, ..observer };
-            if alike && !self.system.may_differ(told, &self.world, touched) {
+            if alike && !self.system.may_differ(told, &self.world, &self.touched) {
                 return None;
             }
             if *told
@@ -196,16 +209,18 @@ impl Engine {
         })
     }
 
-    fn publish_services(&mut self, touched: &[ServiceIx], changes: &mut Vec<Change>) {
-        for &ix in touched {
+    fn publish_services(&mut self, changes: &mut Vec<Change>) {
+        for ix in self.touched.iter() {
             if !self.world.services.contains(ix) {
                 continue;
             }
             self.world.find_oldest(ix);
-            let state = view::service(&self.world, ix);
+            let rewired = self.world.take_rewired(ix);
+            let mut state = view::independent(&self.world, ix);
             let told = &mut self.world.services[ix].published;
-            if told.as_ref() != Some(&state) {
+            if rewired || told.as_ref() != Some(&state) {
                 let before = told.replace(state.clone()).map(|told| told.condition.status);
+                state.dependencies = view::dependencies(&self.world, ix);
                 changes.push(Change {
                     before,
                     entity: Entity::Service(state),

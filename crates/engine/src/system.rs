@@ -2,7 +2,10 @@
 
 use ward_model::{Condition, ObserverState, Reason, Status, SystemState, Wall, bounds};
 
-use crate::world::{ServiceIx, World};
+use crate::{
+    once::Once,
+    world::{ServiceIx, World},
+};
 
 /// How many bad services are asked for their causes; the worst come first.
 const ASKED_FOR_CAUSES: usize = 64;
@@ -48,8 +51,8 @@ impl System {
 
     /// Whether it may be another than was told. What is said of it beside its verdict and its counts rests on the
     /// services that make it bad, so it is as it was while nothing about those is `touched`.
-    pub(crate) fn may_differ(&self, told: &SystemState, world: &World, touched: &[ServiceIx]) -> bool {
-        let is_bad = |&ix: &ServiceIx| world.rollup.verdict(ix).is_bad();
+    pub(crate) fn may_differ(&self, told: &SystemState, world: &World, touched: &Once) -> bool {
+        let is_bad = |ix: ServiceIx| world.rollup.verdict(ix).is_bad();
         told.condition.status != self.status
             || told.services != world.rollup.totals()
             || touched.iter().any(is_bad)

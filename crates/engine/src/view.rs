@@ -11,7 +11,7 @@ use ward_model::{
 
 use crate::{
     causes,
-    rollup::{self, Source, through_dependency},
+    rollup::{self, Need, Source, through_dependency},
     world::{Check, Culprit, Instance, InstanceIx, ServiceIx, Signal, World},
 };
 
@@ -280,14 +280,26 @@ fn verdict(world: &World, ix: ServiceIx, own: impl FnOnce() -> Condition) -> Con
 }
 
 pub(crate) fn service(world: &World, ix: ServiceIx) -> ServiceState {
-    let (service, rollup) = (&world.services[ix], &world.rollup);
-    let dependencies = rollup.needs(ix).map(|need| Dependency {
+    ServiceState {
+        dependencies: dependencies(world, ix),
+        ..independent(world, ix)
+    }
+}
+
+/// What a service needs.
+pub(crate) fn dependencies(world: &World, ix: ServiceIx) -> Vec<Dependency> {
+    let groups = &world.services[ix].groups;
+    let dependency = |need: Need| Dependency {
         service: world.services[need.target].name.clone(),
         kind: need.kind,
-        any_of: need
-            .any_of
-            .map(|group| service.groups[usize::from(group)].clone()),
-    });
+        any_of: need.any_of.map(|group| groups[usize::from(group)].clone()),
+    };
+    world.rollup.needs(ix).map(dependency).collect()
+}
+
+/// A service without its dependencies: they seldom change, and to compare them each time costs as much as all the rest.
+pub(crate) fn independent(world: &World, ix: ServiceIx) -> ServiceState {
+    let (service, rollup) = (&world.services[ix], &world.rollup);
     let &[healthy, unknown, degraded, unhealthy] = rollup.counts(ix);
     let own = own(world, ix);
     ServiceState {
@@ -296,7 +308,7 @@ pub(crate) fn service(world: &World, ix: ServiceIx) -> ServiceState {
         own,
         causes: causes::named(world, ix),
         criticality: service.criticality(),
-        dependencies: dependencies.collect(),
+        dependencies: Vec::new(),
         instances: InstanceCounts {
             total: rollup.counted(ix) as u32,
             healthy,

@@ -123,6 +123,7 @@ impl World {
         under.without[instance.without as usize] -= 1;
         under.suspects -= u32::from(instance.is_suspect());
         under.lost -= u32::from(instance.is_gone());
+        under.oldest_may_be_over = true;
         self.rollup
             .count(instance.service, Some(instance.leaf.status()), None);
         self.touch_service(instance.service);
@@ -159,6 +160,7 @@ impl World {
         under.suspects =
             under.suspects + u32::from(instance.is_suspect()) - u32::from(before == Freshness::Suspect);
         under.lost = under.lost + u32::from(instance.is_gone()) - u32::from(was_gone);
+        under.oldest_may_be_over |= instance.is_gone();
         if was_gone && !instance.is_gone() {
             self.begin(service, started, ix);
         }
@@ -181,7 +183,11 @@ impl World {
 
     /// Finds the longest-running instance of a service anew, should that have ended.
     pub(crate) fn find_oldest(&mut self, service: ServiceIx) {
-        let starts = &mut self.services[service].starts;
+        let under = &mut self.services[service];
+        if !std::mem::take(&mut under.oldest_may_be_over) {
+            return;
+        }
+        let starts = &mut under.starts;
         while let Some(&Reverse((started, ix))) = starts.peek() {
             if runs(&self.instances, service, started, ix) {
                 break;
@@ -213,6 +219,7 @@ impl World {
         let instance = &mut self.instances[ix];
         instance.started = started;
         let (service, live) = (instance.service, !instance.is_gone());
+        self.services[service].oldest_may_be_over = true;
         if live {
             self.begin(service, started, ix);
         }

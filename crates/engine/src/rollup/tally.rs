@@ -153,11 +153,13 @@ impl Tally {
     }
 
     pub(super) fn totals(&self) -> ServiceCounts {
-        let of = |status: Status| {
-            let cells = self.cells.iter().flatten();
-            cells.map(|by_status| by_status[status as usize]).sum()
-        };
-        let [healthy, unknown, degraded, unhealthy] = Status::ALL.map(of);
+        let mut totals = [0; 4];
+        for by_status in self.cells.iter().flatten() {
+            for (total, count) in totals.iter_mut().zip(by_status) {
+                *total += count;
+            }
+        }
+        let [healthy, unknown, degraded, unhealthy] = totals;
         ServiceCounts {
             total: healthy + unknown + degraded + unhealthy,
             healthy,

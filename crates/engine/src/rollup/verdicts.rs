@@ -8,7 +8,8 @@
 
 use ward_model::Status;
 
-use super::{Edges, Need, Rollup, once::Once};
+use super::{Edges, Need, Rollup, edges::Edge};
+use crate::once::Once;
 
 /// Lists that are kept from one time to the next.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +62,14 @@ impl Rollup {
     /// Those that have other edges than at the last [`Self::propagate`].
     pub(crate) fn rewired(&self) -> impl Iterator<Item = usize> + '_ {
         self.rewired.iter()
+    }
+
+    /// Those that need a service and that something bad reaches from it.
+    pub(crate) fn heirs(&self, service: usize) -> impl Iterator<Item = usize> + '_ {
+        let verdict = self.verdicts[service];
+        let ends = self.edges.needed_by(service).iter();
+        let bad = ends.filter(move |end| self.edges.contribution(end, verdict, &self.verdicts).is_bad());
+        bad.map(Edge::at)
     }
 
     /// The needs over which something bad reaches a service: all of a group that does.

@@ -47,10 +47,21 @@ impl World {
 
     pub(crate) fn replace_edges(&mut self, ix: ServiceIx, needs: &[Need], groups: Vec<Name>) {
         let before: Vec<_> = self.rollup.needs(ix).collect();
-        self.rollup.set_needs(ix, needs);
-        self.services[ix].groups = groups;
         before.iter().for_each(|need| self.touch_service(need.target));
+        self.rollup.set_needs(ix, needs);
+        let service = &mut self.services[ix];
+        let groups = std::mem::replace(&mut service.groups, groups);
+        service.needs_told.get_or_insert((before, groups));
         self.touch_service(ix);
+    }
+
+    /// The dependencies of a service are others than were told. From here on what it has is told.
+    pub(crate) fn take_rewired(&mut self, ix: ServiceIx) -> bool {
+        let service = &mut self.services[ix];
+        let told = service.needs_told.take();
+        told.is_some_and(|(needs, groups)| {
+            groups != service.groups || !self.rollup.needs(ix).eq(needs.iter().copied())
+        })
     }
 
     /// The subject of a check, made if it is not there; `None` for what is about its own service.

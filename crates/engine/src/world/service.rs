@@ -14,12 +14,18 @@ use ward_model::{
 };
 
 use super::{InstanceIx, Said, ServiceIx};
-use crate::{Declaration, Levels, rollup::Counts};
+use crate::{
+    Declaration, Levels,
+    rollup::{Counts, Need},
+};
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
 const DEPARTED: usize = 64;
 /// Of how many checks and signals the names are kept once for all instances: of all, if they are alike.
 const NAMES: usize = bounds::CHECKS + bounds::SIGNALS;
+
+/// Dependencies, with the names of their groups by the numbers in them.
+pub(crate) type Needs = (Vec<Need>, Vec<Name>);
 
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -64,8 +70,12 @@ pub(crate) struct Service {
     /// When its instances started, the longest-running on top. Others may be over: on top that is seen when an event is
     /// settled.
     pub(super) starts: BinaryHeap<Reverse<(Wall, InstanceIx)>>,
-    /// What others were told last.
+    /// The one on top of those may be over.
+    pub(super) oldest_may_be_over: bool,
+    /// What others were told last, but for its dependencies.
     pub(crate) published: Option<ServiceState>,
+    /// Its dependencies as they were told, where those it has may be others.
+    pub(crate) needs_told: Option<Needs>,
     pub(crate) dirty: bool,
 }
 
@@ -97,7 +107,9 @@ impl Service {
             maintenance: None,
             maintenance_due: None,
             starts: BinaryHeap::new(),
+            oldest_may_be_over: false,
             published: None,
+            needs_told: None,
             dirty: false,
         }
     }
