@@ -201,14 +201,9 @@ fn quorum(world: &World, ix: ServiceIx) -> String {
 }
 
 fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
-    let worst = rollup::worst(world.rollup.counts(ix));
-    // The first of them by its place, so that what is said does not depend on who became so first.
-    let found = world
-        .bad(ix)
-        .filter(|&ix| world.instances[ix].leaf.status() == worst)
-        .min()
-        .map(|ix| &world.instances[ix]);
-    let Some(instance) = found.filter(|_| world.rollup.own(ix).is_bad()) else {
+    // Some may be Unknown and the service well: that is not looked for among all of them.
+    let found = world.rollup.own(ix).is_bad().then(|| worst_instance(world, ix));
+    let Some(instance) = found.flatten() else {
         return (Reason::Reported, String::new());
     };
     let condition = instance_condition(instance);
@@ -218,6 +213,14 @@ fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
         condition.message
     };
     (condition.reason, message)
+}
+
+/// The first of them by its place, so that what is said does not depend on who became so first.
+fn worst_instance(world: &World, ix: ServiceIx) -> Option<&Instance> {
+    let worst = rollup::worst(world.rollup.counts(ix));
+    let at_worst = |ix: &InstanceIx| world.instances[*ix].leaf.status() == worst;
+    let first = world.bad(ix).filter(at_worst).min();
+    first.map(|ix| &world.instances[ix])
 }
 
 /// The first of the worst words that observers have about a service.
