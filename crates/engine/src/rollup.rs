@@ -5,8 +5,8 @@
 //! it says which leaves turned and which edges are others, calls [`Rollup::propagate`], and is told which verdicts moved.
 //!
 //! It keeps no leaf, only how many there are at each status: whoever owns a leaf knows what it was before. The same
-//! figures as fields of everything else that is known of a service were here first, and cost four times as much: each
-//! step of a cascade missed the cache.
+//! figures as fields of all else that is known of a service were not kept: each step of a cascade then misses the cache,
+//! and nothing of it can be measured or tested without the rest.
 
 mod edges;
 mod ends;

@@ -275,6 +275,7 @@ proptest! {
             rollup.propagate();
         }
         let mut anew = rollup.clone();
+        anew.tally.recount(&wrong);
         (anew.own, anew.verdicts) = (wrong.clone(), wrong);
         anew.recompute(leaves(&plain));
         prop_assert_eq!(said(&anew), said(&rollup));
