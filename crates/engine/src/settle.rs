@@ -25,8 +25,8 @@ impl Engine {
         self.touch(&dirty);
         self.system.settle(&self.world, now.wall);
         let gone = self.collect_unreferenced(&dirty);
-        // Mostly that is one service and one instance.
-        let mut changes = Vec::with_capacity(self.touched.len() + self.untold());
+        // With a place for what is told of an instance: mostly it is one.
+        let mut changes = Vec::with_capacity(self.touched.len() + 1);
         changes.extend(self.publish_system());
         self.publish_services(&mut changes);
         changes.extend(gone.into_iter().map(removed));
@@ -53,13 +53,14 @@ impl Engine {
 
     /// What the last revision says of instances, to be added to what [`Engine::decide`] returned of it.
     pub fn tell(&mut self) -> Vec<Change> {
-        let mut changes = Vec::with_capacity(self.untold());
+        let mut changes = Vec::new();
         self.tell_into(&mut changes);
         changes
     }
 
     /// The same behind what is there already.
     pub(crate) fn tell_into(&mut self, changes: &mut Vec<Change>) {
+        changes.reserve(self.untold());
         let (mut dirty, from) = (std::mem::take(&mut self.world.dirty_instances), changes.len());
         for ix in dirty.drain(..) {
             let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else {
