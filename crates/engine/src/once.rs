@@ -33,6 +33,7 @@ impl Once {
         self.noted.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.noted.is_empty()
     }

@@ -79,28 +79,36 @@ impl Rollup {
     }
 
     /// Moves a leaf of a service from one status to another; `None` is where it was not yet, or is no more.
+    #[inline]
     pub fn count(&mut self, service: usize, from: Option<Status>, to: Option<Status>) {
         recount(&mut self.leaves[service].counts, from, to);
-        self.changed.note(service);
+        self.compare(service);
     }
 
     /// The same for what somebody else's check says about it.
     pub(crate) fn count_evidence(&mut self, service: usize, from: Option<Status>, to: Option<Status>) {
         recount(&mut self.leaves[service].evidence, from, to);
-        self.changed.note(service);
+        self.compare(service);
     }
 
     /// Of how many services those checks are.
     pub(crate) fn set_observers(&mut self, service: usize, observers: usize) {
         self.leaves[service].observers = u32::try_from(observers).unwrap_or(u32::MAX);
-        self.changed.note(service);
+        self.compare(service);
     }
 
     /// How many of its leaves must be well, and what one counts as that is not there.
     pub(crate) fn want(&mut self, service: usize, wanted: MinHealthy, missing: Status) {
         let leaves = &mut self.leaves[service];
-        if (leaves.wanted, leaves.missing) != (wanted, missing) {
-            (leaves.wanted, leaves.missing) = (wanted, missing);
+        (leaves.wanted, leaves.missing) = (wanted, missing);
+        self.compare(service);
+    }
+
+    /// Notes a service whose own status may be another. Most leaves that turn are one of many and change nothing: those end
+    /// here.
+    #[inline]
+    fn compare(&mut self, service: usize) {
+        if self.leaves[service].own() != self.own[service] {
             self.changed.note(service);
         }
     }
@@ -188,6 +196,7 @@ impl Rollup {
     }
 }
 
+#[inline]
 fn recount(counts: &mut Counts, from: Option<Status>, to: Option<Status>) {
     if let Some(from) = from {
         counts[from as usize] -= 1;

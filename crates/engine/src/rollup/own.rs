@@ -63,7 +63,11 @@ impl Leaves {
         if self.counted() == 0 {
             return self.observed().unwrap_or(Status::Unknown);
         }
-        by_instances(counts, self.wanted(), self.missing).join(self.second_opinion())
+        let reported = by_instances(counts, self.wanted(), self.missing);
+        if self.evidence == [0; 4] {
+            return reported;
+        }
+        reported.join(self.second_opinion())
     }
 
     pub(super) fn source(&self) -> Source {

@@ -106,9 +106,11 @@ impl Tally {
     }
 
     /// Computes the verdict again if it may be another.
+    #[inline]
     pub(super) fn settle(&mut self) {
-        if std::mem::replace(&mut self.is_stale, false) {
+        if self.is_stale {
             self.status = self.join().join(self.best());
+            self.is_stale = false;
         }
     }
 

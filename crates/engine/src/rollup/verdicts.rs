@@ -38,18 +38,18 @@ impl Work {
 
 impl Rollup {
     /// Carries what changed since the last time to every verdict it affects; [`Self::moved`] tells which moved.
+    #[inline]
     pub fn propagate(&mut self) {
         self.work.own_moved.clear();
         self.work.moved.clear();
-        self.refresh_own();
-        self.changed.clear();
-        if !self.work.own_moved.is_empty() || !self.rewired.is_empty() {
+        if !self.changed.is_empty() || !self.rewired.is_empty() {
             self.carry();
         }
         self.tally.settle();
     }
 
     /// The services whose verdict moved in the last [`Self::propagate`], each once, in no order.
+    #[inline]
     pub fn moved(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.work.moved.iter().map(|&service| service as usize)
     }
@@ -101,9 +101,11 @@ impl Rollup {
     }
 
     fn carry(&mut self) {
+        self.refresh_own();
         for service in self.rewired.iter() {
             self.work.reset.note(service);
         }
+        self.changed.clear();
         self.rewired.clear();
         self.set_back();
         self.raise();
