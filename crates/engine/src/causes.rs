@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ward_model::{
-    CausalChain, CausalLink, Condition, Evidence, Explanation, Mono, Name, Reason, Status, bounds,
+    CausalChain, CausalLink, Condition, DependencyKind, Evidence, Explanation, Name, Reason, Status, bounds,
 };
 
 use crate::{
-    propagate::{bad_edges, own_with},
+    rollup::{Counts, Rollup},
     view,
     world::{Check, Instance, InstanceIx, Service, ServiceIx, World},
 };
@@ -20,10 +20,13 @@ const EVIDENCE: usize = 16;
 /// Most bad instances looked at for evidence.
 const INSTANCES_LOOKED_AT: usize = 64;
 
+/// Who leads to a service in a search, and over what kind of edge.
+type Parents = BTreeMap<ServiceIx, (ServiceIx, DependencyKind)>;
+
 /// The root causes of a service as others are told them: itself where nothing else is found.
 pub(crate) fn named(world: &World, ix: ServiceIx) -> Vec<Name> {
     let service = &world.services[ix];
-    if service.causes.is_empty() && service.effective.0.is_bad() {
+    if service.causes.is_empty() && is_bad(world, ix) {
         return vec![service.name.clone()];
     }
     service
@@ -34,12 +37,8 @@ pub(crate) fn named(world: &World, ix: ServiceIx) -> Vec<Name> {
 }
 
 /// Breadth-first over bad edges; tells each root, with who leads to whom, until told to stop.
-fn search(
-    world: &World,
-    from: ServiceIx,
-    mut root: impl FnMut(ServiceIx, &BTreeMap<ServiceIx, (ServiceIx, usize)>) -> bool,
-) {
-    if !world.services[from].effective.0.is_bad() {
+fn search(world: &World, from: ServiceIx, mut root: impl FnMut(ServiceIx, &Parents) -> bool) {
+    if !is_bad(world, from) {
         return;
     }
     let mut parents = BTreeMap::new();
@@ -48,10 +47,10 @@ fn search(
         if world.services[ix].root && !root(ix, &parents) {
             return;
         }
-        for edge in bad_edges(world, ix) {
-            let target = world.services[ix].edges[edge].target;
+        for need in world.rollup.bad_needs(ix) {
+            let target = need.target;
             if target != from && !parents.contains_key(&target) {
-                parents.insert(target, (ix, edge));
+                parents.insert(target, (ix, need.kind));
                 open.push_back(target);
             }
         }
@@ -59,12 +58,12 @@ fn search(
 }
 
 /// Whether a service is bad by itself, with the counts kept for that.
-pub(crate) fn is_root(service: &Service, now: Mono) -> bool {
-    service.own.0.is_bad() && own_with(service, &service.without, now).0.is_bad()
+pub(crate) fn is_root(rollup: &Rollup, ix: ServiceIx, without: &Counts) -> bool {
+    rollup.own(ix).is_bad() && rollup.own_with(ix, without).is_bad()
 }
 
 fn is_bad(world: &World, ix: ServiceIx) -> bool {
-    world.services[ix].effective.0.is_bad()
+    world.rollup.verdict(ix).is_bad()
 }
 
 /// The check is about something bad, so that its word is explained by that.
@@ -85,15 +84,15 @@ pub(crate) fn without_observations(world: &World, instance: &Instance) -> Status
 }
 
 /// Why a service is as it is.
-pub(crate) fn explain(world: &World, ix: ServiceIx, now: Mono) -> Explanation {
+pub(crate) fn explain(world: &World, ix: ServiceIx) -> Explanation {
     let mut chains = Vec::new();
     search(world, ix, |root, parents| {
-        chains.push(chain(world, ix, root, parents, now));
+        chains.push(chain(world, ix, root, parents));
         chains.len() < bounds::CAUSES
     });
-    let condition = view::effective(world, ix, now);
+    let condition = view::effective(world, ix);
     if chains.is_empty() && condition.status.is_bad() {
-        chains.push(chain(world, ix, ix, &BTreeMap::new(), now));
+        chains.push(chain(world, ix, ix, &Parents::new()));
     }
     Explanation {
         name: Some(world.services[ix].name.clone()),
@@ -102,28 +101,22 @@ pub(crate) fn explain(world: &World, ix: ServiceIx, now: Mono) -> Explanation {
     }
 }
 
-fn chain(
-    world: &World,
-    from: ServiceIx,
-    root: ServiceIx,
-    parents: &BTreeMap<ServiceIx, (ServiceIx, usize)>,
-    now: Mono,
-) -> CausalChain {
+fn chain(world: &World, from: ServiceIx, root: ServiceIx, parents: &Parents) -> CausalChain {
     let mut links = vec![CausalLink {
         service: world.services[root].name.clone(),
         via: None,
-        condition: view::own(world, root, now),
-        evidence: evidence(world, root, now),
+        condition: view::own(world, root),
+        evidence: evidence(world, root),
     }];
     let mut at = root;
-    while let Some(&(parent, edge)) = parents.get(&at).filter(|_| at != from) {
+    while let Some(&(parent, kind)) = parents.get(&at).filter(|_| at != from) {
         if let Some(link) = links.last_mut() {
-            link.via = Some(world.services[parent].edges[edge].kind);
+            link.via = Some(kind);
         }
         links.push(CausalLink {
             service: world.services[parent].name.clone(),
             via: None,
-            condition: view::effective(world, parent, now),
+            condition: view::effective(world, parent),
             evidence: Vec::new(),
         });
         at = parent;
@@ -134,10 +127,10 @@ fn chain(
 
 /// What makes a root cause bad: its missing seats, its bad instances with their checks and signals, and what others
 /// see of it.
-fn evidence(world: &World, ix: ServiceIx, now: Mono) -> Vec<Evidence> {
+fn evidence(world: &World, ix: ServiceIx) -> Vec<Evidence> {
     let service = &world.services[ix];
     let mut found = Vec::new();
-    let own = view::own(world, ix, now);
+    let own = view::own(world, ix);
     if matches!(own.reason, Reason::Quorum | Reason::NoInstances) {
         found.push(bare(service, own));
     }

@@ -292,8 +292,10 @@ impl Engine {
         }
         instance.forget_at = now + FORGET_AGAIN;
         let service = &self.world.services[instance.service];
-        let [healthy, _, degraded, _] = service.counts;
-        let spare = (healthy + degraded) as usize >= service.wanted_without_one();
+        let counts = self.world.rollup.counts(instance.service);
+        let &[healthy, _, degraded, _] = counts;
+        let others = self.world.rollup.counted(instance.service).saturating_sub(1);
+        let spare = (healthy + degraded) as usize >= service.min_healthy().resolve(others);
         if spare {
             self.remove_instance(ix);
         }

@@ -5,7 +5,7 @@
 //! store beats; what is in it enters a decision only at a tick.
 //!
 //! An [`Event`] goes through [`Engine::apply`]: a handler (`registry`, `freshness`, `operate`) changes the `world`,
-//! which notes what it touched; `settle` rolls that up and makes one revision of it.
+//! which notes what it touched; `settle` rolls that up (`rollup`) and makes one revision of it.
 
 mod agenda;
 mod blame;
@@ -18,8 +18,8 @@ mod judge;
 mod leaf;
 mod leases;
 mod observer;
+mod once;
 mod operate;
-mod propagate;
 mod registry;
 mod rollup;
 mod settle;
@@ -43,6 +43,7 @@ use ward_model::{
 pub use config::{Config, Lease};
 pub use debounce::Debounce;
 pub use event::{Declaration, Event, Levels, Outcome, Refusal, Registered, Reply, StreamId, Tick};
+pub use rollup::{Need, Rollup};
 pub use slab::{Slab, Slot};
 
 /// The whole state of one life of the aggregator.
@@ -61,6 +62,9 @@ pub struct Engine {
     mono: Mono,
     wall: Wall,
     told_system: Option<SystemState>,
+    /// Services of which something else may be said, while an event is settled.
+    touched: once::Once,
+    blame: blame::Blame,
     /// Things removed by the event being applied.
     gone: Vec<settle::Gone>,
     transitions: [u64; 3],
@@ -93,6 +97,8 @@ impl Engine {
             mono: now.mono,
             wall: now.wall,
             told_system: None,
+            touched: once::Once::default(),
+            blame: blame::Blame::default(),
             gone: Vec::new(),
             transitions: [0; 3],
             convictions: 0,
@@ -108,7 +114,7 @@ impl Engine {
     pub fn apply(&mut self, event: Event, now: Now) -> Outcome {
         let mut outcome = self.decide(event, now);
         if let Some(changes) = &mut outcome.changes {
-            changes.changes.extend(self.tell());
+            self.tell_into(&mut changes.changes);
         }
         outcome
     }
@@ -175,33 +181,19 @@ impl Engine {
 
     /// The verdict.
     pub fn system(&self) -> SystemState {
-        self.system_state(self.mono)
-    }
-
-    fn system_state(&self, now: Mono) -> SystemState {
-        let observer = self.observer.state;
-        let causes = self.system.causes(&self.world).into_iter();
-        SystemState {
-            condition: self.system.condition(&self.world, observer.settling, now),
-            causes: causes.map(|ix| self.world.services[ix].name.clone()).collect(),
-            observer,
-            services: self.system.counts(),
-            critical_unknown: self.system.critical_unknown(&self.world),
-        }
+        self.system.state(&self.world, self.observer.state)
     }
 
     /// One service.
     pub fn service(&self, name: &Name) -> Option<ServiceState> {
-        self.world
-            .find(name)
-            .map(|ix| view::service(&self.world, ix, self.mono))
+        self.world.find(name).map(|ix| view::service(&self.world, ix))
     }
 
     /// All services, in the order of their names, behind `after`.
     pub fn services<'a>(&'a self, after: Option<&'a Name>) -> impl Iterator<Item = ServiceState> + 'a {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let found = self.world.names.range::<Name, _>((from, Bound::Unbounded));
-        found.map(|(_, &ix)| view::service(&self.world, ix, self.mono))
+        found.map(|(_, &ix)| view::service(&self.world, ix))
     }
 
     /// The instances of a service, the worst first, at most `limit`.
@@ -224,10 +216,7 @@ impl Engine {
     /// Why a service (`None`: the system) is as it is.
     pub fn explain(&self, name: Option<&Name>) -> Option<Explanation> {
         match name {
-            Some(name) => self
-                .world
-                .find(name)
-                .map(|ix| causes::explain(&self.world, ix, self.mono)),
+            Some(name) => self.world.find(name).map(|ix| causes::explain(&self.world, ix)),
             None => Some(self.explain_system()),
         }
     }
@@ -236,8 +225,8 @@ impl Engine {
     fn explain_system(&self) -> Explanation {
         let mut chains: Vec<CausalChain> = Vec::new();
         let root = |chain: &CausalChain| chain.links.last().map(|link| link.service.clone());
-        for ix in self.system.worst().take(ward_model::bounds::CAUSES) {
-            for chain in causes::explain(&self.world, ix, self.mono).chains {
+        for ix in self.world.rollup.culprits().take(ward_model::bounds::CAUSES) {
+            for chain in causes::explain(&self.world, ix).chains {
                 if !chains.iter().any(|known| root(known) == root(&chain)) {
                     chains.push(chain);
                 }
@@ -256,9 +245,9 @@ impl Engine {
         let services = self.world.names.iter();
         Figures {
             services: services
-                .map(|(name, &ix)| (name.clone(), self.world.services[ix].effective.0))
+                .map(|(name, &ix)| (name.clone(), self.world.rollup.verdict(ix)))
                 .collect(),
-            system: self.system.status,
+            system: self.world.rollup.system(),
             instances: self.freshness,
             transitions: self.transitions,
             convictions: self.convictions,

@@ -1,183 +1,207 @@
-//! The roll-up's tables and formulas: small total functions, each monotone in every status it takes.
+//! The roll-up: what the verdicts rest on, as dense arrays, and the verdicts.
 //!
-//! Monotone is what makes the least fixpoint exist and cycles harmless; a property test holds each of them to it.
-//! They know nothing of graphs or of time.
+//! Services are places in arrays here. The room knows no names, no times, no reasons and nothing of what anybody is told;
+//! so a leaf that turns costs what a few array accesses cost, however much is known of the service beside it. Who drives
+//! it says which leaves turned and which edges are others, calls [`Rollup::propagate`], and is told which verdicts moved.
+//!
+//! It keeps no leaf, only how many there are at each status: whoever owns a leaf knows what it was before. The same
+//! figures as fields of all else that is known of a service were not kept: each step of a cascade then misses the cache,
+//! and nothing of it can be measured or tested without the rest.
 
-use ward_model::{CheckKind, Criticality, DependencyKind, Status};
-
-/// How many leaves are at each status, by [`Status`] as index.
-pub(crate) type Counts = [u32; 4];
-
-pub(crate) fn through_check(kind: CheckKind, status: Status) -> Status {
-    match (kind, status) {
-        (CheckKind::Required, status) => status,
-        (CheckKind::Advisory, Status::Healthy | Status::Unknown) => Status::Healthy,
-        (CheckKind::Advisory, Status::Degraded | Status::Unhealthy) => Status::Degraded,
-    }
-}
-
-pub(crate) fn through_dependency(kind: DependencyKind, status: Status) -> Status {
-    match (kind, status) {
-        (DependencyKind::Hard, status) => status,
-        (DependencyKind::Soft, Status::Unhealthy) => Status::Degraded,
-        (DependencyKind::Soft, _) => Status::Healthy,
-    }
-}
-
-/// What a service does to the system. In maintenance it can do no worse than degrade it.
-pub(crate) fn through_criticality(criticality: Criticality, in_maintenance: bool, status: Status) -> Status {
-    let ceiling = match criticality {
-        Criticality::Critical if !in_maintenance => Status::Unhealthy,
-        Criticality::Critical | Criticality::Important => Status::Degraded,
-        Criticality::Optional => Status::Healthy,
-    };
-    status.min(ceiling)
-}
-
-/// What the worst instance does to its service, whatever the others are: some of it is ill.
-pub(crate) fn cap(worst: Status) -> Status {
-    match worst {
-        Status::Healthy | Status::Unknown => Status::Healthy,
-        Status::Degraded | Status::Unhealthy => Status::Degraded,
-    }
-}
-
-pub(crate) fn worst(counts: &Counts) -> Status {
-    Status::ALL
-        .into_iter()
-        .rev()
-        .find(|&status| counts[status as usize] > 0)
-        .unwrap_or_default()
-}
-
-/// The status of the `wanted`-th best of the counted; `missing` where there are not as many.
-pub(crate) fn nth_best(counts: &Counts, wanted: usize, missing: Status) -> Status {
-    let mut seats = 0;
-    // Missing seats stand in line by their own badness.
-    let absent = wanted.saturating_sub(counts.iter().map(|&count| count as usize).sum());
-    for status in Status::ALL {
-        seats += counts[status as usize] as usize;
-        if status == missing {
-            seats += absent;
-        }
-        if seats >= wanted {
-            return status;
-        }
-    }
-    missing
-}
-
-/// A service's status by its own instances: at least `wanted` must be well, and one ill one shows.
-pub(crate) fn by_instances(counts: &Counts, wanted: usize, missing: Status) -> Status {
-    cap(worst(counts)).join(nth_best(counts, wanted, missing))
-}
-
-/// A subject's status by the check results of its observers.
-pub(crate) fn by_observers(counts: &Counts) -> Status {
-    by_instances(counts, 1, Status::Unknown)
-}
-
-/// What observers add to the word of a subject that reports itself: nothing while they are unsure, and no more than
-/// Degraded while they are all of one service.
-pub(crate) fn as_second_opinion(evidence: Status, observing_services: usize) -> Status {
-    match evidence {
-        Status::Healthy | Status::Unknown => Status::Healthy,
-        bad if observing_services >= 2 => bad,
-        bad => bad.min(Status::Degraded),
-    }
-}
-
+mod edges;
+mod ends;
+mod own;
+mod places;
+mod tables;
+mod tally;
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+mod tests;
+mod verdicts;
 
-    use super::*;
+use ward_model::{Criticality, MinHealthy, ServiceCounts, Status};
 
-    fn status() -> impl Strategy<Value = Status> {
-        (0..4usize).prop_map(|index| Status::ALL[index])
-    }
+use crate::once::Once;
+use edges::Edges;
+use own::Leaves;
+use tally::Tally;
 
-    fn counts(leaves: &[Status]) -> Counts {
-        let mut counts = Counts::default();
-        leaves.iter().for_each(|&leaf| counts[leaf as usize] += 1);
-        counts
-    }
+pub use edges::Need;
+pub(crate) use own::Source;
+pub(crate) use tables::{Counts, through_check, through_dependency, worst};
 
-    #[test]
-    fn edges_are_those_of_the_health_model() {
-        use Status::{Degraded as D, Healthy as H, Unhealthy as X, Unknown as U};
-        let row = |edge: &dyn Fn(Status) -> Status| Status::ALL.map(edge);
-        assert_eq!(row(&|s| through_check(CheckKind::Required, s)), [H, U, D, X]);
-        assert_eq!(row(&|s| through_check(CheckKind::Advisory, s)), [H, H, D, D]);
-        assert_eq!(
-            row(&|s| through_dependency(DependencyKind::Hard, s)),
-            [H, U, D, X]
-        );
-        assert_eq!(
-            row(&|s| through_dependency(DependencyKind::Soft, s)),
-            [H, H, H, D]
-        );
-        assert_eq!(
-            row(&|s| through_criticality(Criticality::Critical, false, s)),
-            [H, U, D, X]
-        );
-        assert_eq!(
-            row(&|s| through_criticality(Criticality::Critical, true, s)),
-            [H, U, D, D]
-        );
-        assert_eq!(
-            row(&|s| through_criticality(Criticality::Important, false, s)),
-            [H, U, D, D]
-        );
-        assert_eq!(
-            row(&|s| through_criticality(Criticality::Optional, false, s)),
-            [H, H, H, H]
-        );
-        assert_eq!(row(&cap), [H, H, D, D]);
-    }
+/// The counts, edges and verdicts of all services, each at its place. Public for the suite of measurements; the engine
+/// stands on this very type.
+#[derive(Clone, Debug, Default)]
+pub struct Rollup {
+    leaves: Vec<Leaves>,
+    edges: Edges,
+    own: Vec<Status>,
+    verdicts: Vec<Status>,
+    tally: Tally,
+    /// Whose own status may be another, since the last [`Self::propagate`].
+    changed: Once,
+    /// Whose edges are others, since then.
+    rewired: Once,
+    work: verdicts::Work,
+}
 
-    #[test]
-    fn quorum() {
-        use Status::{Degraded as D, Healthy as H, Unhealthy as X, Unknown as U};
-        assert_eq!(by_instances(&counts(&[H, H, X]), 2, U), D);
-        assert_eq!(by_instances(&counts(&[H, X, X]), 2, U), X);
-        assert_eq!(
-            by_instances(&counts(&[H, H]), 3, U),
-            U,
-            "a missing seat is unknown at first"
-        );
-        assert_eq!(
-            by_instances(&counts(&[H, H]), 3, X),
-            X,
-            "and unhealthy past the deadline"
-        );
-        assert_eq!(by_instances(&counts(&[X]), 3, U), X);
-        assert_eq!(by_instances(&counts(&[H, U]), 1, U), H);
-    }
-
-    proptest! {
-        #[test]
-        fn nth_best_is_the_nth_of_the_sorted(
-            leaves in prop::collection::vec(status(), 0..8), wanted in 1..8usize, missing in status(),
-        ) {
-            let mut seats = leaves.clone();
-            while seats.len() < wanted { seats.push(missing) }
-            seats.sort_unstable();
-            prop_assert_eq!(nth_best(&counts(&leaves), wanted, missing), seats[wanted - 1]);
+impl Rollup {
+    /// Puts a service at a free place: without leaves and edges, important, Unknown.
+    pub fn insert(&mut self, service: usize) {
+        if service >= self.leaves.len() {
+            let places = service + 1;
+            self.leaves.resize_with(places, Leaves::default);
+            self.own.resize(places, Status::Unknown);
+            self.verdicts.resize(places, Status::Unknown);
+            self.edges.resize(places);
+            self.changed.resize(places);
+            self.rewired.resize(places);
+            self.work.resize(places);
         }
+        self.tally.weigh(
+            service,
+            Some((Criticality::default(), false)),
+            self.verdicts[service],
+        );
+        self.rewired.note(service);
+    }
 
-        #[test]
-        fn every_formula_is_monotone(
-            leaves in prop::collection::vec((status(), status()), 1..8), wanted in 1..8usize,
-            missing in (status(), status()), observers in 1..4usize,
-        ) {
-            let low: Vec<_> = leaves.iter().map(|(a, b)| *a.min(b)).collect();
-            let high: Vec<_> = leaves.iter().map(|(a, b)| *a.max(b)).collect();
-            let missing = (missing.0.min(missing.1), missing.0.max(missing.1));
-            prop_assert!(by_instances(&counts(&low), wanted, missing.0) <= by_instances(&counts(&high), wanted, missing.1));
-            let evidence = (by_observers(&counts(&low)), by_observers(&counts(&high)));
-            prop_assert!(evidence.0 <= evidence.1);
-            prop_assert!(as_second_opinion(evidence.0, observers) <= as_second_opinion(evidence.1, observers));
+    /// Takes away a service that nobody needs. The place is free afterwards.
+    pub(crate) fn remove(&mut self, service: usize) {
+        self.edges.replace(service, &[]);
+        self.leaves[service] = Leaves::default();
+        self.tally.weigh(service, None, self.verdicts[service]);
+        self.tally.settle();
+        (self.own[service], self.verdicts[service]) = (Status::Unknown, Status::Unknown);
+        self.work.forget(service);
+        self.changed.strike(service);
+        self.rewired.strike(service);
+    }
+
+    /// Moves a leaf of a service from one status to another; `None` is where it was not yet, or is no more.
+    #[inline]
+    pub fn count(&mut self, service: usize, from: Option<Status>, to: Option<Status>) {
+        recount(&mut self.leaves[service].counts, from, to);
+        self.compare(service);
+    }
+
+    /// The same for what somebody else's check says about it.
+    pub(crate) fn count_evidence(&mut self, service: usize, from: Option<Status>, to: Option<Status>) {
+        recount(&mut self.leaves[service].evidence, from, to);
+        self.compare(service);
+    }
+
+    /// Of how many services those checks are.
+    pub(crate) fn set_observers(&mut self, service: usize, observers: usize) {
+        self.leaves[service].observers = u32::try_from(observers).unwrap_or(u32::MAX);
+        self.compare(service);
+    }
+
+    /// How many of its leaves must be well, and what one counts as that is not there.
+    pub(crate) fn want(&mut self, service: usize, wanted: MinHealthy, missing: Status) {
+        let leaves = &mut self.leaves[service];
+        (leaves.wanted, leaves.missing) = (wanted, missing);
+        self.compare(service);
+    }
+
+    /// Notes a service whose own status may be another. Most leaves that turn are one of many and change nothing: those end
+    /// here.
+    #[inline]
+    fn compare(&mut self, service: usize) {
+        if self.leaves[service].own() != self.own[service] {
+            self.changed.note(service);
         }
+    }
+
+    /// How much it matters to the system.
+    pub(crate) fn weigh(&mut self, service: usize, criticality: Criticality, in_maintenance: bool) {
+        let weight = Some((criticality, in_maintenance));
+        self.tally.weigh(service, weight, self.verdicts[service]);
+    }
+
+    /// Makes these the edges of a service, whose targets must all be there.
+    pub fn set_needs(&mut self, service: usize, needs: &[Need]) {
+        self.edges.replace(service, needs);
+        self.rewired.note(service);
+    }
+
+    /// What it needs, in the order in which that was said.
+    pub(crate) fn needs(&self, service: usize) -> impl ExactSizeIterator<Item = Need> + '_ {
+        self.edges.needs(service)
+    }
+
+    /// Who needs it, in no order; twice who has two edges to it.
+    pub(crate) fn dependents(&self, service: usize) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.edges.dependents(service)
+    }
+
+    /// How many of its leaves are at each status.
+    pub(crate) fn counts(&self, service: usize) -> &Counts {
+        &self.leaves[service].counts
+    }
+
+    /// How many leaves it has.
+    pub(crate) fn counted(&self, service: usize) -> usize {
+        self.leaves[service].counted()
+    }
+
+    /// How many of them must be well.
+    pub(crate) fn wanted(&self, service: usize) -> usize {
+        self.leaves[service].wanted()
+    }
+
+    /// How many of the checks about it say what.
+    pub(crate) fn evidence(&self, service: usize) -> &Counts {
+        &self.leaves[service].evidence
+    }
+
+    /// By its leaves and observers alone.
+    pub(crate) fn own(&self, service: usize) -> Status {
+        self.own[service]
+    }
+
+    /// What its own status would be with other counts of its leaves.
+    pub(crate) fn own_with(&self, service: usize, counts: &Counts) -> Status {
+        self.leaves[service].own_with(counts)
+    }
+
+    /// Where its own status comes from.
+    pub(crate) fn source(&self, service: usize) -> Source {
+        self.leaves[service].source()
+    }
+
+    /// Its own status joined with what it needs.
+    pub fn verdict(&self, service: usize) -> Status {
+        self.verdicts[service]
+    }
+
+    /// The verdict about the system.
+    pub fn system(&self) -> Status {
+        self.tally.status()
+    }
+
+    /// How many services have which verdict.
+    pub(crate) fn totals(&self) -> ServiceCounts {
+        self.tally.totals()
+    }
+
+    /// Services that make the system bad, the worst first, of equally bad ones by their places.
+    pub(crate) fn culprits(&self) -> impl Iterator<Item = usize> + '_ {
+        self.tally.culprits()
+    }
+
+    /// Critical services that are Unknown, by their places.
+    pub(crate) fn critical_unknown(&self) -> impl Iterator<Item = usize> + '_ {
+        self.tally.critical_unknown()
+    }
+}
+
+#[inline]
+fn recount(counts: &mut Counts, from: Option<Status>, to: Option<Status>) {
+    if let Some(from) = from {
+        counts[from as usize] -= 1;
+    }
+    if let Some(to) = to {
+        counts[to as usize] += 1;
     }
 }

@@ -1,10 +1,8 @@
 //! From what an event touched to one revision: roll-up, causes, system, and the states others are told.
 
-use std::collections::BTreeSet;
+use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, Wall};
 
-use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, SystemState};
-
-use crate::{Engine, blame, propagate, view, wake::Wake, world::ServiceIx};
+use crate::{Engine, view, wake::Wake, world::ServiceIx};
 
 /// A thing that is no more, and its last status.
 pub(crate) type Gone = (EntityKey, Option<Status>);
@@ -16,22 +14,28 @@ impl Engine {
         if self.is_untouched() {
             return None;
         }
-        let dirty = std::mem::take(&mut self.world.dirty_services);
-        self.ask_for_wakes(&dirty, now.mono);
-        let moved = propagate::propagate(&mut self.world, &dirty, now.mono, now.wall);
-        let rewired = self.rewired(&dirty);
-        let blaming = blame::refresh(&mut self.world, &dirty, &moved, &rewired, now.mono);
-        let mut touched: BTreeSet<ServiceIx> = dirty.iter().chain(&moved).chain(&blaming).copied().collect();
-        touched.extend(self.victims(&moved));
-        for &ix in &touched {
-            self.system.count(&mut self.world, ix);
-        }
-        self.system.settle(now.wall);
+        let mut dirty = std::mem::take(&mut self.world.dirty_services);
+        self.brief(&dirty, now.mono);
+        let rewired: Vec<ServiceIx> = self.world.rollup.rewired().collect();
+        self.world.rollup.propagate();
+        self.date(now.wall);
+        self.touched.resize(self.world.services.capacity());
+        self.blame
+            .refresh(&mut self.world, &dirty, &rewired, &mut self.touched);
+        self.touch(&dirty);
+        self.system.settle(&self.world, now.wall);
         let gone = self.collect_unreferenced(&dirty);
-        let mut changes = self.publish_system(now.mono).into_iter().collect::<Vec<_>>();
-        self.publish_services(&touched, now.mono, &mut changes);
+        // With a place for what is told of an instance: mostly it is one.
+        let mut changes = Vec::with_capacity(self.touched.len() + 1);
+        changes.extend(self.publish_system());
+        self.publish_services(&mut changes);
         changes.extend(gone.into_iter().map(removed));
         self.count_transitions(&changes);
+        self.touched.clear();
+        dirty.clear();
+        // What the end of a service touched waits for the next event.
+        dirty.append(&mut self.world.dirty_services);
+        self.world.dirty_services = dirty;
         if changes.is_empty() && self.untold() == 0 {
             return None;
         }
@@ -49,9 +53,16 @@ impl Engine {
 
     /// What the last revision says of instances, to be added to what [`Engine::decide`] returned of it.
     pub fn tell(&mut self) -> Vec<Change> {
-        let dirty = std::mem::take(&mut self.world.dirty_instances);
-        let mut changes = Vec::with_capacity(dirty.len());
-        for ix in dirty {
+        let mut changes = Vec::new();
+        self.tell_into(&mut changes);
+        changes
+    }
+
+    /// The same behind what is there already.
+    pub(crate) fn tell_into(&mut self, changes: &mut Vec<Change>) {
+        changes.reserve(self.untold());
+        let (mut dirty, from) = (std::mem::take(&mut self.world.dirty_instances), changes.len());
+        for ix in dirty.drain(..) {
             let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else {
                 continue;
             };
@@ -62,9 +73,9 @@ impl Engine {
                 entity: Entity::Instance(view::instance(instance)),
             });
         }
-        changes.extend(std::mem::take(&mut self.gone).into_iter().map(removed));
-        self.count_transitions(&changes);
-        changes
+        self.world.dirty_instances = dirty;
+        changes.extend(self.gone.drain(..).map(removed));
+        self.count_transitions(&changes[from..]);
     }
 
     /// Most ticks change nothing: they end here.
@@ -96,34 +107,50 @@ impl Engine {
         }
     }
 
-    fn ask_for_wakes(&mut self, dirty: &[ServiceIx], now: Mono) {
+    /// Tells the roll-up what is declared about services and what time does to them, and asks to be woken for the rest.
+    fn brief(&mut self, dirty: &[ServiceIx], now: Mono) {
         for &ix in dirty {
             let service = &mut self.world.services[ix];
             service.dirty = false;
-            let look = service.next_look(now);
+            let missing = if now < service.seats_due {
+                Status::Unknown
+            } else {
+                Status::Unhealthy
+            };
+            let rollup = &mut self.world.rollup;
+            rollup.want(ix, service.min_healthy(), missing);
+            rollup.weigh(ix, service.criticality(), service.maintenance.is_some());
+            let short = (1..rollup.wanted(ix)).contains(&rollup.counted(ix));
+            let seats = Some(service.seats_due).filter(|&due| short && due > now);
+            let look = seats.into_iter().chain(service.maintenance_due).min();
             self.wakes.ask(&mut service.next_wake, look, Wake::Service(ix));
         }
     }
 
-    /// Bad services that depend on one whose verdict changed: what they say of it changes even if they do not.
-    fn victims(&self, moved: &[ServiceIx]) -> Vec<ServiceIx> {
-        let services = &self.world.services;
-        let dependents = moved
-            .iter()
-            .flat_map(|&ix| services[ix].dependents.keys().copied());
-        dependents
-            .filter(|&ix| services[ix].effective.0.is_bad())
-            .collect()
+    /// Since when what moved is as it is.
+    fn date(&mut self, wall: Wall) {
+        let (rollup, services) = (&self.world.rollup, &mut self.world.services);
+        for ix in rollup.own_moved() {
+            services[ix].own_since = wall;
+        }
+        for ix in rollup.moved() {
+            services[ix].since = wall;
+        }
     }
 
-    /// Those among `dirty` that have other edges than at the last roll-up.
-    fn rewired(&mut self, dirty: &[ServiceIx]) -> Vec<ServiceIx> {
-        let services = &mut self.world.services;
-        dirty
-            .iter()
-            .copied()
-            .filter(|&ix| std::mem::take(&mut services[ix].rewired))
-            .collect()
+    /// Notes all services of which something else may be said now, in the order of their places.
+    fn touch(&mut self, dirty: &[ServiceIx]) {
+        let (rollup, touched) = (&self.world.rollup, &mut self.touched);
+        for ix in dirty.iter().copied().chain(rollup.moved()) {
+            touched.note(ix);
+        }
+        // Bad services that depend on what moved: what they say of it changes even if they do not.
+        for victim in rollup.moved().flat_map(|ix| rollup.dependents(ix)) {
+            if rollup.verdict(victim).is_bad() {
+                touched.note(victim);
+            }
+        }
+        touched.sort();
     }
 
     /// Drops services that only stood for something others needed and no longer do.
@@ -134,7 +161,8 @@ impl Engine {
             let Some(service) = self.world.services.get(ix) else {
                 continue;
             };
-            if service.reported || !service.is_unreferenced() {
+            let is_needed = self.world.rollup.dependents(ix).len() > 0;
+            if service.reported || is_needed || !service.is_unreferenced() {
                 continue;
             }
             gone.extend(self.drop_service(ix, &mut open));
@@ -144,54 +172,56 @@ impl Engine {
 
     /// Takes a service away; `open` gets those it needed, which may be unreferenced now.
     pub(crate) fn drop_service(&mut self, ix: ServiceIx, open: &mut Vec<ServiceIx>) -> Option<Gone> {
-        open.extend(self.world.services[ix].edges.iter().map(|edge| edge.target));
-        self.world.replace_edges(ix, Vec::new());
+        open.extend(self.world.rollup.needs(ix).map(|need| need.target));
+        self.world.replace_edges(ix, &[], Vec::new());
         self.wakes
             .ask(&mut self.world.services[ix].next_wake, None, Wake::Service(ix));
         self.world.dirty_services.retain(|&dirty| dirty != ix);
-        self.system.forget(&mut self.world, ix);
-        self.system.settle(self.wall);
+        self.world.rollup.remove(ix);
+        self.system.settle(&self.world, self.wall);
         let service = self.world.services.remove(ix);
         self.world.names.remove(&service.name);
         let published = service.published?;
         Some((EntityKey::Service(service.name), Some(published.condition.status)))
     }
 
-    fn publish_system(&mut self, now: Mono) -> Option<Change> {
-        let state = self.system_state(now);
-        let same = |told: &SystemState| {
-            let observer = ObserverState {
-                score: state.observer.score,
-                ..told.observer
-            };
-            SystemState {
-                observer,
-                ..told.clone()
-            } == state
-        };
-        if self.told_system.as_ref().is_some_and(same) {
-            return None;
+    fn publish_system(&mut self) -> Option<Change> {
+        let observer = self.observer.state;
+        if let Some(told) = &self.told_system {
+            // How much it doubts itself is told with the rest, and is no news alone.
+            let score = told.observer.score;
+            let alike = told.observer == ObserverState { score, ..observer };
+            if alike && !self.system.may_differ(told, &self.world, &self.touched) {
+                return None;
+            }
+            if *told
+                == self
+                    .system
+                    .state(&self.world, ObserverState { score, ..observer })
+            {
+                return None;
+            }
         }
-        let before = self
-            .told_system
-            .replace(state.clone())
-            .map(|told| told.condition.status);
+        let state = self.system();
+        let told = self.told_system.replace(state.clone());
         Some(Change {
-            before,
+            before: told.map(|told| told.condition.status),
             entity: Entity::System(state),
         })
     }
 
-    fn publish_services(&mut self, touched: &BTreeSet<ServiceIx>, now: Mono, changes: &mut Vec<Change>) {
-        for &ix in touched {
+    fn publish_services(&mut self, changes: &mut Vec<Change>) {
+        for ix in self.touched.iter() {
             if !self.world.services.contains(ix) {
                 continue;
             }
             self.world.find_oldest(ix);
-            let state = view::service(&self.world, ix, now);
+            let rewired = self.world.take_rewired(ix);
+            let mut state = view::independent(&self.world, ix);
             let told = &mut self.world.services[ix].published;
-            if told.as_ref() != Some(&state) {
+            if rewired || told.as_ref() != Some(&state) {
                 let before = told.replace(state.clone()).map(|told| told.condition.status);
+                state.dependencies = view::dependencies(&self.world, ix);
                 changes.push(Change {
                     before,
                     entity: Entity::Service(state),

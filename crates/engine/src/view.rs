@@ -5,14 +5,13 @@
 use std::time::Duration;
 
 use ward_model::{
-    CheckState, Condition, Dependency, Freshness, InstanceCounts, InstanceState, Mono, Name, Reason,
-    ServiceState, SignalState, Status,
+    CheckState, Condition, Dependency, Freshness, InstanceCounts, InstanceState, Name, Reason, ServiceState,
+    SignalState, Status,
 };
 
 use crate::{
     causes,
-    propagate::{self, Source, bad_edges},
-    rollup::through_dependency,
+    rollup::{self, Need, Source, through_dependency},
     world::{Check, Culprit, Instance, InstanceIx, ServiceIx, Signal, World},
 };
 
@@ -170,21 +169,19 @@ fn last_status(instance: &Instance) -> Option<Status> {
 }
 
 /// What a service's own instances and observers say.
-pub(crate) fn own(world: &World, ix: ServiceIx, now: Mono) -> Condition {
+pub(crate) fn own(world: &World, ix: ServiceIx) -> Condition {
     let service = &world.services[ix];
-    let (status, since) = service.own;
-    let (_, source) = propagate::own(service, now);
-    let (reason, message) = match source {
+    let (reason, message) = match world.rollup.source(ix) {
         Source::NoInstances => (Reason::NoInstances, no_instances(service.reported)),
         Source::Observers => observed(world, ix),
-        Source::Seats => (Reason::Quorum, quorum(service.counts, service.wanted())),
+        Source::Seats => (Reason::Quorum, quorum(world, ix)),
         Source::Instances => by_worst_instance(world, ix),
     };
     Condition {
-        status,
+        status: world.rollup.own(ix),
         reason,
         message,
-        since,
+        since: service.own_since,
     }
 }
 
@@ -197,27 +194,20 @@ fn no_instances(reported: bool) -> String {
     .into()
 }
 
-fn quorum(counts: [u32; 4], wanted: usize) -> String {
-    format!(
-        "{} of {wanted} wanted instances are healthy",
-        counts[Status::Healthy as usize]
-    )
+fn quorum(world: &World, ix: ServiceIx) -> String {
+    let [healthy, ..] = world.rollup.counts(ix);
+    let wanted = world.rollup.wanted(ix);
+    format!("{healthy} of {wanted} wanted instances are healthy")
 }
 
 fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
-    let service = &world.services[ix];
-    let worst = crate::rollup::worst(&service.counts);
-    // The first of them by its place, so that what is said does not depend on who became so first.
-    let found = world
-        .bad(ix)
-        .filter(|&ix| world.instances[ix].leaf.status() == worst)
-        .min()
-        .map(|ix| &world.instances[ix]);
-    let Some(instance) = found.filter(|_| service.own.0.is_bad()) else {
+    // Some may be Unknown and the service well: that is not looked for among all of them.
+    let found = world.rollup.own(ix).is_bad().then(|| worst_instance(world, ix));
+    let Some(instance) = found.flatten() else {
         return (Reason::Reported, String::new());
     };
     let condition = instance_condition(instance);
-    let message = if service.counted() > 1 {
+    let message = if world.rollup.counted(ix) > 1 {
         format!("{}: {}", instance.id.instance, condition.message)
     } else {
         condition.message
@@ -225,10 +215,18 @@ fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
     (condition.reason, message)
 }
 
+/// The first of them by its place, so that what is said does not depend on who became so first.
+fn worst_instance(world: &World, ix: ServiceIx) -> Option<&Instance> {
+    let worst = rollup::worst(world.rollup.counts(ix));
+    let at_worst = |ix: &InstanceIx| world.instances[*ix].leaf.status() == worst;
+    let first = world.bad(ix).filter(at_worst).min();
+    first.map(|ix| &world.instances[ix])
+}
+
 /// The first of the worst words that observers have about a service.
 fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
     let service = &world.services[subject];
-    let worst = crate::rollup::worst(&service.evidence);
+    let worst = rollup::worst(world.rollup.evidence(subject));
     let instances = service
         .observers
         .keys()
@@ -255,28 +253,26 @@ fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
 }
 
 /// The verdict about a service.
-pub(crate) fn effective(world: &World, ix: ServiceIx, now: Mono) -> Condition {
-    let service = &world.services[ix];
-    let (status, since) = service.effective;
-    if status == service.own.0 {
-        return Condition {
-            since,
-            ..own(world, ix, now)
-        };
+pub(crate) fn effective(world: &World, ix: ServiceIx) -> Condition {
+    verdict(world, ix, || own(world, ix))
+}
+
+/// The same where what its own instances say is at hand.
+fn verdict(world: &World, ix: ServiceIx, own: impl FnOnce() -> Condition) -> Condition {
+    let (status, since) = (world.rollup.verdict(ix), world.services[ix].since);
+    if status == world.rollup.own(ix) {
+        return Condition { since, ..own() };
     }
-    let worst = bad_edges(world, ix)
-        .into_iter()
-        .map(|edge| &service.edges[edge])
-        .max_by_key(|edge| {
-            let target = world.services[edge.target].effective.0;
-            (
-                through_dependency(edge.kind, target),
-                std::cmp::Reverse(edge.target),
-            )
-        });
-    let message = worst.map(|edge| {
-        let target = &world.services[edge.target];
-        format!("{} is {}", target.name, target.effective.0)
+    let worst = world.rollup.bad_needs(ix).max_by_key(|need| {
+        let target = world.rollup.verdict(need.target);
+        (
+            through_dependency(need.kind, target),
+            std::cmp::Reverse(need.target),
+        )
+    });
+    let message = worst.map(|need| {
+        let target = &world.services[need.target].name;
+        format!("{target} is {}", world.rollup.verdict(need.target))
     });
     Condition {
         status,
@@ -286,24 +282,38 @@ pub(crate) fn effective(world: &World, ix: ServiceIx, now: Mono) -> Condition {
     }
 }
 
-pub(crate) fn service(world: &World, ix: ServiceIx, now: Mono) -> ServiceState {
-    let service = &world.services[ix];
-    let name_of = |ix: ServiceIx| world.services[ix].name.clone();
-    let dependencies = service.edges.iter().map(|edge| Dependency {
-        service: name_of(edge.target),
-        kind: edge.kind,
-        any_of: edge.any_of.clone(),
-    });
-    let [healthy, unknown, degraded, unhealthy] = service.counts;
+pub(crate) fn service(world: &World, ix: ServiceIx) -> ServiceState {
+    ServiceState {
+        dependencies: dependencies(world, ix),
+        ..independent(world, ix)
+    }
+}
+
+/// What a service needs.
+pub(crate) fn dependencies(world: &World, ix: ServiceIx) -> Vec<Dependency> {
+    let groups = &world.services[ix].groups;
+    let dependency = |need: Need| Dependency {
+        service: world.services[need.target].name.clone(),
+        kind: need.kind,
+        any_of: need.any_of.map(|group| groups[usize::from(group)].clone()),
+    };
+    world.rollup.needs(ix).map(dependency).collect()
+}
+
+/// A service without its dependencies: they seldom change, and to compare them each time costs as much as all the rest.
+pub(crate) fn independent(world: &World, ix: ServiceIx) -> ServiceState {
+    let (service, rollup) = (&world.services[ix], &world.rollup);
+    let &[healthy, unknown, degraded, unhealthy] = rollup.counts(ix);
+    let own = own(world, ix);
     ServiceState {
         name: service.name.clone(),
-        own: own(world, ix, now),
-        condition: effective(world, ix, now),
+        condition: verdict(world, ix, || own.clone()),
+        own,
         causes: causes::named(world, ix),
         criticality: service.criticality(),
-        dependencies: dependencies.collect(),
+        dependencies: Vec::new(),
         instances: InstanceCounts {
-            total: service.counted() as u32,
+            total: rollup.counted(ix) as u32,
             healthy,
             unknown,
             degraded,
@@ -311,7 +321,7 @@ pub(crate) fn service(world: &World, ix: ServiceIx, now: Mono) -> ServiceState {
             suspect: service.suspects,
             lost: service.lost,
         },
-        min_healthy: u32::try_from(service.wanted()).unwrap_or(u32::MAX),
+        min_healthy: u32::try_from(rollup.wanted(ix)).unwrap_or(u32::MAX),
         maintenance: service.maintenance.clone(),
         reported: service.reported,
         disagreements: service

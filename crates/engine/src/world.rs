@@ -13,11 +13,11 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 use slab::Slab as Arena;
 use ward_model::{Freshness, Mono, Name, Status, Wall};
 
-use crate::causes;
+use crate::{causes, rollup::Rollup};
 
 pub(crate) use instance::{Check, Culprit, Instance, Said, Signal};
 pub(crate) use pace::Pace;
-pub(crate) use service::{Edge, Service};
+pub(crate) use service::Service;
 
 /// A service's place in the arena.
 pub(crate) type ServiceIx = usize;
@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) services: Arena<Service>,
     pub(crate) instances: Arena<Instance>,
     pub(crate) names: BTreeMap<Name, ServiceIx>,
+    /// What the verdicts rest on, and the verdicts, each at its service's place.
+    pub(crate) rollup: Rollup,
     /// Services whose state must be computed again, each once.
     pub(crate) dirty_services: Vec<ServiceIx>,
     /// Instances whose state others must be told, each once.
@@ -51,6 +53,7 @@ impl World {
         }
         let ix = self.services.insert(Service::new(name.clone(), now, wall));
         self.names.insert(name.clone(), ix);
+        self.rollup.insert(ix);
         self.touch_service(ix);
         ix
     }
@@ -88,8 +91,9 @@ impl World {
         let under = &mut self.services[service];
         under.instances.insert(name, ix);
         under.reported = true;
-        under.count(ix, None, Some(status));
+        under.note_bad(ix, None, status);
         under.without[status as usize] += 1;
+        self.rollup.count(service, None, Some(status));
         self.begin(service, started, ix);
         self.touch_service(service);
         self.touch_instance(ix);
@@ -116,10 +120,12 @@ impl World {
         let under = &mut self.services[instance.service];
         under.instances.remove(&instance.id.instance);
         under.disagreements.remove(&instance.id.instance);
-        under.count(ix, Some(instance.leaf.status()), None);
         under.without[instance.without as usize] -= 1;
         under.suspects -= u32::from(instance.is_suspect());
         under.lost -= u32::from(instance.is_gone());
+        under.oldest_may_be_over = true;
+        self.rollup
+            .count(instance.service, Some(instance.leaf.status()), None);
         self.touch_service(instance.service);
         instance
     }
@@ -128,7 +134,8 @@ impl World {
     pub(crate) fn recount_status(&mut self, ix: InstanceIx, before: Status) {
         let instance = &self.instances[ix];
         let (service, status) = (instance.service, instance.leaf.status());
-        self.services[service].count(ix, Some(before), Some(status));
+        self.services[service].note_bad(ix, Some(before), status);
+        self.rollup.count(service, Some(before), Some(status));
         self.tidy_bad(service);
         self.touch_service(service);
         self.touch_instance(ix);
@@ -153,6 +160,7 @@ impl World {
         under.suspects =
             under.suspects + u32::from(instance.is_suspect()) - u32::from(before == Freshness::Suspect);
         under.lost = under.lost + u32::from(instance.is_gone()) - u32::from(was_gone);
+        under.oldest_may_be_over |= instance.is_gone();
         if was_gone && !instance.is_gone() {
             self.begin(service, started, ix);
         }
@@ -163,7 +171,7 @@ impl World {
     /// An instance runs since `started`.
     fn begin(&mut self, service: ServiceIx, started: Wall, ix: InstanceIx) {
         let under = &mut self.services[service];
-        if under.starts.len() > 2 * under.counted() + SLACK {
+        if under.starts.len() > 2 * self.rollup.counted(service) + SLACK {
             let mut starts = std::mem::take(&mut under.starts).into_vec();
             starts.retain(|&Reverse((started, ix))| runs(&self.instances, service, started, ix));
             starts.sort_unstable();
@@ -175,7 +183,11 @@ impl World {
 
     /// Finds the longest-running instance of a service anew, should that have ended.
     pub(crate) fn find_oldest(&mut self, service: ServiceIx) {
-        let starts = &mut self.services[service].starts;
+        let under = &mut self.services[service];
+        if !std::mem::take(&mut under.oldest_may_be_over) {
+            return;
+        }
+        let starts = &mut under.starts;
         while let Some(&Reverse((started, ix))) = starts.peek() {
             if runs(&self.instances, service, started, ix) {
                 break;
@@ -193,7 +205,7 @@ impl World {
     /// Lets go of those that no longer are bad, once they are many.
     fn tidy_bad(&mut self, service: ServiceIx) {
         let under = &mut self.services[service];
-        let [.., degraded, unhealthy] = under.counts;
+        let &[.., degraded, unhealthy] = self.rollup.counts(service);
         if under.bad.len() > 2 * (degraded + unhealthy) as usize + SLACK {
             let instances = &self.instances;
             under.bad.retain(|&ix| is_bad(instances, service, ix));
@@ -207,6 +219,7 @@ impl World {
         let instance = &mut self.instances[ix];
         instance.started = started;
         let (service, live) = (instance.service, !instance.is_gone());
+        self.services[service].oldest_may_be_over = true;
         if live {
             self.begin(service, started, ix);
         }

@@ -71,6 +71,7 @@ impl Default for MinHealthy {
 
 impl MinHealthy {
     /// The number wanted of `counted` instances: at least 1.
+    #[inline]
     pub fn resolve(self, counted: usize) -> usize {
         match self {
             Self::Count(count) => (count as usize).max(1),

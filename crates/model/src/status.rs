@@ -27,11 +27,13 @@ impl Status {
 
     /// The worse of the two.
     #[must_use]
+    #[inline]
     pub fn join(self, other: Self) -> Self {
         self.max(other)
     }
 
     /// Anything but healthy.
+    #[inline]
     pub fn is_bad(self) -> bool {
         self != Self::Healthy
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ward_model::{
-    CheckKind, Criticality, Dependency, DependencyKind, Freshness, Hello, MinHealthy, SignalDeclaration,
-    SignalLevel, Status, bounds,
+    CheckKind, Criticality, Dependency, DependencyKind, Entity, Freshness, Hello, MinHealthy,
+    SignalDeclaration, SignalLevel, Status, bounds,
 };
 
 use super::fleet::{Fleet, Saying, hello, id, life, name};
@@ -548,4 +548,42 @@ fn who_knows_no_life_of_its_own_does_not_take_over_a_stream() {
         Reply::Registered(_)
     ));
     assert_eq!(fleet.instance("a", "1").incarnation, life("other"));
+}
+
+#[test]
+fn other_dependencies_are_told_though_nothing_else_is_another() {
+    let mut fleet = fleet();
+    // Nobody reports for `a`, and so nobody disagrees.
+    for service in ["b", "c"] {
+        fleet.join_all(service, &["1"]);
+    }
+    let needing = |service: &str| {
+        let dependency = Dependency {
+            service: name(service),
+            kind: DependencyKind::Hard,
+            any_of: None,
+        };
+        Some(Declaration {
+            dependencies: Some(vec![dependency]),
+            ..Declaration::default()
+        })
+    };
+    let told = |fleet: &mut Fleet, services: &[&str]| {
+        let from = fleet.told.len();
+        let words = services.iter().map(|service| (name("a"), needing(service)));
+        fleet.apply(Event::DeclareAll(words.collect()));
+        let changes = fleet.told[from..].iter().flat_map(|set| &set.changes);
+        let states = changes.filter_map(|change| match &change.entity {
+            Entity::Service(state) => {
+                Some((state.name.to_string(), state.dependencies[0].service.to_string()))
+            }
+            _ => None,
+        });
+        states.collect::<Vec<_>>()
+    };
+    let a_needs = |service: &str| vec![("a".to_owned(), service.to_owned())];
+    assert_eq!(told(&mut fleet, &["b"]), a_needs("b"));
+    assert_eq!(told(&mut fleet, &["c"]), a_needs("c"));
+    assert_eq!(told(&mut fleet, &["b", "c"]), [], "there and back is no news");
+    assert_eq!(told(&mut fleet, &["c", "b"]), a_needs("b"));
 }

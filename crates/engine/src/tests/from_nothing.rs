@@ -11,7 +11,7 @@ use ward_model::{
 };
 
 use crate::{
-    Engine,
+    Engine, Rollup,
     leaf::Leaf,
     world::{Instance, Service, Signal},
 };
@@ -61,6 +61,27 @@ pub(super) fn verdicts(engine: &Engine, now: Mono) -> Verdicts {
         system,
         causes,
     }
+}
+
+/// What the roll-up has for each service: its counts, own status and verdict; and the system's verdict.
+type RolledUp = (Vec<([u32; 4], Status, Status)>, Status);
+
+pub(super) fn rolled_up(engine: &Engine) -> RolledUp {
+    of(engine, &engine.world.rollup)
+}
+
+/// The same where the roll-up is given every instance again and computes all of it.
+pub(super) fn recomputed(engine: &Engine) -> RolledUp {
+    let mut rollup = engine.world.rollup.clone();
+    let instances = engine.world.instances.iter().map(|(_, instance)| instance);
+    rollup.recompute(instances.map(|instance| (instance.service, instance.leaf.status())));
+    of(engine, &rollup)
+}
+
+fn of(engine: &Engine, rollup: &Rollup) -> RolledUp {
+    let services = engine.world.names.values();
+    let all = services.map(|&ix| (*rollup.counts(ix), rollup.own(ix), rollup.verdict(ix)));
+    (all.collect(), rollup.system())
 }
 
 /// How often an instance is to be heard, from what is declared alone.
@@ -290,7 +311,7 @@ fn own_of(engine: &Engine, name: &Name, service: &Service, leaves: Vec<Status>, 
     if leaves.is_empty() {
         return evidence.unwrap_or(U);
     }
-    let wanted = service.wanted();
+    let wanted = service.min_healthy().resolve(leaves.len());
     let missing = if now < service.seats_due { U } else { X };
     let second = match evidence {
         None | Some(H | U) => H,

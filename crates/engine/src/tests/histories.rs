@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::prelude::*;
 use ward_model::{
     CheckDeclaration, CheckKind, Criticality, Dependency, DependencyKind, Entity, EntityKey, Freshness,
-    InstanceState, MinHealthy, Name, SignalDeclaration, SignalLevel, Status, bounds,
+    InstanceState, MinHealthy, Name, SignalDeclaration, SignalLevel, Status, SystemState, bounds,
 };
 
 use super::{
@@ -355,6 +355,11 @@ impl Told {
             let told = self.0.get(&EntityKey::Service(service.name.clone()));
             prop_assert_eq!(told, Some(&Entity::Service(service.clone())));
             let instances = fleet.engine.instances(&service.name, usize::MAX);
+            let gone =
+                |state: &&InstanceState| matches!(state.freshness, Freshness::Lost | Freshness::Exited);
+            let live = instances.iter().filter(|state| !gone(state));
+            let oldest = live.map(|state| state.started).min();
+            prop_assert_eq!(service.up_since, oldest, "the oldest of {}", &service.name);
             for state in &instances {
                 let told = match self.0.get(&EntityKey::Instance(state.id.clone())) {
                     Some(Entity::Instance(told)) => Some(without_values(told)),
@@ -372,10 +377,21 @@ impl Told {
             names.len() + instances + 1
         };
         if fleet.engine.revision().0 > 0 {
+            let told = match self.0.get(&EntityKey::System) {
+                Some(Entity::System(told)) => Some(without_doubt(told.clone())),
+                _ => None,
+            };
+            prop_assert_eq!(told, Some(without_doubt(fleet.engine.system())));
             prop_assert_eq!(self.0.len(), count(&fleet.engine), "nothing told is left over");
         }
         Ok(())
     }
+}
+
+/// How much the observer doubts itself is nobody's news alone.
+fn without_doubt(mut system: SystemState) -> SystemState {
+    system.observer.score = 0;
+    system
 }
 
 /// A value within its level is nobody's news.
@@ -440,6 +456,7 @@ proptest! {
                 prop_assert_eq!(causes, all, "causes of {}", &service.name);
             }
             prop_assert_eq!(fleet.system(), reference.system);
+            prop_assert_eq!(from_nothing::recomputed(&fleet.engine), from_nothing::rolled_up(&fleet.engine));
             declared_is_in_force(&fleet)?;
             told.follow(&fleet)?;
             told.matches(&fleet)?;

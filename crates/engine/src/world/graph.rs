@@ -7,20 +7,21 @@ use std::collections::BTreeMap;
 
 use ward_model::{CheckKind, DependencyKind, Name, Now, Status};
 
-use super::{Check, Edge, InstanceIx, ServiceIx, World};
+use super::{Check, InstanceIx, ServiceIx, World};
+use crate::rollup::Need;
 
 impl World {
     /// Makes the edges of a service anew from what is declared and observed. Targets that were not there are made.
     pub(crate) fn rebuild_edges(&mut self, ix: ServiceIx, now: Now) {
         let declared = self.services[ix].declared_dependencies().to_vec();
-        let mut edges: Vec<Edge> = Vec::new();
+        let (mut needs, mut groups) = (Vec::new(), Vec::new());
         for dependency in declared {
             let target = self.service_or_new(&dependency.service, now.mono, now.wall);
             if target != ix {
-                edges.push(Edge {
+                needs.push(Need {
                     target,
                     kind: dependency.kind,
-                    any_of: dependency.any_of,
+                    any_of: dependency.any_of.map(|group| number(&mut groups, group)),
                 });
             }
         }
@@ -30,31 +31,37 @@ impl World {
             } else {
                 DependencyKind::Soft
             };
-            let edge = Edge {
+            let need = Need {
                 target,
                 kind,
                 any_of: None,
             };
-            if !edges.contains(&edge) {
-                edges.push(edge);
+            if !needs.contains(&need) {
+                needs.push(need);
             }
         }
-        if edges != self.services[ix].edges {
-            self.replace_edges(ix, edges);
+        if groups != self.services[ix].groups || !self.rollup.needs(ix).eq(needs.iter().copied()) {
+            self.replace_edges(ix, &needs, groups);
         }
     }
 
-    pub(crate) fn replace_edges(&mut self, ix: ServiceIx, edges: Vec<Edge>) {
-        for edge in std::mem::take(&mut self.services[ix].edges) {
-            release(&mut self.services[edge.target].dependents, ix);
-            self.touch_service(edge.target);
-        }
-        for edge in &edges {
-            *self.services[edge.target].dependents.entry(ix).or_default() += 1;
-        }
-        self.services[ix].edges = edges;
-        self.services[ix].rewired = true;
+    pub(crate) fn replace_edges(&mut self, ix: ServiceIx, needs: &[Need], groups: Vec<Name>) {
+        let before: Vec<_> = self.rollup.needs(ix).collect();
+        before.iter().for_each(|need| self.touch_service(need.target));
+        self.rollup.set_needs(ix, needs);
+        let service = &mut self.services[ix];
+        let groups = std::mem::replace(&mut service.groups, groups);
+        service.needs_told.get_or_insert((before, groups));
         self.touch_service(ix);
+    }
+
+    /// The dependencies of a service are others than were told. From here on what it has is told.
+    pub(crate) fn take_rewired(&mut self, ix: ServiceIx) -> bool {
+        let service = &mut self.services[ix];
+        let told = service.needs_told.take();
+        told.is_some_and(|(needs, groups)| {
+            groups != service.groups || !self.rollup.needs(ix).eq(needs.iter().copied())
+        })
     }
 
     /// The subject of a check, made if it is not there; `None` for what is about its own service.
@@ -74,7 +81,9 @@ impl World {
         let Some((_, subject)) = check.subject else { return };
         let advisory = usize::from(check.kind == CheckKind::Advisory);
         self.services[of].observes.entry(subject).or_default()[advisory] += 1;
-        *self.services[subject].observers.entry(of).or_default() += 1;
+        let observers = &mut self.services[subject].observers;
+        *observers.entry(of).or_default() += 1;
+        self.rollup.set_observers(subject, observers.len());
         self.touch_service(subject);
     }
 
@@ -88,14 +97,16 @@ impl World {
             };
             let advisory = usize::from(check.kind == CheckKind::Advisory);
             if let Some((status, _)) = check.counted.take() {
-                self.services[subject].evidence[status as usize] -= 1;
+                self.rollup.count_evidence(subject, Some(status), None);
             }
             let observed = self.services[of].observes.entry(subject).or_default();
             observed[advisory] -= 1;
             if *observed == [0, 0] {
                 self.services[of].observes.remove(&subject);
             }
-            release(&mut self.services[subject].observers, of);
+            let observers = &mut self.services[subject].observers;
+            release(observers, of);
+            self.rollup.set_observers(subject, observers.len());
             self.touch_service(subject);
         }
     }
@@ -116,15 +127,21 @@ impl World {
             if check.counted == Some((status, heard)) {
                 continue;
             }
-            let before = check.counted.replace((status, heard));
-            let evidence = &mut self.services[subject].evidence;
-            if let Some((before, _)) = before {
-                evidence[before as usize] -= 1;
-            }
-            evidence[status as usize] += 1;
+            let before = check.counted.replace((status, heard)).map(|(before, _)| before);
+            self.rollup.count_evidence(subject, before, Some(status));
             self.touch_service(subject);
         }
     }
+}
+
+/// The number of a group: that of its first mention.
+fn number(groups: &mut Vec<Name>, group: Name) -> u16 {
+    let known = groups.iter().position(|known| *known == group);
+    let number = known.unwrap_or_else(|| {
+        groups.push(group);
+        groups.len() - 1
+    });
+    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 fn release(counts: &mut BTreeMap<ServiceIx, u32>, of: ServiceIx) {

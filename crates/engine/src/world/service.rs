@@ -1,4 +1,5 @@
-//! One service: its instances counted by status, what was declared about it, and its place in the graph.
+//! One service: its instances, what was declared about it, and what others were told of it. Its counts, its edges and its
+//! verdict are in the roll-up, at the same place.
 
 use std::{
     cmp::Reverse,
@@ -8,26 +9,23 @@ use std::{
 };
 
 use ward_model::{
-    Criticality, Dependency, DependencyKind, Incarnation, Maintenance, MinHealthy, Mono, Name, ServiceState,
-    Status, Wall, bounds,
+    Criticality, Dependency, Incarnation, Maintenance, MinHealthy, Mono, Name, ServiceState, Status, Wall,
+    bounds,
 };
 
 use super::{InstanceIx, Said, ServiceIx};
-use crate::{Declaration, Levels, rollup::Counts};
+use crate::{
+    Declaration, Levels,
+    rollup::{Counts, Need},
+};
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
 const DEPARTED: usize = 64;
 /// Of how many checks and signals the names are kept once for all instances: of all, if they are alike.
 const NAMES: usize = bounds::CHECKS + bounds::SIGNALS;
 
-/// What a service needs, resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Edge {
-    pub(crate) target: ServiceIx,
-    pub(crate) kind: DependencyKind,
-    /// Edges of one group count as the best of them.
-    pub(crate) any_of: Option<Name>,
-}
+/// Dependencies, with the names of their groups by the numbers in them.
+pub(crate) type Needs = (Vec<Need>, Vec<Name>);
 
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -35,7 +33,6 @@ pub(crate) struct Service {
     pub(crate) instances: BTreeMap<Name, InstanceIx>,
     /// Where to look for counted instances that are bad. Some no longer are, and some are there twice.
     pub(super) bad: Vec<InstanceIx>,
-    pub(crate) counts: Counts,
     pub(crate) suspects: u32,
     pub(crate) lost: u32,
     /// Somebody reports, or has reported, for it.
@@ -52,15 +49,11 @@ pub(crate) struct Service {
     pub(super) said: Arc<Said>,
     /// Names of checks and signals of its instances.
     names: Vec<Name>,
-    /// Declared and observed dependencies.
-    pub(crate) edges: Vec<Edge>,
+    /// Names of the groups of its dependencies, by the numbers that the roll-up has for them.
+    pub(crate) groups: Vec<Name>,
     /// Subjects of its instances' checks: how many required and advisory ones are about each.
     pub(crate) observes: BTreeMap<ServiceIx, [u32; 2]>,
-    /// Who has an edge to it, and how many.
-    pub(crate) dependents: BTreeMap<ServiceIx, u32>,
-    /// What checks of others say about it.
-    pub(crate) evidence: Counts,
-    /// Which services those checks belong to, and how many there are.
+    /// Which services have checks about it, and how many.
     pub(crate) observers: BTreeMap<ServiceIx, u32>,
     /// Its instances counted with their checks about bad subjects left out.
     pub(crate) without: Counts,
@@ -68,19 +61,21 @@ pub(crate) struct Service {
     pub(crate) root: bool,
     /// Root causes of a bad verdict with how far away they are, nearest first.
     pub(crate) causes: Vec<(u32, ServiceIx)>,
-    pub(crate) own: (Status, Wall),
-    pub(crate) effective: (Status, Wall),
-    /// What it counted as in the system's tally; `None` before it was counted.
-    pub(crate) tallied: Option<(Criticality, bool, Status)>,
+    /// Since when its own status is as it is.
+    pub(crate) own_since: Wall,
+    /// And its verdict.
+    pub(crate) since: Wall,
     pub(crate) maintenance: Option<Maintenance>,
     pub(crate) maintenance_due: Option<Mono>,
     /// When its instances started, the longest-running on top. Others may be over: on top that is seen when an event is
     /// settled.
     pub(super) starts: BinaryHeap<Reverse<(Wall, InstanceIx)>>,
-    /// What others were told last.
+    /// The one on top of those may be over.
+    pub(super) oldest_may_be_over: bool,
+    /// What others were told last, but for its dependencies.
     pub(crate) published: Option<ServiceState>,
-    /// Its edges changed since the last roll-up.
-    pub(crate) rewired: bool,
+    /// Its dependencies as they were told, where those it has may be others.
+    pub(crate) needs_told: Option<Needs>,
     pub(crate) dirty: bool,
 }
 
@@ -90,7 +85,6 @@ impl Service {
             name,
             instances: BTreeMap::new(),
             bad: Vec::new(),
-            counts: Counts::default(),
             suspects: 0,
             lost: 0,
             reported: false,
@@ -102,36 +96,28 @@ impl Service {
             departed: VecDeque::new(),
             said: Arc::default(),
             names: Vec::new(),
-            edges: Vec::new(),
+            groups: Vec::new(),
             observes: BTreeMap::new(),
-            dependents: BTreeMap::new(),
-            evidence: Counts::default(),
             observers: BTreeMap::new(),
             without: Counts::default(),
             root: false,
             causes: Vec::new(),
-            own: (Status::Unknown, wall),
-            effective: (Status::Unknown, wall),
-            tallied: None,
+            own_since: wall,
+            since: wall,
             maintenance: None,
             maintenance_due: None,
             starts: BinaryHeap::new(),
+            oldest_may_be_over: false,
             published: None,
-            rewired: true,
+            needs_told: None,
             dirty: false,
         }
     }
 
-    /// Moves one instance from a count to another; `None` is outside.
-    pub(super) fn count(&mut self, ix: InstanceIx, from: Option<Status>, to: Option<Status>) {
-        if let Some(from) = from {
-            self.counts[from as usize] -= 1;
-        }
-        if let Some(to) = to {
-            self.counts[to as usize] += 1;
-            if to.is_bad() && !from.is_some_and(Status::is_bad) {
-                self.bad.push(ix);
-            }
+    /// An instance's status is another; `None` before it was there.
+    pub(super) fn note_bad(&mut self, ix: InstanceIx, before: Option<Status>, status: Status) {
+        if status.is_bad() && !before.is_some_and(Status::is_bad) {
+            self.bad.push(ix);
         }
     }
 
@@ -140,35 +126,13 @@ impl Service {
         self.starts.peek().map(|&Reverse((started, _))| started)
     }
 
-    /// The next moment at which it must be looked at though nothing happens.
-    pub(crate) fn next_look(&self, now: Mono) -> Option<Mono> {
-        let short = self.counted() > 0 && self.counted() < self.wanted();
-        let seats = Some(self.seats_due).filter(|&due| short && due > now);
-        seats.into_iter().chain(self.maintenance_due).min()
-    }
-
-    /// How many of them must be well once one that is gone for good is left out.
-    pub(crate) fn wanted_without_one(&self) -> usize {
-        self.min_healthy().resolve(self.counted().saturating_sub(1))
-    }
-
-    /// How many instances count.
-    pub(crate) fn counted(&self) -> usize {
-        self.counts.iter().map(|&count| count as usize).sum()
-    }
-
-    /// How many of them must be well.
-    pub(crate) fn wanted(&self) -> usize {
-        self.min_healthy().resolve(self.counted())
-    }
-
     /// The file's word, else the latest hello's, else the default.
     pub(crate) fn criticality(&self) -> Criticality {
         let file = self.file.as_ref().and_then(|file| file.criticality);
         file.or(self.hello.criticality).unwrap_or_default()
     }
 
-    fn min_healthy(&self) -> MinHealthy {
+    pub(crate) fn min_healthy(&self) -> MinHealthy {
         let file = self.file.as_ref().and_then(|file| file.min_healthy);
         file.or(self.hello.min_healthy).unwrap_or_default()
     }
@@ -213,10 +177,9 @@ impl Service {
             .any(|(name, life)| name == instance && life == incarnation)
     }
 
-    /// Nobody reports for it, observes it, needs it or declares it.
+    /// Nobody reports for it, observes it or declares it.
     pub(crate) fn is_unreferenced(&self) -> bool {
         self.instances.is_empty()
-            && self.dependents.is_empty()
             && self.observers.is_empty()
             && self.file.is_none()
             && self.maintenance.is_none()
