@@ -160,25 +160,29 @@ impl Leases {
         }
     }
 
-    /// The slots watched for a return that `keep` says are still to be watched, each with its instance.
-    pub(crate) fn stale(&mut self, mut keep: impl FnMut(Slot, InstanceIx) -> bool) {
-        let Self { entries, stale, .. } = self;
+    /// The instances whose slots were beaten, or given to others, since they are watched for a return.
+    pub(crate) fn returned(&mut self) -> Vec<(Slot, InstanceIx)> {
+        let (
+            mut returned,
+            Self {
+                slab, entries, stale, ..
+            },
+        ) = (Vec::new(), self);
         stale.retain(|&slot| {
-            let entry = &mut entries[slot.0 as usize];
-            entry.stale = entry.instance.is_some_and(|instance| keep(slot, instance));
-            entry.stale
+            // Nearly all are still silent, and this is asked every tick: the slot says so alone.
+            let silent = slab.is_parked(slot);
+            if !silent {
+                let entry = &mut entries[slot.0 as usize];
+                entry.stale = false;
+                returned.extend(entry.instance.map(|instance| (slot, instance)));
+            }
+            silent
         });
+        returned
     }
 
-    /// Slots past their deadline, with it and the instance that beats there; orphans are put to rest.
-    pub(crate) fn expired(&self, now: Mono) -> Vec<(Slot, Mono, InstanceIx)> {
-        let mut expired = Vec::new();
-        self.slab.sweep(self.entries.len() as u32, now, |slot, deadline| {
-            match self.instance(slot) {
-                Some(instance) => expired.push((slot, deadline, instance)),
-                None => self.slab.idle(slot),
-            }
-        });
-        expired
+    /// How many slots were ever given out.
+    pub(crate) fn slots(&self) -> u32 {
+        self.entries.len() as u32
     }
 }

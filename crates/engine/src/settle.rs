@@ -17,6 +17,7 @@ impl Engine {
             return None;
         }
         let dirty = std::mem::take(&mut self.world.dirty_services);
+        dirty.iter().for_each(|&ix| self.world.find_worst(ix));
         self.ask_for_wakes(&dirty, now.mono);
         let moved = propagate::propagate(&mut self.world, &dirty, now.mono, now.wall);
         let rewired = self.rewired(&dirty);

@@ -206,14 +206,9 @@ fn quorum(counts: [u32; 4], wanted: usize) -> String {
 
 fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
     let service = &world.services[ix];
-    let worst = crate::rollup::worst(&service.counts);
-    // The first of them by its place, so that what is said does not depend on who became so first.
-    let found = world
-        .bad(ix)
-        .filter(|&ix| world.instances[ix].leaf.status() == worst)
-        .min()
-        .map(|ix| &world.instances[ix]);
-    let Some(instance) = found.filter(|_| service.own.0.is_bad()) else {
+    // The first by its place, so that what is said does not depend on who became so first.
+    let worst = service.worst().filter(|_| service.own.0.is_bad());
+    let Some(instance) = worst.map(|ix| &world.instances[ix]) else {
         return (Reason::Reported, String::new());
     };
     let condition = instance_condition(instance);

@@ -187,16 +187,28 @@ impl World {
     /// The counted instances of a service that are bad, each at least once.
     pub(crate) fn bad(&self, service: ServiceIx) -> impl Iterator<Item = InstanceIx> + '_ {
         let bad = self.services[service].bad.iter().copied();
-        bad.filter(move |&ix| is_bad(&self.instances, service, ix))
+        bad.filter(move |&ix| bad_status(&self.instances, service, ix).is_some())
+    }
+
+    /// Finds the first of the worst instances of a service anew, should it no longer be so.
+    pub(crate) fn find_worst(&mut self, service: ServiceIx) {
+        let still = |(status, Reverse(ix))| bad_status(&self.instances, service, ix) == Some(status);
+        if !self.services[service].worst.is_none_or(still) {
+            let bad = self.services[service].bad.iter();
+            let found = bad.filter_map(|&ix| Some((bad_status(&self.instances, service, ix)?, Reverse(ix))));
+            self.services[service].worst = found.max();
+        }
     }
 
     /// Lets go of those that no longer are bad, once they are many.
     fn tidy_bad(&mut self, service: ServiceIx) {
         let under = &mut self.services[service];
-        let [.., degraded, unhealthy] = under.counts;
-        if under.bad.len() > 2 * (degraded + unhealthy) as usize + SLACK {
+        let [_, bad @ ..] = under.counts;
+        if under.bad.len() > 2 * bad.into_iter().sum::<u32>() as usize + SLACK {
             let instances = &self.instances;
-            under.bad.retain(|&ix| is_bad(instances, service, ix));
+            under
+                .bad
+                .retain(|&ix| bad_status(instances, service, ix).is_some());
             under.bad.sort_unstable();
             under.bad.dedup();
         }
@@ -222,7 +234,8 @@ fn runs(instances: &Arena<Instance>, service: ServiceIx, started: Wall, ix: Inst
     })
 }
 
-fn is_bad(instances: &Arena<Instance>, service: ServiceIx, ix: InstanceIx) -> bool {
-    let instance = instances.get(ix);
-    instance.is_some_and(|instance| instance.service == service && instance.leaf.status().is_bad())
+/// The status of an instance of the service that is bad.
+fn bad_status(instances: &Arena<Instance>, service: ServiceIx, ix: InstanceIx) -> Option<Status> {
+    let instance = instances.get(ix).filter(|instance| instance.service == service)?;
+    Some(instance.leaf.status()).filter(|status| status.is_bad())
 }

@@ -2,6 +2,7 @@
 //! nothing changes. Slow and plain on purpose; shares no formula with the incremental roll-up.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use ward_model::{
 use crate::{
     Engine,
     leaf::Leaf,
-    world::{Instance, Service, Signal},
+    world::{Instance, InstanceIx, Service, Signal},
 };
 
 use Status::{Degraded as D, Healthy as H, Unhealthy as X, Unknown as U};
@@ -128,6 +129,24 @@ pub(super) fn leaf(engine: &Engine, id: &InstanceId) -> Option<Status> {
         });
     let signals = signals(engine, id).into_iter().map(|(_, status)| status);
     Some(checks.chain(signals).max().unwrap_or(H))
+}
+
+/// The first of the worst instances of each service, by their places, if one is bad.
+pub(super) fn worst(engine: &Engine) -> Vec<Option<InstanceIx>> {
+    let worst = |service: &Service| {
+        let instances = service.instances.values().copied();
+        let status = |&ix: &InstanceIx| engine.world.instances[ix].leaf.status();
+        let bad = instances.filter(|ix| status(ix).is_bad());
+        bad.max_by_key(|&ix| (status(&ix), Reverse(ix)))
+    };
+    let services = engine.world.services.iter();
+    services.map(|(_, service)| worst(service)).collect()
+}
+
+/// The same as the engine has it.
+pub(super) fn worst_known(engine: &Engine) -> Vec<Option<InstanceIx>> {
+    let services = engine.world.services.iter();
+    services.map(|(_, service)| service.worst()).collect()
 }
 
 /// How many are fresh and how many are suspect of those that say something about the observer.

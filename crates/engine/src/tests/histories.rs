@@ -440,6 +440,7 @@ proptest! {
                 prop_assert_eq!(causes, all, "causes of {}", &service.name);
             }
             prop_assert_eq!(fleet.system(), reference.system);
+            prop_assert_eq!(from_nothing::worst(&fleet.engine), from_nothing::worst_known(&fleet.engine));
             declared_is_in_force(&fleet)?;
             told.follow(&fleet)?;
             told.matches(&fleet)?;

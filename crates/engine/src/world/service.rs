@@ -35,6 +35,8 @@ pub(crate) struct Service {
     pub(crate) instances: BTreeMap<Name, InstanceIx>,
     /// Where to look for counted instances that are bad. Some no longer are, and some are there twice.
     pub(super) bad: Vec<InstanceIx>,
+    /// The worst of them, of equal ones the first by its place. That it is so no longer is seen when an event is settled.
+    pub(super) worst: Option<(Status, Reverse<InstanceIx>)>,
     pub(crate) counts: Counts,
     pub(crate) suspects: u32,
     pub(crate) lost: u32,
@@ -90,6 +92,7 @@ impl Service {
             name,
             instances: BTreeMap::new(),
             bad: Vec::new(),
+            worst: None,
             counts: Counts::default(),
             suspects: 0,
             lost: 0,
@@ -129,10 +132,18 @@ impl Service {
         }
         if let Some(to) = to {
             self.counts[to as usize] += 1;
-            if to.is_bad() && !from.is_some_and(Status::is_bad) {
-                self.bad.push(ix);
+            if to.is_bad() {
+                if !from.is_some_and(Status::is_bad) {
+                    self.bad.push(ix);
+                }
+                self.worst = self.worst.max(Some((to, Reverse(ix))));
             }
         }
+    }
+
+    /// The first of its worst instances, if one is bad.
+    pub(crate) fn worst(&self) -> Option<InstanceIx> {
+        self.worst.map(|(_, Reverse(ix))| ix)
     }
 
     /// Since when the longest-running of its instances runs.
