@@ -116,6 +116,7 @@ impl Engine {
     /// The same up to the verdict: what is said of instances is left out of the changes until [`Self::tell`], to be
     /// called before the next event. So the verdict need not wait for a hundred thousand of them.
     pub fn decide(&mut self, event: Event, now: Now) -> Outcome {
+        self.remember_untold();
         (self.mono, self.wall) = (now.mono, now.wall);
         let reply = self.handle(event, now);
         Outcome {

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, SystemState};
 
-use crate::{Engine, blame, propagate, view, wake::Wake, world::ServiceIx};
+use crate::{
+    Engine, blame, propagate, view,
+    wake::Wake,
+    world::{InstanceIx, ServiceIx},
+};
 
 /// A thing that is no more, and its last status.
 pub(crate) type Gone = (EntityKey, Option<Status>);
@@ -53,9 +57,11 @@ impl Engine {
         let dirty = std::mem::take(&mut self.world.dirty_instances);
         let mut changes = Vec::with_capacity(dirty.len());
         for ix in dirty {
-            let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else {
+            if !self.is_untold(ix) {
                 continue;
-            };
+            }
+            self.remember(ix, self.mono);
+            let instance = &mut self.world.instances[ix];
             instance.dirty = false;
             let before = instance.published.replace(instance.leaf.status());
             changes.push(Change {
@@ -66,6 +72,24 @@ impl Engine {
         changes.extend(std::mem::take(&mut self.gone).into_iter().map(removed));
         self.count_transitions(&changes);
         changes
+    }
+
+    fn is_untold(&self, ix: InstanceIx) -> bool {
+        self.world
+            .instances
+            .get(ix)
+            .is_some_and(|instance| instance.dirty)
+    }
+
+    /// Makes up for a [`Engine::tell`] that was not called: what it would have said is said by the next, and what it would
+    /// have remembered belongs to the event that is over.
+    pub(crate) fn remember_untold(&mut self) {
+        for place in 0..self.world.dirty_instances.len() {
+            let ix = self.world.dirty_instances[place];
+            if self.is_untold(ix) {
+                self.remember(ix, self.mono);
+            }
+        }
     }
 
     /// Most ticks change nothing: they end here.

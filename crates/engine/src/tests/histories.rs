@@ -457,6 +457,23 @@ proptest! {
         prop_assert_eq!(run(), run());
     }
 
+    /// Who takes verdicts only is told later, and of the same.
+    #[test]
+    fn what_is_told_late_is_decided_alike(steps in prop::collection::vec(step(), 1..60)) {
+        let mut fleets = [Fleet::new(Config::default()), Fleet::new(Config::default())];
+        fleets[1].tells = false;
+        for step in steps {
+            let [now, late] = fleets.each_mut().map(|fleet| {
+                take(fleet, step.clone());
+                let services = fleet.engine.services(None);
+                let services: Vec<_> = services.map(|service| (service.name.clone(), service)).collect();
+                let instances = services.iter().flat_map(|(name, _)| fleet.engine.instances(name, usize::MAX));
+                (instances.collect::<Vec<_>>(), fleet.engine.system(), services)
+            });
+            prop_assert_eq!(now, late);
+        }
+    }
+
     /// Two fleets of the same shape, one at least as bad in every leaf: no verdict of it is better.
     #[test]
     fn the_rollup_is_monotone_in_the_leaves(
