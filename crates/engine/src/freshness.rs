@@ -8,7 +8,7 @@ use crate::{
     Engine, Lease, Refusal, Reply, StreamId, Tick,
     observer::{Observer, Sight},
     suspects::Suspects,
-    wake::Wake,
+    wake::{Asked, Wake},
     world::InstanceIx,
 };
 
@@ -38,9 +38,9 @@ impl Engine {
             self.leases
                 .slab
                 .cap(instance.slot, now + instance.pace.lease().suspect_after);
-            instance.due = instance.due + missed;
             instance.startup_due = instance.startup_due + missed;
             if instance.is_suspect() {
+                instance.due = instance.due + missed;
                 self.suspects.note(ix, instance.due);
             }
         }
@@ -75,7 +75,7 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         let changed = std::mem::replace(&mut instance.unseen, unseen) != unseen;
         if changed {
-            self.world.touch_service(self.world.instances[ix].service);
+            self.world.touch_service(self.world.instances[ix].service());
             self.world.touch_instance(ix);
         }
         changed
@@ -215,8 +215,8 @@ impl Engine {
     }
 
     fn convict(&mut self, ix: InstanceIx, now: Now) {
-        self.world.instances[ix].forget_at = now.mono + self.config.forget_after;
         self.set_freshness(ix, Freshness::Lost);
+        self.world.instances[ix].due = now.mono + self.config.forget_after;
         self.convictions += 1;
         self.judge_silence(ix, now);
     }
@@ -277,13 +277,13 @@ impl Engine {
     pub(crate) fn wake(&mut self, wake: Wake, now: Now) {
         match wake {
             Wake::Instance(ix) => {
-                self.world.instances[ix].next_wake = None;
+                self.world.instances[ix].next_wake = Asked::default();
                 if !self.forget_if_spare(ix, now.mono) {
                     self.judge_instance(ix, now);
                 }
             }
             Wake::Service(ix) => {
-                self.world.services[ix].next_wake = None;
+                self.world.services[ix].next_wake = Asked::default();
                 self.end_due_maintenance(ix, now.mono);
                 self.world.touch_service(ix);
             }
@@ -294,11 +294,11 @@ impl Engine {
     /// Drops an instance gone long ago if enough others remain without it. True if it is no more.
     fn forget_if_spare(&mut self, ix: InstanceIx, now: Mono) -> bool {
         let instance = &mut self.world.instances[ix];
-        if !instance.is_gone() || now < instance.forget_at {
+        if !instance.is_gone() || now < instance.due {
             return false;
         }
-        instance.forget_at = now + FORGET_AGAIN;
-        let service = &self.world.services[instance.service];
+        instance.due = now + FORGET_AGAIN;
+        let service = &self.world.services[instance.service()];
         let [healthy, _, degraded, _] = service.counts;
         let spare = (healthy + degraded) as usize >= service.wanted_without_one();
         if spare {
@@ -322,8 +322,8 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         instance.set_exit(message);
         instance.recalled = None;
-        instance.forget_at = now.mono + self.config.forget_after;
         self.set_freshness(ix, Freshness::Exited);
+        self.world.instances[ix].due = now.mono + self.config.forget_after;
         self.judge_instance(ix, now);
         Ok(Reply::Done)
     }

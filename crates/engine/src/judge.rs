@@ -46,7 +46,7 @@ impl Engine {
         if changed {
             self.world.recount_status(ix, before);
         } else if words_changed {
-            self.world.touch_service(self.world.instances[ix].service);
+            self.world.touch_service(self.world.instances[ix].service());
             self.world.touch_instance(ix);
         }
         self.world.recount_without(ix);
@@ -71,7 +71,7 @@ impl Engine {
 fn look_at_words(instance: &mut Instance, at: (Mono, ward_model::Wall)) -> bool {
     let overdue = at.0 >= instance.startup_due;
     let mut changed = false;
-    for check in &mut instance.checks {
+    for check in instance.checks.iter_mut() {
         changed |= if check.pending {
             let status = if overdue {
                 Status::Unhealthy
@@ -83,7 +83,7 @@ fn look_at_words(instance: &mut Instance, at: (Mono, ward_model::Wall)) -> bool 
             check.leaf.look(at)
         };
     }
-    for signal in &mut instance.signals {
+    for signal in instance.signals.iter_mut() {
         changed |= signal.leaf.look(at);
     }
     changed

@@ -362,7 +362,9 @@ mod tests {
             }
             leaves[1].remember(INTERVAL, now.0);
             assert_eq!(format!("{:?}", leaves[0]), format!("{:?}", leaves[1]));
-            leaves.each_mut().map(|leaf| leaf.look(now));
+            for leaf in &mut leaves {
+                leaf.look(now);
+            }
             flapped |= leaves[1].is_flapping();
         }
         assert!(flapped && !leaves[1].is_flapping());

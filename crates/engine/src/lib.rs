@@ -79,7 +79,11 @@ impl Engine {
     /// An empty system, seen from `now` on.
     pub fn new(config: Config, epoch: Epoch, slab: Arc<Slab>, now: Now) -> Self {
         let mut wakes = wake::Wakes::default();
-        wakes.ask(&mut None, Some(now.mono + config.settle), wake::Wake::System);
+        wakes.ask(
+            &mut wake::Asked::default(),
+            Some(now.mono + config.settle),
+            wake::Wake::System,
+        );
         Self {
             observer: observer::Observer::new(&config, now.mono),
             config,

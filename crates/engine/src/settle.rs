@@ -66,7 +66,7 @@ impl Engine {
             let before = instance.published.replace(instance.leaf.status());
             changes.push(Change {
                 before,
-                entity: Entity::Instance(view::instance(instance)),
+                entity: Entity::Instance(view::instance(&self.world, &self.world.instances[ix])),
             });
         }
         changes.extend(std::mem::take(&mut self.gone).into_iter().map(removed));

@@ -133,11 +133,13 @@ fn named(name: &Name, message: &str) -> String {
     }
 }
 
-pub(crate) fn instance(instance: &Instance) -> InstanceState {
+pub(crate) fn instance(world: &World, instance: &Instance) -> InstanceState {
     let checks = instance.checks.iter().map(|check| CheckState {
         name: check.name.clone(),
         kind: check.kind,
-        subject: check.subject.as_ref().map(|(name, _)| name.clone()),
+        subject: check
+            .subject
+            .map(|subject| world.services[subject.ix()].name.clone()),
         condition: check_condition(check),
         flapping: check.leaf.is_flapping(),
     });
@@ -149,7 +151,7 @@ pub(crate) fn instance(instance: &Instance) -> InstanceState {
         unhealthy: signal.levels.unhealthy,
     });
     InstanceState {
-        id: instance.id.clone(),
+        id: world.id_of(instance),
         incarnation: instance.incarnation.clone(),
         version: instance.said.version.clone(),
         labels: instance.said.labels.clone(),
@@ -213,7 +215,7 @@ fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
     };
     let condition = instance_condition(instance);
     let message = if service.counted() > 1 {
-        format!("{}: {}", instance.id.instance, condition.message)
+        format!("{}: {}", instance.name, condition.message)
     } else {
         condition.message
     };
@@ -229,14 +231,14 @@ fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
         .keys()
         .flat_map(|&observer| world.services[observer].instances.values());
     let checks = instances.flat_map(|&ix| world.instances[ix].checks.iter().map(move |check| (ix, check)));
-    let about = |check: &Check| check.subject.as_ref().is_some_and(|&(_, ix)| ix == subject);
+    let about = |check: &Check| check.subject.is_some_and(|about| about.ix() == subject);
     let said = checks
         .filter(|(_, check)| about(check))
         .find(|(_, check)| check.counted.is_some_and(|(status, _)| status == worst));
     let message = said.map(|(ix, check)| {
         let by = &world.instances[ix];
         if !by.is_heard() {
-            return format!("{} is not heard, and would see it", by.id);
+            return format!("{} is not heard, and would see it", world.id_of(by));
         }
         let word = check_condition(check).message;
         let word = if word.is_empty() {
@@ -244,7 +246,7 @@ fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
         } else {
             format!(": {word}")
         };
-        format!("{} sees it {worst}{word}", by.id.service)
+        format!("{} sees it {worst}{word}", world.services[by.service()].name)
     });
     (Reason::Observed, message.unwrap_or_default())
 }
@@ -334,6 +336,6 @@ pub(crate) fn instances(world: &World, ix: ServiceIx, limit: usize) -> Vec<Insta
     order
         .into_iter()
         .take(limit)
-        .map(|ix| instance(&world.instances[ix]))
+        .map(|ix| instance(world, &world.instances[ix]))
         .collect()
 }

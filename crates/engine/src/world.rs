@@ -6,17 +6,19 @@
 mod graph;
 mod instance;
 mod pace;
+mod seldom;
 mod service;
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use slab::Slab as Arena;
-use ward_model::{Freshness, Mono, Name, Status, Wall};
+use ward_model::{Freshness, InstanceId, Mono, Name, Status, Wall};
 
 use crate::causes;
 
-pub(crate) use instance::{Check, Culprit, Instance, Said, Signal};
+pub(crate) use instance::{Check, Culprit, Instance, Said, Signal, Subject};
 pub(crate) use pace::Pace;
+pub(crate) use seldom::Seldom;
 pub(crate) use service::{Edge, Service};
 
 /// A service's place in the arena.
@@ -42,6 +44,14 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn find(&self, name: &Name) -> Option<ServiceIx> {
         self.names.get(name).copied()
+    }
+
+    /// What an instance is called everywhere.
+    pub(crate) fn id_of(&self, instance: &Instance) -> InstanceId {
+        InstanceId {
+            service: self.services[instance.service()].name.clone(),
+            instance: instance.name.clone(),
+        }
     }
 
     /// The service of this name, made if it is not there.
@@ -80,9 +90,8 @@ impl World {
     }
 
     /// Puts a new instance under its service.
-    pub(crate) fn add_instance(&mut self, mut instance: Instance) -> InstanceIx {
-        instance.id.service = self.services[instance.service].name.clone();
-        let (service, name) = (instance.service, instance.id.instance.clone());
+    pub(crate) fn add_instance(&mut self, instance: Instance) -> InstanceIx {
+        let (service, name) = (instance.service(), instance.name.clone());
         let (status, started) = (instance.leaf.status(), instance.started);
         let ix = self.instances.insert(instance);
         let under = &mut self.services[service];
@@ -99,7 +108,7 @@ impl World {
     /// What an instance says of itself, kept once for all of a service that say the same.
     pub(crate) fn say(&mut self, ix: InstanceIx, said: Said) {
         let instance = &mut self.instances[ix];
-        let shared = &mut self.services[instance.service].said;
+        let shared = &mut self.services[instance.service()].said;
         if **shared != said {
             *shared = Arc::new(said);
         }
@@ -113,21 +122,21 @@ impl World {
     pub(crate) fn remove_instance(&mut self, ix: InstanceIx) -> Instance {
         self.drop_observations(ix);
         let instance = self.instances.remove(ix);
-        let under = &mut self.services[instance.service];
-        under.instances.remove(&instance.id.instance);
-        under.disagreements.remove(&instance.id.instance);
+        let under = &mut self.services[instance.service()];
+        under.instances.remove(&instance.name);
+        under.disagreements.remove(&instance.name);
         under.count(ix, Some(instance.leaf.status()), None);
         under.without[instance.without as usize] -= 1;
         under.suspects -= u32::from(instance.is_suspect());
         under.lost -= u32::from(instance.is_gone());
-        self.touch_service(instance.service);
+        self.touch_service(instance.service());
         instance
     }
 
     /// An instance's status is another than `before`.
     pub(crate) fn recount_status(&mut self, ix: InstanceIx, before: Status) {
         let instance = &self.instances[ix];
-        let (service, status) = (instance.service, instance.leaf.status());
+        let (service, status) = (instance.service(), instance.leaf.status());
         self.services[service].count(ix, Some(before), Some(status));
         self.tidy_bad(service);
         self.touch_service(service);
@@ -139,7 +148,7 @@ impl World {
         let status = causes::without_observations(self, &self.instances[ix]);
         let instance = &mut self.instances[ix];
         let before = std::mem::replace(&mut instance.without, status);
-        let counts = &mut self.services[instance.service].without;
+        let counts = &mut self.services[instance.service()].without;
         counts[before as usize] -= 1;
         counts[status as usize] += 1;
     }
@@ -147,7 +156,7 @@ impl World {
     /// An instance's freshness is another than `before`.
     pub(crate) fn recount_freshness(&mut self, ix: InstanceIx, before: Freshness) {
         let instance = &self.instances[ix];
-        let (service, started) = (instance.service, instance.started);
+        let (service, started) = (instance.service(), instance.started);
         let was_gone = matches!(before, Freshness::Lost | Freshness::Exited);
         let under = &mut self.services[service];
         under.suspects =
@@ -218,7 +227,7 @@ impl World {
     pub(crate) fn restart(&mut self, ix: InstanceIx, started: Wall) {
         let instance = &mut self.instances[ix];
         instance.started = started;
-        let (service, live) = (instance.service, !instance.is_gone());
+        let (service, live) = (instance.service(), !instance.is_gone());
         if live {
             self.begin(service, started, ix);
         }
@@ -230,12 +239,14 @@ impl World {
 fn runs(instances: &Arena<Instance>, service: ServiceIx, started: Wall, ix: InstanceIx) -> bool {
     let instance = instances.get(ix);
     instance.is_some_and(|instance| {
-        instance.service == service && instance.started == started && !instance.is_gone()
+        instance.service() == service && instance.started == started && !instance.is_gone()
     })
 }
 
 /// The status of an instance of the service that is bad.
 fn bad_status(instances: &Arena<Instance>, service: ServiceIx, ix: InstanceIx) -> Option<Status> {
-    let instance = instances.get(ix).filter(|instance| instance.service == service)?;
+    let instance = instances
+        .get(ix)
+        .filter(|instance| instance.service() == service)?;
     Some(instance.leaf.status()).filter(|status| status.is_bad())
 }

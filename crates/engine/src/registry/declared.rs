@@ -76,7 +76,7 @@ impl Engine {
         };
         self.world.say(ix, said);
         let instance = &self.world.instances[ix];
-        let (ix, declared) = (instance.service, &instance.said.declared);
+        let (ix, declared) = (instance.service(), &instance.said.declared);
         let service = &mut self.world.services[ix];
         let before = std::mem::take(&mut service.hello);
         service.hello = Declaration {

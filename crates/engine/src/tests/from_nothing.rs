@@ -14,7 +14,7 @@ use ward_model::{
 use crate::{
     Engine,
     leaf::Leaf,
-    world::{Instance, InstanceIx, Service, Signal},
+    world::{Check, Instance, InstanceIx, Service, Signal},
 };
 
 use Status::{Degraded as D, Healthy as H, Unhealthy as X, Unknown as U};
@@ -153,7 +153,7 @@ pub(super) fn worst_known(engine: &Engine) -> Vec<Option<InstanceIx>> {
 pub(super) fn telling(engine: &Engine) -> [u64; 2] {
     let instances = engine.world.instances.iter().map(|(_, instance)| instance);
     let telling: Vec<_> = instances
-        .filter(|instance| interval(engine, &instance.id) <= bounds::INTERVAL_MAX)
+        .filter(|instance| interval(engine, &engine.world.id_of(instance)) <= bounds::INTERVAL_MAX)
         .collect();
     [Freshness::Fresh, Freshness::Suspect]
         .map(|of| telling.iter().filter(|instance| instance.freshness == of).count() as u64)
@@ -197,12 +197,7 @@ fn own_without(
     }
     let of_instance = |ix: &usize| {
         let instance = &engine.world.instances[*ix];
-        let about_bad = |check: &crate::world::Check| {
-            check
-                .subject
-                .as_ref()
-                .is_some_and(|(subject, _)| effective[subject] != H)
-        };
+        let about_bad = |check: &Check| about(engine, check).is_some_and(|subject| effective[subject] != H);
         if instance.checks.iter().any(about_bad) {
             instance.judge(about_bad).status
         } else {
@@ -247,7 +242,7 @@ fn bad_dependencies(engine: &Engine, service: &Service, effective: &BTreeMap<Nam
         .instances
         .values()
         .flat_map(|&ix| &engine.world.instances[ix].checks);
-    for (subject, kind) in checks.filter_map(|check| Some((&check.subject.as_ref()?.0, check.kind))) {
+    for (subject, kind) in checks.filter_map(|check| Some((about(engine, check)?, check.kind))) {
         let kind = if kind == CheckKind::Required {
             DependencyKind::Hard
         } else {
@@ -281,18 +276,24 @@ fn rolled(mut leaves: Vec<Status>, wanted: usize, missing: Status) -> Status {
     cap(worst).max(leaves[wanted - 1])
 }
 
+/// What a check is about, unless that is its own service.
+fn about<'a>(engine: &'a Engine, check: &Check) -> Option<&'a Name> {
+    let subject = check.subject?;
+    Some(&engine.world.services[subject.ix()].name)
+}
+
 /// What all checks about `subject` say, and of which services.
 fn observations(engine: &Engine, subject: &Name) -> (Vec<Status>, BTreeSet<Name>) {
     let (mut said, mut by) = (Vec::new(), BTreeSet::new());
     for (_, instance) in &engine.world.instances {
         for check in &instance.checks {
-            if check.subject.as_ref().is_some_and(|(name, _)| name == subject) {
+            if about(engine, check) == Some(subject) {
                 said.push(if instance.is_heard() {
                     check.leaf.status()
                 } else {
                     U
                 });
-                by.insert(instance.id.service.clone());
+                by.insert(engine.world.services[instance.service()].name.clone());
             }
         }
     }
@@ -342,7 +343,7 @@ fn join(engine: &Engine, service: &Service, own: Status, effective: &BTreeMap<Na
     }
     for &ix in service.instances.values() {
         for check in &engine.world.instances[ix].checks {
-            if let Some((subject, _)) = &check.subject {
+            if let Some(subject) = about(engine, check) {
                 let kind = if check.kind == CheckKind::Required {
                     DependencyKind::Hard
                 } else {

@@ -13,7 +13,7 @@ use ward_model::{
 };
 
 use super::{InstanceIx, Said, ServiceIx};
-use crate::{Declaration, Levels, rollup::Counts};
+use crate::{Declaration, Levels, rollup::Counts, wake::Asked};
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
 const DEPARTED: usize = 64;
@@ -45,7 +45,7 @@ pub(crate) struct Service {
     /// Missing seats are judged from here on.
     pub(crate) seats_due: Mono,
     /// The wake that is asked for.
-    pub(crate) next_wake: Option<Mono>,
+    pub(crate) next_wake: Asked,
     pub(crate) file: Option<Declaration>,
     pub(crate) hello: Declaration,
     pub(crate) disagreements: BTreeMap<Name, String>,
@@ -98,7 +98,7 @@ impl Service {
             lost: 0,
             reported: false,
             seats_due: now + bounds::STARTUP_DEADLINE_DEFAULT,
-            next_wake: None,
+            next_wake: Asked::default(),
             file: None,
             hello: Declaration::default(),
             disagreements: BTreeMap::new(),
