@@ -50,7 +50,7 @@ fn recount_observers(world: &mut World, moved: &[ServiceIx]) -> BTreeSet<Service
         .flat_map(|&ix| world.services[ix].observers.keys().copied())
         .collect();
     for &observer in &observers {
-        let instances: Vec<_> = world.services[observer].instances.values().copied().collect();
+        let instances: Vec<_> = world.services[observer].instances.values().collect();
         instances.into_iter().for_each(|ix| world.recount_without(ix));
     }
     observers

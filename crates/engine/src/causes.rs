@@ -195,7 +195,7 @@ fn of_instance(world: &World, instance: &Instance, found: &mut Vec<Evidence>) {
 }
 
 fn by_observer(world: &World, observer: ServiceIx, subject: ServiceIx, found: &mut Vec<Evidence>) {
-    for &ix in world.services[observer]
+    for ix in world.services[observer]
         .instances
         .values()
         .take(INSTANCES_LOOKED_AT)

@@ -78,7 +78,7 @@ impl Engine {
                 };
                 vec![self.find_instance(&id)?]
             }
-            None => service.instances.values().copied().collect(),
+            None => service.instances.values().collect(),
         };
         let fresh = instances
             .iter()

@@ -315,7 +315,7 @@ impl Engine {
 
     pub(crate) fn find_instance(&self, id: &InstanceId) -> Result<InstanceIx, Refusal> {
         let service = self.world.find(&id.service).map(|ix| &self.world.services[ix]);
-        let found = service.and_then(|service| service.instances.get(&id.instance).copied());
+        let found = service.and_then(|service| service.instances.get(&id.instance, &self.world.instances));
         found.ok_or_else(|| Refusal::NoInstance(id.clone()))
     }
 }

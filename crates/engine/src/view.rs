@@ -230,7 +230,7 @@ fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
         .observers
         .keys()
         .flat_map(|&observer| world.services[observer].instances.values());
-    let checks = instances.flat_map(|&ix| world.instances[ix].checks.iter().map(move |check| (ix, check)));
+    let checks = instances.flat_map(|ix| world.instances[ix].checks.iter().map(move |check| (ix, check)));
     let about = |check: &Check| check.subject.is_some_and(|about| about.ix() == subject);
     let said = checks
         .filter(|(_, check)| about(check))
@@ -327,7 +327,6 @@ pub(crate) fn instances(world: &World, ix: ServiceIx, limit: usize) -> Vec<Insta
     let well = service
         .instances
         .values()
-        .copied()
         .filter(|&ix| !world.instances[ix].leaf.status().is_bad());
     let order: Vec<InstanceIx> = causes::worst_instances(world, ix, limit)
         .into_iter()

@@ -5,6 +5,7 @@
 
 mod graph;
 mod instance;
+mod members;
 mod pace;
 mod seldom;
 mod service;
@@ -17,6 +18,7 @@ use ward_model::{Freshness, InstanceId, Mono, Name, Status, Wall};
 use crate::causes;
 
 pub(crate) use instance::{Check, Culprit, Instance, Said, Signal, Subject};
+pub(crate) use members::Members;
 pub(crate) use pace::Pace;
 pub(crate) use seldom::Seldom;
 pub(crate) use service::{Edge, Service};
@@ -91,11 +93,10 @@ impl World {
 
     /// Puts a new instance under its service.
     pub(crate) fn add_instance(&mut self, instance: Instance) -> InstanceIx {
-        let (service, name) = (instance.service(), instance.name.clone());
-        let (status, started) = (instance.leaf.status(), instance.started);
+        let (service, status, started) = (instance.service(), instance.leaf.status(), instance.started);
         let ix = self.instances.insert(instance);
         let under = &mut self.services[service];
-        under.instances.insert(name, ix);
+        under.instances.insert(ix, &self.instances);
         under.reported = true;
         under.count(ix, None, Some(status));
         under.without[status as usize] += 1;
@@ -121,9 +122,10 @@ impl World {
     /// Takes an instance and its observations away. The caller rebuilds the edges of its service.
     pub(crate) fn remove_instance(&mut self, ix: InstanceIx) -> Instance {
         self.drop_observations(ix);
-        let instance = self.instances.remove(ix);
+        let instance = &self.instances[ix];
         let under = &mut self.services[instance.service()];
-        under.instances.remove(&instance.name);
+        under.instances.remove(&instance.name, &self.instances);
+        let instance = self.instances.remove(ix);
         under.disagreements.remove(&instance.name);
         under.count(ix, Some(instance.leaf.status()), None);
         under.without[instance.without as usize] -= 1;

@@ -134,7 +134,7 @@ pub(super) fn leaf(engine: &Engine, id: &InstanceId) -> Option<Status> {
 /// The first of the worst instances of each service, by their places, if one is bad.
 pub(super) fn worst(engine: &Engine) -> Vec<Option<InstanceIx>> {
     let worst = |service: &Service| {
-        let instances = service.instances.values().copied();
+        let instances = service.instances.values();
         let status = |&ix: &InstanceIx| engine.world.instances[ix].leaf.status();
         let bad = instances.filter(|ix| status(ix).is_bad());
         bad.max_by_key(|&ix| (status(&ix), Reverse(ix)))
@@ -161,7 +161,8 @@ pub(super) fn telling(engine: &Engine) -> [u64; 2] {
 
 fn find<'a>(engine: &'a Engine, id: &InstanceId) -> (&'a Service, &'a Instance) {
     let service = &engine.world.services[engine.world.names[&id.service]];
-    (service, &engine.world.instances[service.instances[&id.instance]])
+    let instance = service.instances.get(&id.instance, &engine.world.instances);
+    (service, &engine.world.instances[instance.expect("an instance")])
 }
 
 /// Every bad service reachable over bad dependencies whose own status stays bad without its observations of bad
@@ -195,8 +196,8 @@ fn own_without(
     if own(engine, name, service, now) == H {
         return H;
     }
-    let of_instance = |ix: &usize| {
-        let instance = &engine.world.instances[*ix];
+    let of_instance = |ix: InstanceIx| {
+        let instance = &engine.world.instances[ix];
         let about_bad = |check: &Check| about(engine, check).is_some_and(|subject| effective[subject] != H);
         if instance.checks.iter().any(about_bad) {
             instance.judge(about_bad).status
@@ -241,7 +242,7 @@ fn bad_dependencies(engine: &Engine, service: &Service, effective: &BTreeMap<Nam
     let checks = service
         .instances
         .values()
-        .flat_map(|&ix| &engine.world.instances[ix].checks);
+        .flat_map(|ix| &engine.world.instances[ix].checks);
     for (subject, kind) in checks.filter_map(|check| Some((about(engine, check)?, check.kind))) {
         let kind = if kind == CheckKind::Required {
             DependencyKind::Hard
@@ -259,7 +260,7 @@ fn leaves(engine: &Engine, service: &Service) -> Vec<Status> {
     service
         .instances
         .values()
-        .map(|&ix| engine.world.instances[ix].leaf.status())
+        .map(|ix| engine.world.instances[ix].leaf.status())
         .collect()
 }
 
@@ -341,7 +342,7 @@ fn join(engine: &Engine, service: &Service, own: Status, effective: &BTreeMap<Na
             }
         }
     }
-    for &ix in service.instances.values() {
+    for ix in service.instances.values() {
         for check in &engine.world.instances[ix].checks {
             if let Some(subject) = about(engine, check) {
                 let kind = if check.kind == CheckKind::Required {

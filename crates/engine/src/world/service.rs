@@ -12,7 +12,7 @@ use ward_model::{
     Status, Wall, bounds,
 };
 
-use super::{InstanceIx, Said, ServiceIx};
+use super::{InstanceIx, Members, Said, ServiceIx};
 use crate::{Declaration, Levels, rollup::Counts, wake::Asked};
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
@@ -32,7 +32,7 @@ pub(crate) struct Edge {
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) name: Name,
-    pub(crate) instances: BTreeMap<Name, InstanceIx>,
+    pub(crate) instances: Members,
     /// Where to look for counted instances that are bad. Some no longer are, and some are there twice.
     pub(super) bad: Vec<InstanceIx>,
     /// The worst of them, of equal ones the first by its place. That it is so no longer is seen when an event is settled.
@@ -90,7 +90,7 @@ impl Service {
     pub(super) fn new(name: Name, now: Mono, wall: Wall) -> Self {
         Self {
             name,
-            instances: BTreeMap::new(),
+            instances: Members::default(),
             bad: Vec::new(),
             worst: None,
             counts: Counts::default(),
