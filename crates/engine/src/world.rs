@@ -6,6 +6,7 @@
 mod graph;
 mod instance;
 mod members;
+mod oldest;
 mod pace;
 mod seldom;
 mod service;
@@ -19,6 +20,7 @@ use crate::causes;
 
 pub(crate) use instance::{Check, Culprit, Instance, Said, Signal, Subject};
 pub(crate) use members::Members;
+pub(crate) use oldest::Oldest;
 pub(crate) use pace::Pace;
 pub(crate) use seldom::Seldom;
 pub(crate) use service::{Edge, Service};
@@ -100,7 +102,7 @@ impl World {
         under.reported = true;
         under.count(ix, None, Some(status));
         under.without[status as usize] += 1;
-        self.begin(service, started, ix);
+        under.oldest.begin((started, ix));
         self.touch_service(service);
         self.touch_instance(ix);
         ix
@@ -165,33 +167,24 @@ impl World {
             under.suspects + u32::from(instance.is_suspect()) - u32::from(before == Freshness::Suspect);
         under.lost = under.lost + u32::from(instance.is_gone()) - u32::from(was_gone);
         if was_gone && !instance.is_gone() {
-            self.begin(service, started, ix);
+            under.oldest.begin((started, ix));
         }
         self.touch_service(service);
         self.touch_instance(ix);
     }
 
-    /// An instance runs since `started`.
-    fn begin(&mut self, service: ServiceIx, started: Wall, ix: InstanceIx) {
-        let under = &mut self.services[service];
-        if under.starts.len() > 2 * under.counted() + SLACK {
-            let mut starts = std::mem::take(&mut under.starts).into_vec();
-            starts.retain(|&Reverse((started, ix))| runs(&self.instances, service, started, ix));
-            starts.sort_unstable();
-            starts.dedup();
-            under.starts = starts.into();
-        }
-        under.starts.push(Reverse((started, ix)));
-    }
-
     /// Finds the longest-running instance of a service anew, should that have ended.
     pub(crate) fn find_oldest(&mut self, service: ServiceIx) {
-        let starts = &mut self.services[service].starts;
-        while let Some(&Reverse((started, ix))) = starts.peek() {
-            if runs(&self.instances, service, started, ix) {
-                break;
-            }
-            starts.pop();
+        let under = &mut self.services[service];
+        let none_left = under
+            .oldest
+            .drop_over(|(started, ix)| runs(&self.instances, service, started, ix));
+        if none_left {
+            let all = under.instances.values().map(|ix| (ix, &self.instances[ix]));
+            let running = all.filter(|(_, instance)| !instance.is_gone());
+            under
+                .oldest
+                .fill(running.map(|(ix, instance)| (instance.started, ix)).collect());
         }
     }
 
@@ -231,7 +224,7 @@ impl World {
         instance.started = started;
         let (service, live) = (instance.service(), !instance.is_gone());
         if live {
-            self.begin(service, started, ix);
+            self.services[service].oldest.begin((started, ix));
         }
         self.touch_service(service);
     }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use ward_model::{
-    CheckKind, Criticality, DependencyKind, Freshness, InstanceId, Mono, Name, SignalLevel, Status, bounds,
+    CheckKind, Criticality, DependencyKind, Freshness, InstanceId, Mono, Name, SignalLevel, Status, Wall,
+    bounds,
 };
 
 use crate::{
@@ -129,6 +130,13 @@ pub(super) fn leaf(engine: &Engine, id: &InstanceId) -> Option<Status> {
         });
     let signals = signals(engine, id).into_iter().map(|(_, status)| status);
     Some(checks.chain(signals).max().unwrap_or(H))
+}
+
+/// When the longest-running instance of a service started.
+pub(super) fn up_since(engine: &Engine, service: &Name) -> Option<Wall> {
+    let states = engine.instances(service, usize::MAX).into_iter();
+    let running = states.filter(|state| matches!(state.freshness, Freshness::Fresh | Freshness::Suspect));
+    running.map(|state| state.started).min()
 }
 
 /// The first of the worst instances of each service, by their places, if one is bad.

@@ -438,6 +438,8 @@ proptest! {
                 let causes: std::collections::BTreeSet<_> = service.causes.iter().cloned().collect();
                 let all = reference.causes.get(&service.name).cloned().unwrap_or_default();
                 prop_assert_eq!(causes, all, "causes of {}", &service.name);
+                let up_since = from_nothing::up_since(&fleet.engine, &service.name);
+                prop_assert_eq!(service.up_since, up_since, "how long {} is up", &service.name);
             }
             prop_assert_eq!(fleet.system(), reference.system);
             prop_assert_eq!(from_nothing::worst(&fleet.engine), from_nothing::worst_known(&fleet.engine));

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -12,7 +12,7 @@ use ward_model::{
     Status, Wall, bounds,
 };
 
-use super::{InstanceIx, Members, Said, ServiceIx};
+use super::{InstanceIx, Members, Oldest, Said, ServiceIx};
 use crate::{Declaration, Levels, rollup::Counts, wake::Asked};
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
@@ -76,9 +76,8 @@ pub(crate) struct Service {
     pub(crate) tallied: Option<(Criticality, bool, Status)>,
     pub(crate) maintenance: Option<Maintenance>,
     pub(crate) maintenance_due: Option<Mono>,
-    /// When its instances started, the longest-running on top. Others may be over: on top that is seen when an event is
-    /// settled.
-    pub(super) starts: BinaryHeap<Reverse<(Wall, InstanceIx)>>,
+    /// Its longest-running instances. That the first is over is seen when an event is settled.
+    pub(super) oldest: Oldest,
     /// What others were told last.
     pub(crate) published: Option<ServiceState>,
     /// Its edges changed since the last roll-up.
@@ -118,7 +117,7 @@ impl Service {
             tallied: None,
             maintenance: None,
             maintenance_due: None,
-            starts: BinaryHeap::new(),
+            oldest: Oldest::default(),
             published: None,
             rewired: true,
             dirty: false,
@@ -148,7 +147,7 @@ impl Service {
 
     /// Since when the longest-running of its instances runs.
     pub(crate) fn up_since(&self) -> Option<Wall> {
-        self.starts.peek().map(|&Reverse((started, _))| started)
+        self.oldest.since()
     }
 
     /// The next moment at which it must be looked at though nothing happens.
