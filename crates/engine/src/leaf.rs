@@ -87,8 +87,8 @@ impl Leaf {
         self.look(now)
     }
 
-    /// The same, but what is kept of the first change of a steady leaf is left for [`Self::remember`], to be called before
-    /// the next event: a single change is no flapping, so that nothing said meanwhile depends on it.
+    /// The same, but what is kept of the first change of a steady leaf is left for [`Self::remember`], to be called
+    /// before the next event: a single change is no flapping, so that nothing said meanwhile depends on it.
     pub(crate) fn set_first(
         &mut self,
         status: Status,

@@ -81,8 +81,8 @@ impl Engine {
             .is_some_and(|instance| instance.dirty)
     }
 
-    /// Makes up for a [`Engine::tell`] that was not called: what it would have said is said by the next, and what it would
-    /// have remembered belongs to the event that is over.
+    /// Makes up for a [`Engine::tell`] that was not called: what it would have said is said by the next, and what it
+    /// would have remembered belongs to the event that is over.
     pub(crate) fn remember_untold(&mut self) {
         for place in 0..self.world.dirty_instances.len() {
             let ix = self.world.dirty_instances[place];

@@ -219,9 +219,9 @@ impl Ward {
     }
 }
 
-/// Puts in order what this harness gave back, a hundred thousand decoded states of what was told before: the allocator would
-/// do it at whatever is allocated next, which is in the tick that is measured. Between two such ticks of an aggregator lie
-/// seconds in which others allocate.
+/// Puts in order what this harness gave back, a hundred thousand decoded states of what was told before. The allocator
+/// would do it at whatever is allocated next, which is in the tick that is measured; between two such ticks of an
+/// aggregator lie seconds in which others allocate.
 fn tidy_heap() {
     /// Below what is mapped apart, and above what is kept without looking at the rest.
     const LARGE: usize = 96 << 10;

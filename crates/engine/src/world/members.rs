@@ -1,9 +1,9 @@
 //! The instances of a service in the order of their names, four bytes each: their places, without the names again.
 //!
 //! Blocks of [`BLOCK`] places lie one after the other, each in order; so a place is found by halving, and entering one
-//! moves a kilobyte at most. A map by name was not taken: with its share of half-filled nodes it takes ten times as much of
-//! each instance. Nor was a hash table, which takes as much as this and would have to be sorted whenever it is shown. Whoever
-//! asks brings the arena in which the names are.
+//! moves a kilobyte at most. A map by name was not taken: with its share of half-filled nodes it takes ten times as
+//! much of each instance. Nor was a hash table, which takes as much as this and would have to be sorted whenever it is
+//! shown. Whoever asks brings the arena in which the names are.
 
 use slab::Slab as Arena;
 use ward_model::Name;

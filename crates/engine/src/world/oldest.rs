@@ -1,7 +1,7 @@
 //! Since when the longest-running instance of a service runs: the few that run longest, in order.
 //!
-//! All others began later than these, and are asked only when all of these are over. A heap of all was not taken: it takes
-//! 16 bytes of each instance, for the one on top. Who ends is not told either: that is seen when one is first.
+//! All others began later than these, and are asked only when all of these are over. A heap of all was not taken: it
+//! takes 16 bytes of each instance, for the one on top. Who ends is not told either: that is seen when one is first.
 
 use ward_model::Wall;
 

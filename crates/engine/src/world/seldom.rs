@@ -1,7 +1,7 @@
 //! A list that most things do not have: nothing but a word where it is empty.
 //!
-//! It is read and changed as a slice. A vector takes three words of every thing that has none, which is 24 MB of a million
-//! instances without signals; what it takes where there is one is an allocation more.
+//! It is read and changed as a slice, and knows nothing of what is in it. A vector was not taken: it takes three words of
+//! everything that has none, 24 MB of a million instances without signals. Where there is one this allocates once more.
 
 use std::ops::{Deref, DerefMut};
 
