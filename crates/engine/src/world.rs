@@ -8,7 +8,7 @@ mod instance;
 mod members;
 mod oldest;
 mod pace;
-mod seldom;
+mod rare;
 mod service;
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
@@ -22,7 +22,7 @@ pub(crate) use instance::{Check, Culprit, Instance, Said, Signal, Subject};
 pub(crate) use members::Members;
 pub(crate) use oldest::Oldest;
 pub(crate) use pace::Pace;
-pub(crate) use seldom::Seldom;
+pub(crate) use rare::Rare;
 pub(crate) use service::{Edge, Service};
 
 /// A service's place in the arena.

@@ -7,7 +7,7 @@ use std::{
 
 use ward_model::{CheckKind, Freshness, Incarnation, Mono, Name, Reason, Status, Wall};
 
-use super::{Pace, Seldom, ServiceIx};
+use super::{Pace, Rare, ServiceIx};
 use crate::{Declaration, Levels, Slot, leaf::Leaf, rollup::through_check, signal::cross, wake::Asked};
 
 /// How many superseded incarnations are remembered and refused.
@@ -103,7 +103,7 @@ pub(crate) struct Instance {
     /// What it counts as where its checks about bad subjects are left out.
     pub(crate) without: Status,
     pub(crate) checks: Box<[Check]>,
-    pub(crate) signals: Seldom<Signal>,
+    pub(crate) signals: Rare<Signal>,
     pub(crate) leaf: Leaf,
     /// Its status is its own: what changes from here on counts towards flapping.
     pub(crate) speaks: bool,
@@ -166,7 +166,7 @@ impl Instance {
             renewed: false,
             without: status,
             checks: Box::default(),
-            signals: Seldom::default(),
+            signals: Rare::default(),
             leaf: Leaf::new(status, wall),
             speaks: false,
             next_wake: Asked::default(),

@@ -7,15 +7,15 @@ use std::ops::{Deref, DerefMut};
 
 #[derive(Debug)]
 #[expect(clippy::box_collection, reason = "the box is what makes it a word")]
-pub(crate) struct Seldom<T>(Option<Box<Vec<T>>>);
+pub(crate) struct Rare<T>(Option<Box<Vec<T>>>);
 
-impl<T> Default for Seldom<T> {
+impl<T> Default for Rare<T> {
     fn default() -> Self {
         Self(None)
     }
 }
 
-impl<T> Seldom<T> {
+impl<T> Rare<T> {
     pub(crate) fn push(&mut self, thing: T) {
         self.0.get_or_insert_default().push(thing);
     }
@@ -26,7 +26,7 @@ impl<T> Seldom<T> {
     }
 }
 
-impl<T> Deref for Seldom<T> {
+impl<T> Deref for Rare<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -34,7 +34,7 @@ impl<T> Deref for Seldom<T> {
     }
 }
 
-impl<T> DerefMut for Seldom<T> {
+impl<T> DerefMut for Rare<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         self.0.as_mut().map_or(&mut [], |things| things)
     }
