@@ -63,7 +63,7 @@ impl Blame {
             }
         }
         for observer in self.observers.iter() {
-            let instances: Vec<_> = world.services[observer].instances.values().copied().collect();
+            let instances: Vec<_> = world.services[observer].instances.values().collect();
             instances.into_iter().for_each(|ix| world.recount_without(ix));
         }
     }

@@ -68,10 +68,7 @@ fn is_bad(world: &World, ix: ServiceIx) -> bool {
 
 /// The check is about something bad, so that its word is explained by that.
 fn is_about_bad(world: &World, check: &Check) -> bool {
-    check
-        .subject
-        .as_ref()
-        .is_some_and(|&(_, subject)| is_bad(world, subject))
+    check.subject.is_some_and(|subject| is_bad(world, subject.ix()))
 }
 
 /// An instance's status without what it says about bad subjects. Its flapping counts only where nothing is left out.
@@ -157,8 +154,8 @@ fn bare(service: &Service, condition: Condition) -> Evidence {
 
 fn of_instance(world: &World, instance: &Instance, found: &mut Vec<Evidence>) {
     let at = |name, condition| Evidence {
-        service: instance.id.service.clone(),
-        instance: Some(instance.id.instance.clone()),
+        service: world.services[instance.service()].name.clone(),
+        instance: Some(instance.name.clone()),
         name,
         value: None,
         threshold: None,
@@ -191,18 +188,18 @@ fn of_instance(world: &World, instance: &Instance, found: &mut Vec<Evidence>) {
 }
 
 fn by_observer(world: &World, observer: ServiceIx, subject: ServiceIx, found: &mut Vec<Evidence>) {
-    for &ix in world.services[observer]
+    for ix in world.services[observer]
         .instances
         .values()
         .take(INSTANCES_LOOKED_AT)
     {
         let instance = &world.instances[ix];
-        let about = |check: &&Check| check.subject.as_ref().is_some_and(|&(_, ix)| ix == subject);
+        let about = |check: &&Check| check.subject.is_some_and(|about| about.ix() == subject);
         for check in instance.checks.iter().filter(about) {
             if check.leaf.status().is_bad() && found.len() < EVIDENCE {
                 found.push(Evidence {
-                    service: instance.id.service.clone(),
-                    instance: Some(instance.id.instance.clone()),
+                    service: world.services[observer].name.clone(),
+                    instance: Some(instance.name.clone()),
                     name: Some(check.name.clone()),
                     value: None,
                     threshold: None,
@@ -226,12 +223,7 @@ pub(crate) fn worst_instances(world: &World, service: ServiceIx, limit: usize) -
             .filter(|&ix| world.instances[ix].leaf.status() == status);
         let from = found.len();
         found.extend(of_status.take(limit - from));
-        found[from..].sort_by(|&a, &b| {
-            world.instances[a]
-                .id
-                .instance
-                .cmp(&world.instances[b].id.instance)
-        });
+        found[from..].sort_by_key(|&ix| &world.instances[ix].name);
     }
     found
 }

@@ -60,4 +60,9 @@ impl Lease {
             lost_after,
         }
     }
+
+    /// Further silence that makes a suspect a loss.
+    pub(crate) fn confirmed_within(self) -> Duration {
+        self.lost_after - self.suspect_after
+    }
 }

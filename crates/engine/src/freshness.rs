@@ -8,7 +8,7 @@ use crate::{
     Engine, Lease, Refusal, Reply, StreamId, Tick,
     observer::{Observer, Sight},
     suspects::Suspects,
-    wake::Wake,
+    wake::{Asked, Wake},
     world::InstanceIx,
 };
 
@@ -38,9 +38,9 @@ impl Engine {
             self.leases
                 .slab
                 .cap(instance.slot, now + instance.pace.lease().suspect_after);
-            instance.due = instance.due + missed;
             instance.startup_due = instance.startup_due + missed;
             if instance.is_suspect() {
+                instance.due = instance.due + missed;
                 self.suspects.note(ix, instance.due);
             }
         }
@@ -51,20 +51,11 @@ impl Engine {
 
     /// Those whose slot was beaten since they fell silent are fresh again.
     fn welcome_returned(&mut self, now: Now) {
-        let (mut returned, world, slab) = (Vec::new(), &self.world, self.leases.slab.clone());
-        self.leases.stale(|slot, ix| {
-            // Nearly all are still silent, and this is asked every tick: the slot says so alone.
-            if slab.is_parked(slot) {
-                return true;
-            }
-            let instance = &world.instances[ix];
+        for (slot, ix) in self.leases.returned() {
+            let instance = &self.world.instances[ix];
             if matches!(instance.freshness, Freshness::Suspect | Freshness::Lost) && instance.slot == slot {
-                returned.push(ix);
+                self.heard(ix, now);
             }
-            false
-        });
-        for ix in returned {
-            self.heard(ix, now);
         }
     }
 
@@ -84,22 +75,30 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         let changed = std::mem::replace(&mut instance.unseen, unseen) != unseen;
         if changed {
-            self.world.touch_service(self.world.instances[ix].service);
+            self.world.touch_service(self.world.instances[ix].service());
             self.world.touch_instance(ix);
         }
         changed
     }
 
     fn suspect_expired(&mut self, now: Now) {
-        for (slot, deadline, ix) in self.leases.expired(now.mono) {
-            let instance = &self.world.instances[ix];
-            let confirm = instance.pace.lease().lost_after - instance.pace.lease().suspect_after;
-            if instance.freshness == Freshness::Exited {
-                self.leases.slab.idle(slot);
-            } else if self.leases.slab.park(slot, deadline) {
-                self.suspect(ix, deadline + confirm, now);
+        let slab = self.leases.slab.clone();
+        slab.sweep(self.leases.slots(), now.mono, |slot, deadline| {
+            let beaten_for = self
+                .leases
+                .instance(slot)
+                .map(|ix| (ix, &self.world.instances[ix]));
+            match beaten_for {
+                Some((ix, instance)) if instance.freshness != Freshness::Exited => {
+                    let due = deadline + instance.pace.lease().confirmed_within();
+                    if slab.park(slot, deadline) {
+                        self.suspect(ix, due, now);
+                    }
+                }
+                // Nobody waits for these any more.
+                _ => slab.idle(slot),
             }
-        }
+        });
     }
 
     /// Silence, but no judgement yet: its status is what it was, unless nobody is seen.
@@ -107,7 +106,8 @@ impl Engine {
         let instance = &self.world.instances[ix];
         let (slot, seldom) = (instance.slot, instance.pace.is_seldom());
         self.set_freshness(ix, Freshness::Suspect);
-        self.set_due(ix, due);
+        self.world.instances[ix].due = due;
+        self.suspects.note(ix, due);
         self.leases.watch_for_return(slot);
         // While the observer is blind one more candidate is one more that it cannot see.
         if self.set_sight(ix, self.observer.state.blind && !seldom) {
@@ -124,9 +124,7 @@ impl Engine {
 
     fn judge_due(&mut self, entropy: u64, now: Now) {
         let due = self.suspects.come(&self.world, now.mono);
-        let (seldom, due): (Vec<_>, Vec<_>) = due
-            .into_iter()
-            .partition(|&ix| self.world.instances[ix].pace.is_seldom());
+        let (seldom, due) = self.set_apart_seldom(due);
         let [fresh, candidates] = [Freshness::Fresh, Freshness::Suspect].map(|of| self.telling(of) as usize);
         match self.observer.look(candidates, fresh, !due.is_empty(), now.mono) {
             Sight::WentBlind => self.lose_sight(now),
@@ -157,6 +155,15 @@ impl Engine {
     /// nothing is expected for hours is fresh proves nothing, and its silence began long before any doubt.
     pub(crate) fn telling(&self, freshness: Freshness) -> u64 {
         self.freshness[freshness as usize] - self.seldom[freshness as usize]
+    }
+
+    /// Those heard seldom, and the others. Where there are none, nobody needs to be asked.
+    fn set_apart_seldom(&self, due: Vec<InstanceIx>) -> (Vec<InstanceIx>, Vec<InstanceIx>) {
+        if self.seldom[Freshness::Suspect as usize] == 0 {
+            return (Vec::new(), due);
+        }
+        due.into_iter()
+            .partition(|&ix| self.world.instances[ix].pace.is_seldom())
     }
 
     /// Each by its own lease: how many others are due at once says nothing about a silence of days.
@@ -208,8 +215,8 @@ impl Engine {
     }
 
     fn convict(&mut self, ix: InstanceIx, now: Now) {
-        self.world.instances[ix].forget_at = now.mono + self.config.forget_after;
         self.set_freshness(ix, Freshness::Lost);
+        self.world.instances[ix].due = now.mono + self.config.forget_after;
         self.convictions += 1;
         self.judge_silence(ix, now);
     }
@@ -256,8 +263,8 @@ impl Engine {
             let instance = &self.world.instances[ix];
             if by_peer && instance.freshness == Freshness::Fresh {
                 let deadline = self.leases.slab.deadline(instance.slot);
-                let confirm = instance.pace.lease().lost_after - instance.pace.lease().suspect_after;
-                let due = (now.mono + Lease::BROKEN_STREAM_GRACE).min(deadline + confirm);
+                let confirmed = deadline + instance.pace.lease().confirmed_within();
+                let due = (now.mono + Lease::BROKEN_STREAM_GRACE).min(confirmed);
                 if self.leases.slab.park(instance.slot, deadline) {
                     self.world.instances[ix].broken = true;
                     self.suspect(ix, due, now);
@@ -270,13 +277,13 @@ impl Engine {
     pub(crate) fn wake(&mut self, wake: Wake, now: Now) {
         match wake {
             Wake::Instance(ix) => {
-                self.world.instances[ix].next_wake = None;
+                self.world.instances[ix].next_wake = Asked::default();
                 if !self.forget_if_spare(ix, now.mono) {
                     self.judge_instance(ix, now);
                 }
             }
             Wake::Service(ix) => {
-                self.world.services[ix].next_wake = None;
+                self.world.services[ix].next_wake = Asked::default();
                 self.end_due_maintenance(ix, now.mono);
                 self.world.touch_service(ix);
             }
@@ -287,15 +294,16 @@ impl Engine {
     /// Drops an instance gone long ago if enough others remain without it. True if it is no more.
     fn forget_if_spare(&mut self, ix: InstanceIx, now: Mono) -> bool {
         let instance = &mut self.world.instances[ix];
-        if !instance.is_gone() || now < instance.forget_at {
+        if !instance.is_gone() || now < instance.due {
             return false;
         }
-        instance.forget_at = now + FORGET_AGAIN;
-        let service = &self.world.services[instance.service];
-        let counts = self.world.rollup.counts(instance.service);
-        let &[healthy, _, degraded, _] = counts;
-        let others = self.world.rollup.counted(instance.service).saturating_sub(1);
-        let spare = (healthy + degraded) as usize >= service.min_healthy().resolve(others);
+        instance.due = now + FORGET_AGAIN;
+        let service = instance.service();
+        let rollup = &self.world.rollup;
+        let &[healthy, _, degraded, _] = rollup.counts(service);
+        let others = rollup.counted(service).saturating_sub(1);
+        let spare =
+            (healthy + degraded) as usize >= self.world.services[service].min_healthy().resolve(others);
         if spare {
             self.remove_instance(ix);
         }
@@ -317,8 +325,8 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         instance.set_exit(message);
         instance.recalled = None;
-        instance.forget_at = now.mono + self.config.forget_after;
         self.set_freshness(ix, Freshness::Exited);
+        self.world.instances[ix].due = now.mono + self.config.forget_after;
         self.judge_instance(ix, now);
         Ok(Reply::Done)
     }

@@ -15,9 +15,11 @@ impl Engine {
         self.judge_silence(ix, now);
         let instance = &mut self.world.instances[ix];
         instance.steady = instance.has_steady_words();
+        self.ask_for_wake(ix, now.mono);
     }
 
-    /// The same where nothing but its freshness is another: what it said need not be read again if it is steady.
+    /// The same where nothing but its freshness is another: what it said need not be read again if it is steady. Its next
+    /// wake is left for [`Self::remember`].
     pub(crate) fn judge_silence(&mut self, ix: InstanceIx, now: Now) {
         let at = (now.mono, now.wall);
         let instance = &mut self.world.instances[ix];
@@ -31,7 +33,9 @@ impl Engine {
         let speaks = instance.is_gone() || instance.tainted.is_some() || (heard && !instance.is_pending());
         let counts = std::mem::replace(&mut instance.speaks, speaks) && speaks;
         let before = instance.leaf.status();
-        let mut changed = instance.leaf.set(status, counts, instance.pace.interval(), at);
+        let mut changed = instance
+            .leaf
+            .set_first(status, counts, instance.pace.interval(), at);
         if !heard && !instance.is_gone() {
             // What cannot be seen is unknown, however it was of late.
             changed = instance.leaf.show(status, at.1) || changed;
@@ -42,11 +46,18 @@ impl Engine {
         if changed {
             self.world.recount_status(ix, before);
         } else if words_changed {
-            self.world.touch_service(self.world.instances[ix].service);
+            self.world.touch_service(self.world.instances[ix].service());
             self.world.touch_instance(ix);
         }
         self.world.recount_without(ix);
-        self.ask_for_wake(ix, now.mono);
+    }
+
+    /// Does what the verdict need not wait for, for an instance that changed in the event of the moment `now`: what is
+    /// kept of its past, and its next wake. Nothing of that matters before the next event.
+    pub(crate) fn remember(&mut self, ix: InstanceIx, now: Mono) {
+        let instance = &mut self.world.instances[ix];
+        instance.leaf.remember(instance.pace.interval(), now);
+        self.ask_for_wake(ix, now);
     }
 
     fn ask_for_wake(&mut self, ix: InstanceIx, now: Mono) {
@@ -60,7 +71,7 @@ impl Engine {
 fn look_at_words(instance: &mut Instance, at: (Mono, ward_model::Wall)) -> bool {
     let overdue = at.0 >= instance.startup_due;
     let mut changed = false;
-    for check in &mut instance.checks {
+    for check in instance.checks.iter_mut() {
         changed |= if check.pending {
             let status = if overdue {
                 Status::Unhealthy
@@ -72,7 +83,7 @@ fn look_at_words(instance: &mut Instance, at: (Mono, ward_model::Wall)) -> bool 
             check.leaf.look(at)
         };
     }
-    for signal in &mut instance.signals {
+    for signal in instance.signals.iter_mut() {
         changed |= signal.leaf.look(at);
     }
     changed

@@ -26,6 +26,8 @@ pub(crate) struct Leaf {
     shown: Status,
     since: Wall,
     flap: Option<Box<Flap>>,
+    /// What it was before the event under way, where that is still to be remembered: see [`Self::set_first`].
+    left: Option<Status>,
 }
 
 impl Leaf {
@@ -35,6 +37,7 @@ impl Leaf {
             shown: status,
             since,
             flap: None,
+            left: None,
         }
     }
 
@@ -72,6 +75,7 @@ impl Leaf {
         interval: Duration,
         now: (Mono, Wall),
     ) -> bool {
+        self.remember(interval, now.0);
         if status != self.raw {
             if counts {
                 self.flap
@@ -81,6 +85,31 @@ impl Leaf {
             self.raw = status;
         }
         self.look(now)
+    }
+
+    /// The same, but what is kept of the first change of a steady leaf is left for [`Self::remember`], to be called
+    /// before the next event: a single change is no flapping, so that nothing said meanwhile depends on it.
+    pub(crate) fn set_first(
+        &mut self,
+        status: Status,
+        counts: bool,
+        interval: Duration,
+        now: (Mono, Wall),
+    ) -> bool {
+        if !counts || status == self.raw || self.flap.is_some() || self.left.is_some() {
+            return self.set(status, counts, interval, now);
+        }
+        self.left = Some(std::mem::replace(&mut self.raw, status));
+        self.show(status, now.1)
+    }
+
+    /// Remembers what was left to be, of an event at `now`.
+    pub(crate) fn remember(&mut self, interval: Duration, now: Mono) {
+        if let Some(left) = self.left.take() {
+            let mut flap = Flap::new(now, interval, left);
+            flap.record(now, left, self.raw);
+            self.flap = Some(Box::new(flap));
+        }
     }
 
     /// Its reporter is heard every `interval` from now on: what is remembered counts in slots of that. Slots of a month
@@ -159,7 +188,7 @@ impl Flap {
     }
 
     fn advance(&mut self, now: Mono, status: Status) {
-        let index = (now.since(self.start).as_nanos() / self.slot.as_nanos()) as u64;
+        let index = nanos(now.since(self.start)) / nanos(self.slot);
         let passed = index.saturating_sub(self.index).min(u64::from(SLOTS));
         if passed == u64::from(SLOTS) {
             (self.changed, self.worst) = (0, all(status));
@@ -211,6 +240,11 @@ impl Flap {
         let slots = u32::try_from(self.index + 1).unwrap_or(u32::MAX);
         self.start + self.slot.saturating_mul(slots)
     }
+}
+
+/// Five hundred years fit, and 64 bits are divided several times as fast as 128.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The weight of all slots together.
@@ -310,6 +344,30 @@ mod tests {
             leaf.set(status, true, INTERVAL, at(slot * 5));
             assert!(!leaf.is_flapping());
         }
+    }
+
+    #[test]
+    fn what_is_remembered_later_is_the_same() {
+        use Status::{Degraded, Healthy, Unhealthy};
+        let mut leaves = [(); 2].map(|()| Leaf::new(Healthy, Wall(0)));
+        let mut flapped = false;
+        for slot in 0..60 {
+            // In every other slot one change, in every fifth a second one, and at last none.
+            let changes = [Unhealthy, Degraded, Healthy].into_iter().cycle().skip(slot);
+            let changes = changes.take(usize::from(slot % 2 == 0) + usize::from(slot % 5 == 0));
+            let now = at(slot as u64 * 5);
+            for status in changes.filter(|_| slot < 30) {
+                let changed = leaves[0].set(status, true, INTERVAL, now);
+                assert_eq!(leaves[1].set_first(status, true, INTERVAL, now), changed);
+            }
+            leaves[1].remember(INTERVAL, now.0);
+            assert_eq!(format!("{:?}", leaves[0]), format!("{:?}", leaves[1]));
+            for leaf in &mut leaves {
+                leaf.look(now);
+            }
+            flapped |= leaves[1].is_flapping();
+        }
+        assert!(flapped && !leaves[1].is_flapping());
     }
 
     #[test]

@@ -6,16 +6,48 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use slab::Slab as Arena;
 use ward_model::Mono;
 
 use crate::{Slab, Slot, StreamId, world::InstanceIx};
 
+/// Who beats a slot, in twelve bytes.
 #[derive(Debug, Default)]
 struct Entry {
-    instance: Option<InstanceIx>,
-    owner: Option<StreamId>,
+    instance: Place,
+    /// Its stream, by its place.
+    owner: Place,
     /// Listed among the stale.
     stale: bool,
+}
+
+/// A place in an arena, or none: half the size of an `Option<u32>`, a quarter of that of an `Option<usize>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u32);
+
+impl Default for Place {
+    fn default() -> Self {
+        Self(u32::MAX)
+    }
+}
+
+impl Place {
+    fn get(self) -> Option<usize> {
+        (self != Self::default()).then_some(self.0 as usize)
+    }
+}
+
+impl From<usize> for Place {
+    fn from(place: usize) -> Self {
+        Self(u32::try_from(place).expect("there are fewer slots than that"))
+    }
+}
+
+/// What a stream may beat.
+#[derive(Debug)]
+struct Held {
+    by: StreamId,
+    slots: Vec<Slot>,
 }
 
 #[derive(Debug)]
@@ -23,8 +55,9 @@ pub(crate) struct Leases {
     pub(crate) slab: Arc<Slab>,
     entries: Vec<Entry>,
     free: Vec<Slot>,
-    /// Only looked up, never iterated: its order is nobody's.
-    streams: HashMap<StreamId, Vec<Slot>>,
+    streams: Arena<Held>,
+    /// Their places. Only looked up, never iterated: its order is nobody's.
+    places: HashMap<StreamId, usize>,
     /// Slots of instances that are suspect or gone: where a beat is a return.
     stale: Vec<Slot>,
     /// Slots that a stream kept when its instance was taken over: should it take the instance back, they serve again,
@@ -38,7 +71,8 @@ impl Leases {
             slab,
             entries: Vec::new(),
             free: Vec::new(),
-            streams: HashMap::new(),
+            streams: Arena::new(),
+            places: HashMap::new(),
             stale: Vec::new(),
             kept: HashMap::new(),
         }
@@ -53,23 +87,44 @@ impl Leases {
                 .then(|| self.entries.push(Entry::default()))?;
             Some(slot)
         })?;
-        let entry = &mut self.entries[slot.0 as usize];
-        (entry.instance, entry.owner) = (None, owner);
-        owner
-            .into_iter()
-            .for_each(|stream| self.streams.entry(stream).or_default().push(slot));
+        self.entries[slot.0 as usize].instance = Place::default();
+        self.own(slot, owner);
         self.slab.set_orphaned(slot, false);
         self.slab.touch(slot, deadline);
         Some(slot)
     }
 
+    /// From now on `owner` beats the slot.
+    fn own(&mut self, slot: Slot, owner: Option<StreamId>) {
+        let place = owner.map(|stream| {
+            let streams = &mut self.streams;
+            let held = |by| Held {
+                by,
+                slots: Vec::new(),
+            };
+            *self
+                .places
+                .entry(stream)
+                .or_insert_with(|| streams.insert(held(stream)))
+        });
+        if let Some(place) = place {
+            self.streams[place].slots.push(slot);
+        }
+        self.entries[slot.0 as usize].owner = place.map_or_else(Place::default, Place::from);
+    }
+
+    fn owner(&self, slot: Slot) -> Option<StreamId> {
+        let place = self.entries[slot.0 as usize].owner.get()?;
+        Some(self.streams[place].by)
+    }
+
     pub(crate) fn assign(&mut self, slot: Slot, instance: InstanceIx) {
-        self.entries[slot.0 as usize].instance = Some(instance);
+        self.entries[slot.0 as usize].instance = instance.into();
     }
 
     /// The instance that beats there.
     pub(crate) fn instance(&self, slot: Slot) -> Option<InstanceIx> {
-        self.entries.get(slot.0 as usize)?.instance
+        self.entries.get(slot.0 as usize)?.instance.get()
     }
 
     /// The slot from which an instance is to be beaten by `stream` from now on: its present one if nobody else can
@@ -81,7 +136,7 @@ impl Leases {
         stream: Option<StreamId>,
         deadline: Mono,
     ) -> Option<Slot> {
-        let owner = self.entries[slot.0 as usize].owner;
+        let owner = self.owner(slot);
         if let Some(other) = owner.filter(|_| owner != stream) {
             let kept = stream.and_then(|stream| self.kept.remove(&(stream, instance)));
             let new = match kept {
@@ -97,9 +152,8 @@ impl Leases {
             self.assign(new, instance);
             return Some(new);
         }
-        if let (None, Some(stream)) = (owner, stream) {
-            self.entries[slot.0 as usize].owner = Some(stream);
-            self.streams.entry(stream).or_default().push(slot);
+        if owner.is_none() {
+            self.own(slot, stream);
         }
         self.slab.touch(slot, deadline);
         Some(slot)
@@ -108,8 +162,8 @@ impl Leases {
     /// The instance is no more, or beats elsewhere. The slot is free once nobody can beat it.
     pub(crate) fn orphan(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot.0 as usize];
-        entry.instance = None;
-        if entry.owner.is_some() {
+        entry.instance = Place::default();
+        if entry.owner.get().is_some() {
             self.slab.set_orphaned(slot, true);
         } else {
             self.release(slot);
@@ -119,13 +173,9 @@ impl Leases {
     /// The instance left cleanly; its stream has let go of the slot.
     pub(crate) fn release(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot.0 as usize];
-        entry.instance = None;
-        if let Some(slots) = entry
-            .owner
-            .take()
-            .and_then(|stream| self.streams.get_mut(&stream))
-        {
-            slots.retain(|&other| other != slot);
+        entry.instance = Place::default();
+        if let Some(owner) = std::mem::take(&mut entry.owner).get() {
+            self.streams[owner].slots.retain(|&other| other != slot);
         }
         self.slab.idle(slot);
         self.free.push(slot);
@@ -133,19 +183,21 @@ impl Leases {
 
     /// The instances that a stream keeps alive.
     pub(crate) fn held_by(&self, stream: StreamId) -> Vec<InstanceIx> {
-        let slots = self.streams.get(&stream).into_iter().flatten();
+        let held = self.places.get(&stream).map(|&place| &self.streams[place].slots);
+        let slots = held.into_iter().flatten();
         slots.filter_map(|&slot| self.instance(slot)).collect()
     }
 
     /// A stream is over. Returns the instances it kept alive.
     pub(crate) fn end(&mut self, stream: StreamId) -> Vec<InstanceIx> {
-        let slots = self.streams.remove(&stream).unwrap_or_default();
+        let place = self.places.remove(&stream);
+        let slots = place.map_or_else(Vec::new, |place| self.streams.remove(place).slots);
         let mut kept = Vec::new();
         self.kept.retain(|&(owner, _), _| owner != stream);
         for slot in slots {
             let entry = &mut self.entries[slot.0 as usize];
-            entry.owner = None;
-            match entry.instance {
+            entry.owner = Place::default();
+            match entry.instance.get() {
                 Some(instance) => kept.push(instance),
                 None => self.release(slot),
             }
@@ -160,25 +212,29 @@ impl Leases {
         }
     }
 
-    /// The slots watched for a return that `keep` says are still to be watched, each with its instance.
-    pub(crate) fn stale(&mut self, mut keep: impl FnMut(Slot, InstanceIx) -> bool) {
-        let Self { entries, stale, .. } = self;
+    /// The instances whose slots were beaten, or given to others, since they are watched for a return.
+    pub(crate) fn returned(&mut self) -> Vec<(Slot, InstanceIx)> {
+        let (
+            mut returned,
+            Self {
+                slab, entries, stale, ..
+            },
+        ) = (Vec::new(), self);
         stale.retain(|&slot| {
-            let entry = &mut entries[slot.0 as usize];
-            entry.stale = entry.instance.is_some_and(|instance| keep(slot, instance));
-            entry.stale
+            // Nearly all are still silent, and this is asked every tick: the slot says so alone.
+            let silent = slab.is_parked(slot);
+            if !silent {
+                let entry = &mut entries[slot.0 as usize];
+                entry.stale = false;
+                returned.extend(entry.instance.get().map(|instance| (slot, instance)));
+            }
+            silent
         });
+        returned
     }
 
-    /// Slots past their deadline, with it and the instance that beats there; orphans are put to rest.
-    pub(crate) fn expired(&self, now: Mono) -> Vec<(Slot, Mono, InstanceIx)> {
-        let mut expired = Vec::new();
-        self.slab.sweep(self.entries.len() as u32, now, |slot, deadline| {
-            match self.instance(slot) {
-                Some(instance) => expired.push((slot, deadline, instance)),
-                None => self.slab.idle(slot),
-            }
-        });
-        expired
+    /// How many slots were ever given out.
+    pub(crate) fn slots(&self) -> u32 {
+        self.entries.len() as u32
     }
 }

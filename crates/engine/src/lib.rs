@@ -83,7 +83,11 @@ impl Engine {
     /// An empty system, seen from `now` on.
     pub fn new(config: Config, epoch: Epoch, slab: Arc<Slab>, now: Now) -> Self {
         let mut wakes = wake::Wakes::default();
-        wakes.ask(&mut None, Some(now.mono + config.settle), wake::Wake::System);
+        wakes.ask(
+            &mut wake::Asked::default(),
+            Some(now.mono + config.settle),
+            wake::Wake::System,
+        );
         Self {
             observer: observer::Observer::new(&config, now.mono),
             config,
@@ -122,6 +126,7 @@ impl Engine {
     /// The same up to the verdict: what is said of instances is left out of the changes until [`Self::tell`], to be
     /// called before the next event. So the verdict need not wait for a hundred thousand of them.
     pub fn decide(&mut self, event: Event, now: Now) -> Outcome {
+        self.remember_untold();
         (self.mono, self.wall) = (now.mono, now.wall);
         let reply = self.handle(event, now);
         Outcome {
@@ -209,7 +214,9 @@ impl Engine {
         let until = self.world.instances.capacity();
         let to = until.min(from + most);
         let found = (from..to).filter_map(|ix| self.world.instances.get(ix));
-        let states = found.map(view::instance).collect();
+        let states = found
+            .map(|instance| view::instance(&self.world, instance))
+            .collect();
         (states, (to < until).then_some(to))
     }
 

@@ -78,13 +78,13 @@ impl Engine {
                 };
                 vec![self.find_instance(&id)?]
             }
-            None => service.instances.values().copied().collect(),
+            None => service.instances.values().collect(),
         };
         let fresh = instances
             .iter()
             .find(|&&ix| self.world.instances[ix].freshness == Freshness::Fresh);
         if let Some(&fresh) = fresh {
-            return Err(Refusal::Alive(self.world.instances[fresh].id.clone()));
+            return Err(Refusal::Alive(self.world.id_of(&self.world.instances[fresh])));
         }
         for &ix in &instances {
             self.remove_instance(ix);

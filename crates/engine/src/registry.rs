@@ -28,7 +28,7 @@ impl Engine {
             Some(ix) => self.welcome_again(ix, stream, &hello, now)?,
             None => self.welcome(stream, &hello, now)?,
         };
-        let service = self.world.instances[ix].service;
+        let service = self.world.instances[ix].service();
         self.take_declarations(ix, &mut hello);
         let left_out = self.take_hello_state(ix, hello, now);
         self.world.rebuild_edges(service, now);
@@ -123,7 +123,7 @@ impl Engine {
             self.world.services[service].seats_due = now.mono + hello.startup_deadline;
         }
         let ix = self.world.add_instance(Instance::new(
-            hello.id.clone(),
+            hello.id.instance.clone(),
             service,
             hello.incarnation.clone(),
             pace,
@@ -181,7 +181,7 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         let last = instance.sequence;
         if instance.freshness == Freshness::Exited {
-            return Err(Refusal::Superseded(instance.id.clone()));
+            return Err(Refusal::Superseded(self.world.id_of(&self.world.instances[ix])));
         }
         // One that was told of another interval while it was suspect is heard under that.
         instance.pace.renew();
@@ -233,9 +233,9 @@ impl Engine {
     /// A clean end: remembered, so that a late message of this life does not bring it back.
     fn depart(&mut self, ix: InstanceIx) {
         let instance = self.drop_instance(ix);
-        let service = &mut self.world.services[instance.service];
+        let service = &mut self.world.services[instance.service()];
         for life in instance.lives() {
-            service.remember_departed(instance.id.instance.clone(), life.clone());
+            service.remember_departed(instance.name.clone(), life.clone());
         }
     }
 
@@ -250,16 +250,20 @@ impl Engine {
             .ask(&mut self.world.instances[ix].next_wake, None, Wake::Instance(ix));
         let instance = self.world.remove_instance(ix);
         self.count_freshness(instance.pace.is_seldom(), Some(instance.freshness), None);
-        self.suspects.strike(ix, instance.due);
+        if instance.is_suspect() {
+            self.suspects.strike(ix, instance.due);
+        }
         if let Some(before) = instance.published {
-            self.gone
-                .push((ward_model::EntityKey::Instance(instance.id.clone()), Some(before)));
+            self.gone.push((
+                ward_model::EntityKey::Instance(self.world.id_of(&instance)),
+                Some(before),
+            ));
         }
         let now = Now {
             mono: self.mono,
             wall: self.wall,
         };
-        self.world.rebuild_edges(instance.service, now);
+        self.world.rebuild_edges(instance.service(), now);
         instance
     }
 
@@ -287,7 +291,7 @@ impl Engine {
         let startup_due = now.mono + bounds::STARTUP_DEADLINE_DEFAULT;
         let (status_now, wall) = (Status::Unknown, now.wall);
         let mut instance = Instance::new(
-            id,
+            id.instance,
             service,
             incarnation,
             pace,
@@ -311,7 +315,7 @@ impl Engine {
 
     pub(crate) fn find_instance(&self, id: &InstanceId) -> Result<InstanceIx, Refusal> {
         let service = self.world.find(&id.service).map(|ix| &self.world.services[ix]);
-        let found = service.and_then(|service| service.instances.get(&id.instance).copied());
+        let found = service.and_then(|service| service.instances.get(&id.instance, &self.world.instances));
         found.ok_or_else(|| Refusal::NoInstance(id.clone()))
     }
 }

@@ -2,7 +2,11 @@
 
 use ward_model::{Change, ChangeSet, Entity, EntityKey, Mono, Now, ObserverState, Status, Wall};
 
-use crate::{Engine, view, wake::Wake, world::ServiceIx};
+use crate::{
+    Engine, view,
+    wake::Wake,
+    world::{InstanceIx, ServiceIx},
+};
 
 /// A thing that is no more, and its last status.
 pub(crate) type Gone = (EntityKey, Option<Status>);
@@ -15,6 +19,7 @@ impl Engine {
             return None;
         }
         let mut dirty = std::mem::take(&mut self.world.dirty_services);
+        dirty.iter().for_each(|&ix| self.world.find_worst(ix));
         self.brief(&dirty, now.mono);
         let rewired: Vec<ServiceIx> = self.world.rollup.rewired().collect();
         self.world.rollup.propagate();
@@ -63,19 +68,39 @@ impl Engine {
         changes.reserve(self.untold());
         let (mut dirty, from) = (std::mem::take(&mut self.world.dirty_instances), changes.len());
         for ix in dirty.drain(..) {
-            let Some(instance) = self.world.instances.get_mut(ix).filter(|instance| instance.dirty) else {
+            if !self.is_untold(ix) {
                 continue;
-            };
+            }
+            self.remember(ix, self.mono);
+            let instance = &mut self.world.instances[ix];
             instance.dirty = false;
             let before = instance.published.replace(instance.leaf.status());
             changes.push(Change {
                 before,
-                entity: Entity::Instance(view::instance(instance)),
+                entity: Entity::Instance(view::instance(&self.world, &self.world.instances[ix])),
             });
         }
         self.world.dirty_instances = dirty;
         changes.extend(self.gone.drain(..).map(removed));
         self.count_transitions(&changes[from..]);
+    }
+
+    fn is_untold(&self, ix: InstanceIx) -> bool {
+        self.world
+            .instances
+            .get(ix)
+            .is_some_and(|instance| instance.dirty)
+    }
+
+    /// Makes up for a [`Engine::tell`] that was not called: what it would have said is said by the next, and what it
+    /// would have remembered belongs to the event that is over.
+    pub(crate) fn remember_untold(&mut self) {
+        for place in 0..self.world.dirty_instances.len() {
+            let ix = self.world.dirty_instances[place];
+            if self.is_untold(ix) {
+                self.remember(ix, self.mono);
+            }
+        }
     }
 
     /// Most ticks change nothing: they end here.

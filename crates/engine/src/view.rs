@@ -132,11 +132,13 @@ fn named(name: &Name, message: &str) -> String {
     }
 }
 
-pub(crate) fn instance(instance: &Instance) -> InstanceState {
+pub(crate) fn instance(world: &World, instance: &Instance) -> InstanceState {
     let checks = instance.checks.iter().map(|check| CheckState {
         name: check.name.clone(),
         kind: check.kind,
-        subject: check.subject.as_ref().map(|(name, _)| name.clone()),
+        subject: check
+            .subject
+            .map(|subject| world.services[subject.ix()].name.clone()),
         condition: check_condition(check),
         flapping: check.leaf.is_flapping(),
     });
@@ -148,7 +150,7 @@ pub(crate) fn instance(instance: &Instance) -> InstanceState {
         unhealthy: signal.levels.unhealthy,
     });
     InstanceState {
-        id: instance.id.clone(),
+        id: world.id_of(instance),
         incarnation: instance.incarnation.clone(),
         version: instance.said.version.clone(),
         labels: instance.said.labels.clone(),
@@ -201,26 +203,20 @@ fn quorum(world: &World, ix: ServiceIx) -> String {
 }
 
 fn by_worst_instance(world: &World, ix: ServiceIx) -> (Reason, String) {
-    // Some may be Unknown and the service well: that is not looked for among all of them.
-    let found = world.rollup.own(ix).is_bad().then(|| worst_instance(world, ix));
-    let Some(instance) = found.flatten() else {
+    // The first by its place, so that what is said does not depend on who became so first.
+    let worst = world.services[ix]
+        .worst()
+        .filter(|_| world.rollup.own(ix).is_bad());
+    let Some(instance) = worst.map(|ix| &world.instances[ix]) else {
         return (Reason::Reported, String::new());
     };
     let condition = instance_condition(instance);
     let message = if world.rollup.counted(ix) > 1 {
-        format!("{}: {}", instance.id.instance, condition.message)
+        format!("{}: {}", instance.name, condition.message)
     } else {
         condition.message
     };
     (condition.reason, message)
-}
-
-/// The first of them by its place, so that what is said does not depend on who became so first.
-fn worst_instance(world: &World, ix: ServiceIx) -> Option<&Instance> {
-    let worst = rollup::worst(world.rollup.counts(ix));
-    let at_worst = |ix: &InstanceIx| world.instances[*ix].leaf.status() == worst;
-    let first = world.bad(ix).filter(at_worst).min();
-    first.map(|ix| &world.instances[ix])
 }
 
 /// The first of the worst words that observers have about a service.
@@ -231,15 +227,15 @@ fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
         .observers
         .keys()
         .flat_map(|&observer| world.services[observer].instances.values());
-    let checks = instances.flat_map(|&ix| world.instances[ix].checks.iter().map(move |check| (ix, check)));
-    let about = |check: &Check| check.subject.as_ref().is_some_and(|&(_, ix)| ix == subject);
+    let checks = instances.flat_map(|ix| world.instances[ix].checks.iter().map(move |check| (ix, check)));
+    let about = |check: &Check| check.subject.is_some_and(|about| about.ix() == subject);
     let said = checks
         .filter(|(_, check)| about(check))
         .find(|(_, check)| check.counted.is_some_and(|(status, _)| status == worst));
     let message = said.map(|(ix, check)| {
         let by = &world.instances[ix];
         if !by.is_heard() {
-            return format!("{} is not heard, and would see it", by.id);
+            return format!("{} is not heard, and would see it", world.id_of(by));
         }
         let word = check_condition(check).message;
         let word = if word.is_empty() {
@@ -247,7 +243,7 @@ fn observed(world: &World, subject: ServiceIx) -> (Reason, String) {
         } else {
             format!(": {word}")
         };
-        format!("{} sees it {worst}{word}", by.id.service)
+        format!("{} sees it {worst}{word}", world.services[by.service()].name)
     });
     (Reason::Observed, message.unwrap_or_default())
 }
@@ -340,7 +336,6 @@ pub(crate) fn instances(world: &World, ix: ServiceIx, limit: usize) -> Vec<Insta
     let well = service
         .instances
         .values()
-        .copied()
         .filter(|&ix| !world.instances[ix].leaf.status().is_bad());
     let order: Vec<InstanceIx> = causes::worst_instances(world, ix, limit)
         .into_iter()
@@ -349,6 +344,6 @@ pub(crate) fn instances(world: &World, ix: ServiceIx, limit: usize) -> Vec<Insta
     order
         .into_iter()
         .take(limit)
-        .map(|ix| instance(&world.instances[ix]))
+        .map(|ix| instance(world, &world.instances[ix]))
         .collect()
 }

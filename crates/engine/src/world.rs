@@ -5,18 +5,24 @@
 
 mod graph;
 mod instance;
+mod members;
+mod oldest;
 mod pace;
+mod rare;
 mod service;
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use slab::Slab as Arena;
-use ward_model::{Freshness, Mono, Name, Status, Wall};
+use ward_model::{Freshness, InstanceId, Mono, Name, Status, Wall};
 
 use crate::{causes, rollup::Rollup};
 
-pub(crate) use instance::{Check, Culprit, Instance, Said, Signal};
+pub(crate) use instance::{Check, Culprit, Instance, Said, Signal, Subject};
+pub(crate) use members::Members;
+pub(crate) use oldest::Oldest;
 pub(crate) use pace::Pace;
+pub(crate) use rare::Rare;
 pub(crate) use service::Service;
 
 /// A service's place in the arena.
@@ -44,6 +50,14 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn find(&self, name: &Name) -> Option<ServiceIx> {
         self.names.get(name).copied()
+    }
+
+    /// What an instance is called everywhere.
+    pub(crate) fn id_of(&self, instance: &Instance) -> InstanceId {
+        InstanceId {
+            service: self.services[instance.service()].name.clone(),
+            instance: instance.name.clone(),
+        }
     }
 
     /// The service of this name, made if it is not there.
@@ -83,18 +97,16 @@ impl World {
     }
 
     /// Puts a new instance under its service.
-    pub(crate) fn add_instance(&mut self, mut instance: Instance) -> InstanceIx {
-        instance.id.service = self.services[instance.service].name.clone();
-        let (service, name) = (instance.service, instance.id.instance.clone());
-        let (status, started) = (instance.leaf.status(), instance.started);
+    pub(crate) fn add_instance(&mut self, instance: Instance) -> InstanceIx {
+        let (service, status, started) = (instance.service(), instance.leaf.status(), instance.started);
         let ix = self.instances.insert(instance);
         let under = &mut self.services[service];
-        under.instances.insert(name, ix);
+        under.instances.insert(ix, &self.instances);
         under.reported = true;
         under.note_bad(ix, None, status);
         under.without[status as usize] += 1;
         self.rollup.count(service, None, Some(status));
-        self.begin(service, started, ix);
+        under.oldest.begin((started, ix));
         self.touch_service(service);
         self.touch_instance(ix);
         ix
@@ -103,7 +115,7 @@ impl World {
     /// What an instance says of itself, kept once for all of a service that say the same.
     pub(crate) fn say(&mut self, ix: InstanceIx, said: Said) {
         let instance = &mut self.instances[ix];
-        let shared = &mut self.services[instance.service].said;
+        let shared = &mut self.services[instance.service()].said;
         if **shared != said {
             *shared = Arc::new(said);
         }
@@ -116,24 +128,25 @@ impl World {
     /// Takes an instance and its observations away. The caller rebuilds the edges of its service.
     pub(crate) fn remove_instance(&mut self, ix: InstanceIx) -> Instance {
         self.drop_observations(ix);
+        let instance = &self.instances[ix];
+        let under = &mut self.services[instance.service()];
+        under.instances.remove(&instance.name, &self.instances);
         let instance = self.instances.remove(ix);
-        let under = &mut self.services[instance.service];
-        under.instances.remove(&instance.id.instance);
-        under.disagreements.remove(&instance.id.instance);
+        under.disagreements.remove(&instance.name);
         under.without[instance.without as usize] -= 1;
         under.suspects -= u32::from(instance.is_suspect());
         under.lost -= u32::from(instance.is_gone());
         under.oldest_may_be_over = true;
         self.rollup
-            .count(instance.service, Some(instance.leaf.status()), None);
-        self.touch_service(instance.service);
+            .count(instance.service(), Some(instance.leaf.status()), None);
+        self.touch_service(instance.service());
         instance
     }
 
     /// An instance's status is another than `before`.
     pub(crate) fn recount_status(&mut self, ix: InstanceIx, before: Status) {
         let instance = &self.instances[ix];
-        let (service, status) = (instance.service, instance.leaf.status());
+        let (service, status) = (instance.service(), instance.leaf.status());
         self.services[service].note_bad(ix, Some(before), status);
         self.rollup.count(service, Some(before), Some(status));
         self.tidy_bad(service);
@@ -146,7 +159,7 @@ impl World {
         let status = causes::without_observations(self, &self.instances[ix]);
         let instance = &mut self.instances[ix];
         let before = std::mem::replace(&mut instance.without, status);
-        let counts = &mut self.services[instance.service].without;
+        let counts = &mut self.services[instance.service()].without;
         counts[before as usize] -= 1;
         counts[status as usize] += 1;
     }
@@ -154,7 +167,7 @@ impl World {
     /// An instance's freshness is another than `before`.
     pub(crate) fn recount_freshness(&mut self, ix: InstanceIx, before: Freshness) {
         let instance = &self.instances[ix];
-        let (service, started) = (instance.service, instance.started);
+        let (service, started) = (instance.service(), instance.started);
         let was_gone = matches!(before, Freshness::Lost | Freshness::Exited);
         let under = &mut self.services[service];
         under.suspects =
@@ -162,23 +175,10 @@ impl World {
         under.lost = under.lost + u32::from(instance.is_gone()) - u32::from(was_gone);
         under.oldest_may_be_over |= instance.is_gone();
         if was_gone && !instance.is_gone() {
-            self.begin(service, started, ix);
+            under.oldest.begin((started, ix));
         }
         self.touch_service(service);
         self.touch_instance(ix);
-    }
-
-    /// An instance runs since `started`.
-    fn begin(&mut self, service: ServiceIx, started: Wall, ix: InstanceIx) {
-        let under = &mut self.services[service];
-        if under.starts.len() > 2 * self.rollup.counted(service) + SLACK {
-            let mut starts = std::mem::take(&mut under.starts).into_vec();
-            starts.retain(|&Reverse((started, ix))| runs(&self.instances, service, started, ix));
-            starts.sort_unstable();
-            starts.dedup();
-            under.starts = starts.into();
-        }
-        under.starts.push(Reverse((started, ix)));
     }
 
     /// Finds the longest-running instance of a service anew, should that have ended.
@@ -187,28 +187,43 @@ impl World {
         if !std::mem::take(&mut under.oldest_may_be_over) {
             return;
         }
-        let starts = &mut under.starts;
-        while let Some(&Reverse((started, ix))) = starts.peek() {
-            if runs(&self.instances, service, started, ix) {
-                break;
-            }
-            starts.pop();
+        let none_left = under
+            .oldest
+            .drop_over(|(started, ix)| runs(&self.instances, service, started, ix));
+        if none_left {
+            let all = under.instances.values().map(|ix| (ix, &self.instances[ix]));
+            let running = all.filter(|(_, instance)| !instance.is_gone());
+            under
+                .oldest
+                .fill(running.map(|(ix, instance)| (instance.started, ix)).collect());
         }
     }
 
     /// The counted instances of a service that are bad, each at least once.
     pub(crate) fn bad(&self, service: ServiceIx) -> impl Iterator<Item = InstanceIx> + '_ {
         let bad = self.services[service].bad.iter().copied();
-        bad.filter(move |&ix| is_bad(&self.instances, service, ix))
+        bad.filter(move |&ix| bad_status(&self.instances, service, ix).is_some())
+    }
+
+    /// Finds the first of the worst instances of a service anew, should it no longer be so.
+    pub(crate) fn find_worst(&mut self, service: ServiceIx) {
+        let still = |(status, Reverse(ix))| bad_status(&self.instances, service, ix) == Some(status);
+        if !self.services[service].worst.is_none_or(still) {
+            let bad = self.services[service].bad.iter();
+            let found = bad.filter_map(|&ix| Some((bad_status(&self.instances, service, ix)?, Reverse(ix))));
+            self.services[service].worst = found.max();
+        }
     }
 
     /// Lets go of those that no longer are bad, once they are many.
     fn tidy_bad(&mut self, service: ServiceIx) {
         let under = &mut self.services[service];
-        let &[.., degraded, unhealthy] = self.rollup.counts(service);
-        if under.bad.len() > 2 * (degraded + unhealthy) as usize + SLACK {
+        let [_, bad @ ..] = *self.rollup.counts(service);
+        if under.bad.len() > 2 * bad.into_iter().sum::<u32>() as usize + SLACK {
             let instances = &self.instances;
-            under.bad.retain(|&ix| is_bad(instances, service, ix));
+            under
+                .bad
+                .retain(|&ix| bad_status(instances, service, ix).is_some());
             under.bad.sort_unstable();
             under.bad.dedup();
         }
@@ -218,10 +233,10 @@ impl World {
     pub(crate) fn restart(&mut self, ix: InstanceIx, started: Wall) {
         let instance = &mut self.instances[ix];
         instance.started = started;
-        let (service, live) = (instance.service, !instance.is_gone());
+        let (service, live) = (instance.service(), !instance.is_gone());
         self.services[service].oldest_may_be_over = true;
         if live {
-            self.begin(service, started, ix);
+            self.services[service].oldest.begin((started, ix));
         }
         self.touch_service(service);
     }
@@ -231,11 +246,14 @@ impl World {
 fn runs(instances: &Arena<Instance>, service: ServiceIx, started: Wall, ix: InstanceIx) -> bool {
     let instance = instances.get(ix);
     instance.is_some_and(|instance| {
-        instance.service == service && instance.started == started && !instance.is_gone()
+        instance.service() == service && instance.started == started && !instance.is_gone()
     })
 }
 
-fn is_bad(instances: &Arena<Instance>, service: ServiceIx, ix: InstanceIx) -> bool {
-    let instance = instances.get(ix);
-    instance.is_some_and(|instance| instance.service == service && instance.leaf.status().is_bad())
+/// The status of an instance of the service that is bad.
+fn bad_status(instances: &Arena<Instance>, service: ServiceIx, ix: InstanceIx) -> Option<Status> {
+    let instance = instances
+        .get(ix)
+        .filter(|instance| instance.service() == service)?;
+    Some(instance.leaf.status()).filter(|status| status.is_bad())
 }

@@ -38,7 +38,7 @@ impl Engine {
         let ix = self.world.service_or_new(name, now.mono, now.wall);
         let service = &mut self.world.services[ix];
         service.file = declaration;
-        let instances: Vec<_> = service.instances.values().copied().collect();
+        let instances: Vec<_> = service.instances.values().collect();
         for instance in instances {
             if self.declare_interval(instance, now) | self.set_levels(instance, now) {
                 self.judge_instance(instance, now);
@@ -53,8 +53,9 @@ impl Engine {
     fn compare_declarations(&mut self, ix: ServiceIx) {
         let service = &self.world.services[ix];
         let mut found = BTreeMap::new();
-        for (name, &instance) in &service.instances {
-            let declared = &self.world.instances[instance].said.declared;
+        for ix in service.instances.values() {
+            let instance = &self.world.instances[ix];
+            let (name, declared) = (&instance.name, &instance.said.declared);
             let differs = match &service.file {
                 Some(file) => state::differences(file, declared, "instead of"),
                 None => state::differences(&service.hello, declared, "where others declared"),
@@ -76,7 +77,7 @@ impl Engine {
         };
         self.world.say(ix, said);
         let instance = &self.world.instances[ix];
-        let (ix, declared) = (instance.service, &instance.said.declared);
+        let (ix, declared) = (instance.service(), &instance.said.declared);
         let service = &mut self.world.services[ix];
         let before = std::mem::take(&mut service.hello);
         service.hello = Declaration {
@@ -85,7 +86,7 @@ impl Engine {
             dependencies: Some(hello.dependencies.clone()),
             ..Declaration::default()
         };
-        let others = service.instances.len() > 1;
+        let others = service.instances.are_several();
         let differs = match &service.file {
             Some(file) => state::differences(file, declared, "instead of"),
             None if others => state::differences(&before, declared, "where others declared"),

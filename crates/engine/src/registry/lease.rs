@@ -38,7 +38,7 @@ impl Engine {
     pub(super) fn declare_interval(&mut self, ix: InstanceIx, now: Now) -> bool {
         let instance = &self.world.instances[ix];
         let mut pace = instance.pace;
-        if !pace.declare(self.world.services[instance.service].file_interval()) {
+        if !pace.declare(self.world.services[instance.service()].file_interval()) {
             return false;
         }
         self.set_pace(ix, pace, now);

@@ -8,7 +8,7 @@ use ward_model::{
 use crate::{
     Declaration, Engine, Levels,
     leaf::Leaf,
-    world::{Check, InstanceIx, Signal},
+    world::{Check, InstanceIx, Signal, Subject},
 };
 
 impl Engine {
@@ -51,28 +51,30 @@ impl Engine {
                 let changed = check
                     .leaf
                     .set(result.status, counts, instance.pace.interval(), at);
-                let subject = check.subject.as_ref().map(|&(_, subject)| subject);
+                let subject = check.subject.map(Subject::ix);
                 if changed || message_changed || !counts {
                     subject
                         .into_iter()
                         .for_each(|subject| self.world.touch_service(subject));
-                    self.world.touch_service(self.world.instances[ix].service);
+                    self.world.touch_service(self.world.instances[ix].service());
                     self.world.touch_instance(ix);
                 }
                 true
             }
             None if instance.checks.len() < bounds::CHECKS => {
                 let leaf = Leaf::new(result.status, now.wall);
-                let name = self.world.services[instance.service].shared(result.name);
+                let name = self.world.services[instance.service()].shared(result.name);
                 let bare = undeclared(name, now.wall);
-                instance.checks.reserve_exact(1);
-                instance.checks.push(Check {
+                let mut checks = std::mem::take(&mut instance.checks).into_vec();
+                checks.reserve_exact(1);
+                checks.push(Check {
                     message: result.message.into(),
                     leaf,
                     pending: false,
                     ..bare
                 });
-                self.world.touch_service(self.world.instances[ix].service);
+                instance.checks = checks.into();
+                self.world.touch_service(self.world.instances[ix].service());
                 self.world.touch_instance(ix);
                 true
             }
@@ -85,7 +87,7 @@ impl Engine {
         let instance = &mut self.world.instances[ix];
         let at = (now.mono, now.wall);
         let interval = instance.pace.interval();
-        let service = instance.service;
+        let service = instance.service();
         let Some(signal) = instance
             .signals
             .iter_mut()
@@ -111,7 +113,7 @@ impl Engine {
         // While it flaps, crossing a level changes what is said of it though not its status.
         let crossed = status != signal.leaf.raw();
         if signal.leaf.set(status, true, interval, at) || crossed {
-            self.world.touch_service(self.world.instances[ix].service);
+            self.world.touch_service(self.world.instances[ix].service());
             self.world.touch_instance(ix);
         }
         true
@@ -120,15 +122,13 @@ impl Engine {
     /// Makes an instance's checks those declared; one that was there before keeps its word and its past. Those that
     /// were never declared stay.
     fn declare_checks(&mut self, ix: InstanceIx, declared: Vec<CheckDeclaration>, deadline: Mono, now: Now) {
-        let service = self.world.instances[ix].service;
-        if is_declared(&self.world.instances[ix].checks, &declared) {
+        let service = self.world.instances[ix].service();
+        if self.is_declared(ix, &declared) {
             return;
         }
         self.world.drop_observations(ix);
-        let mut before = std::mem::take(&mut self.world.instances[ix].checks);
-        self.world.instances[ix]
-            .checks
-            .reserve_exact(declared.len().min(bounds::CHECKS));
+        let mut before = std::mem::take(&mut self.world.instances[ix].checks).into_vec();
+        let mut checks = Vec::with_capacity(declared.len().min(bounds::CHECKS));
         for declaration in declared.into_iter().take(bounds::CHECKS) {
             let subject = self.world.subject(service, declaration.subject, now);
             let known = before.iter().position(|check| check.name == declaration.name);
@@ -146,13 +146,26 @@ impl Engine {
                 ..check
             };
             self.world.add_observation(service, &check);
-            self.world.instances[ix].checks.push(check);
+            checks.push(check);
         }
-        let room = bounds::CHECKS - self.world.instances[ix].checks.len();
-        let others = before.into_iter().filter(|check| !check.declared).take(room);
-        self.world.instances[ix].checks.extend(others);
+        let room = bounds::CHECKS - checks.len();
+        checks.extend(before.into_iter().filter(|check| !check.declared).take(room));
+        self.world.instances[ix].checks = checks.into();
         self.world.touch_instance(ix);
         self.world.touch_service(service);
+    }
+
+    /// The checks of an instance are those declared already, and no others.
+    fn is_declared(&self, ix: InstanceIx, declared: &[CheckDeclaration]) -> bool {
+        let services = &self.world.services;
+        let same = |(check, declaration): (&Check, &CheckDeclaration)| {
+            let subject = check.subject.map(|subject| &services[subject.ix()].name);
+            (&check.name, check.kind, subject)
+                == (&declaration.name, declaration.kind, declaration.subject.as_ref())
+        };
+        let checks = self.world.instances[ix].checks.iter();
+        let before = checks.filter(|check| check.declared);
+        before.clone().count() == declared.len() && before.zip(declared).all(same)
     }
 
     /// The same for signals; of those that were never declared with a level the value stays.
@@ -161,7 +174,7 @@ impl Engine {
         let shown =
             |signals: &[Signal]| -> Vec<Name> { signals.iter().map(|signal| signal.name.clone()).collect() };
         let names = shown(&instance.signals);
-        let mut before = std::mem::take(&mut instance.signals);
+        let mut before = instance.signals.take();
         for SignalDeclaration {
             name,
             degraded,
@@ -177,9 +190,8 @@ impl Engine {
         }
         let room = bounds::SIGNALS - instance.signals.len();
         let bare = |signal: &Signal| signal.declared == Levels::default();
-        instance
-            .signals
-            .extend(before.into_iter().filter(bare).take(room));
+        let others = before.into_iter().filter(bare).take(room);
+        others.for_each(|signal| instance.signals.push(signal));
         if shown(&instance.signals) != names {
             self.world.touch_instance(ix);
         }
@@ -190,9 +202,9 @@ impl Engine {
     /// value that is there, whatever an old one had raised. True if any is another.
     pub(super) fn set_levels(&mut self, ix: InstanceIx, now: Now) -> bool {
         let instance = &mut self.world.instances[ix];
-        let service = &self.world.services[instance.service];
+        let service = &self.world.services[instance.service()];
         let mut changed = false;
-        for signal in &mut instance.signals {
+        for signal in instance.signals.iter_mut() {
             let levels = service.levels(&signal.name, signal.declared);
             if std::mem::replace(&mut signal.levels, levels) != levels {
                 let (status, at) = (signal.at_level(Status::Healthy), (now.mono, now.wall));
@@ -202,21 +214,10 @@ impl Engine {
         }
         if changed {
             self.world.touch_instance(ix);
-            self.world.touch_service(self.world.instances[ix].service);
+            self.world.touch_service(self.world.instances[ix].service());
         }
         changed
     }
-}
-
-/// The checks are those declared already, and no others.
-fn is_declared(checks: &[Check], declared: &[CheckDeclaration]) -> bool {
-    let same = |(check, declaration): (&Check, &CheckDeclaration)| {
-        let subject = check.subject.as_ref().map(|(name, _)| name);
-        (&check.name, check.kind, subject)
-            == (&declaration.name, declaration.kind, declaration.subject.as_ref())
-    };
-    let before = || checks.iter().filter(|check| check.declared);
-    before().count() == declared.len() && before().zip(declared).all(same)
 }
 
 /// A check as it is before anything is known of it: required, about its own service.

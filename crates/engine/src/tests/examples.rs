@@ -394,6 +394,17 @@ fn maintenance_caps_what_a_service_does_to_the_system_and_ends() {
 }
 
 #[test]
+fn who_takes_verdicts_only_forgets_as_well() {
+    let mut fleet = Fleet::new(Config::default());
+    fleet.tells = false;
+    fleet.join_all("a", &["i0", "i1"]);
+    fleet.run(Duration::from_secs(10), |id| id.instance == name("i0"));
+    assert_eq!(fleet.instance("a", "i1").freshness, Freshness::Lost);
+    fleet.run(Duration::from_secs(601), |id| id.instance == name("i0"));
+    assert_eq!(fleet.engine.instances(&name("a"), usize::MAX).len(), 1);
+}
+
+#[test]
 fn a_lost_instance_is_forgotten_if_enough_remain() {
     let mut fleet = fleet();
     fleet.join_all("a", &["1", "2", "3", "4"]);

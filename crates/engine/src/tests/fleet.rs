@@ -8,7 +8,7 @@ use ward_model::{
     SignalValue, Status, Update, Wall,
 };
 
-use crate::{Config, Declaration, Engine, Event, Registered, Reply, Slab, StreamId, Tick};
+use crate::{Config, Declaration, Engine, Event, Outcome, Registered, Reply, Slab, StreamId, Tick};
 
 pub(super) fn name(text: &str) -> Name {
     Name::new(text).expect("a valid name")
@@ -132,6 +132,8 @@ pub(super) struct Fleet {
     /// Streams were told to ask for renewals, and did not.
     pub(super) renewals: bool,
     pub(super) told: Vec<ChangeSet>,
+    /// It hears what is said of instances; else verdicts only.
+    pub(super) tells: bool,
 }
 
 impl Fleet {
@@ -150,15 +152,25 @@ impl Fleet {
             next_stream: 0,
             renewals: false,
             told: Vec::new(),
+            tells: true,
         }
     }
 
     pub(super) fn apply(&mut self, event: Event) -> Reply {
         self.ingress += 1;
-        let outcome = self.engine.apply(event, at(self.now));
+        let outcome = self.decide(event);
         self.renewals |= outcome.renewals;
         self.told.extend(outcome.changes);
         outcome.reply
+    }
+
+    fn decide(&mut self, event: Event) -> Outcome {
+        let now = at(self.now);
+        if self.tells {
+            self.engine.apply(event, now)
+        } else {
+            self.engine.decide(event, now)
+        }
     }
 
     pub(super) fn join(&mut self, hello: Hello) -> Reply {
@@ -290,7 +302,7 @@ impl Fleet {
             ingress: self.ingress,
             suspended: Duration::ZERO,
         };
-        let outcome = self.engine.apply(Event::Tick(tick), at(self.now));
+        let outcome = self.decide(Event::Tick(tick));
         self.told.extend(outcome.changes);
     }
 

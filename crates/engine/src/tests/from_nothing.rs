@@ -2,18 +2,20 @@
 //! nothing changes. Slow and plain on purpose; shares no formula with the incremental roll-up.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use ward_model::{
-    CheckKind, Criticality, DependencyKind, Freshness, InstanceId, Mono, Name, SignalLevel, Status, bounds,
+    CheckKind, Criticality, DependencyKind, Freshness, InstanceId, Mono, Name, SignalLevel, Status, Wall,
+    bounds,
 };
 
 use crate::{
     Engine, Rollup,
     leaf::Leaf,
-    world::{Instance, Service, Signal},
+    world::{Check, Instance, InstanceIx, Service, Signal},
 };
 
 use Status::{Degraded as D, Healthy as H, Unhealthy as X, Unknown as U};
@@ -74,7 +76,7 @@ pub(super) fn rolled_up(engine: &Engine) -> RolledUp {
 pub(super) fn recomputed(engine: &Engine) -> RolledUp {
     let mut rollup = engine.world.rollup.clone();
     let instances = engine.world.instances.iter().map(|(_, instance)| instance);
-    rollup.recompute(instances.map(|instance| (instance.service, instance.leaf.status())));
+    rollup.recompute(instances.map(|instance| (instance.service(), instance.leaf.status())));
     of(engine, &rollup)
 }
 
@@ -151,11 +153,36 @@ pub(super) fn leaf(engine: &Engine, id: &InstanceId) -> Option<Status> {
     Some(checks.chain(signals).max().unwrap_or(H))
 }
 
+/// When the longest-running instance of a service started.
+pub(super) fn up_since(engine: &Engine, service: &Name) -> Option<Wall> {
+    let states = engine.instances(service, usize::MAX).into_iter();
+    let running = states.filter(|state| matches!(state.freshness, Freshness::Fresh | Freshness::Suspect));
+    running.map(|state| state.started).min()
+}
+
+/// The first of the worst instances of each service, by their places, if one is bad.
+pub(super) fn worst(engine: &Engine) -> Vec<Option<InstanceIx>> {
+    let worst = |service: &Service| {
+        let instances = service.instances.values();
+        let status = |&ix: &InstanceIx| engine.world.instances[ix].leaf.status();
+        let bad = instances.filter(|ix| status(ix).is_bad());
+        bad.max_by_key(|&ix| (status(&ix), Reverse(ix)))
+    };
+    let services = engine.world.services.iter();
+    services.map(|(_, service)| worst(service)).collect()
+}
+
+/// The same as the engine has it.
+pub(super) fn worst_known(engine: &Engine) -> Vec<Option<InstanceIx>> {
+    let services = engine.world.services.iter();
+    services.map(|(_, service)| service.worst()).collect()
+}
+
 /// How many are fresh and how many are suspect of those that say something about the observer.
 pub(super) fn telling(engine: &Engine) -> [u64; 2] {
     let instances = engine.world.instances.iter().map(|(_, instance)| instance);
     let telling: Vec<_> = instances
-        .filter(|instance| interval(engine, &instance.id) <= bounds::INTERVAL_MAX)
+        .filter(|instance| interval(engine, &engine.world.id_of(instance)) <= bounds::INTERVAL_MAX)
         .collect();
     [Freshness::Fresh, Freshness::Suspect]
         .map(|of| telling.iter().filter(|instance| instance.freshness == of).count() as u64)
@@ -163,7 +190,8 @@ pub(super) fn telling(engine: &Engine) -> [u64; 2] {
 
 fn find<'a>(engine: &'a Engine, id: &InstanceId) -> (&'a Service, &'a Instance) {
     let service = &engine.world.services[engine.world.names[&id.service]];
-    (service, &engine.world.instances[service.instances[&id.instance]])
+    let instance = service.instances.get(&id.instance, &engine.world.instances);
+    (service, &engine.world.instances[instance.expect("an instance")])
 }
 
 /// Every bad service reachable over bad dependencies whose own status stays bad without its observations of bad
@@ -197,14 +225,9 @@ fn own_without(
     if own(engine, name, service, now) == H {
         return H;
     }
-    let of_instance = |ix: &usize| {
-        let instance = &engine.world.instances[*ix];
-        let about_bad = |check: &crate::world::Check| {
-            check
-                .subject
-                .as_ref()
-                .is_some_and(|(subject, _)| effective[subject] != H)
-        };
+    let of_instance = |ix: InstanceIx| {
+        let instance = &engine.world.instances[ix];
+        let about_bad = |check: &Check| about(engine, check).is_some_and(|subject| effective[subject] != H);
         if instance.checks.iter().any(about_bad) {
             instance.judge(about_bad).status
         } else {
@@ -248,8 +271,8 @@ fn bad_dependencies(engine: &Engine, service: &Service, effective: &BTreeMap<Nam
     let checks = service
         .instances
         .values()
-        .flat_map(|&ix| &engine.world.instances[ix].checks);
-    for (subject, kind) in checks.filter_map(|check| Some((&check.subject.as_ref()?.0, check.kind))) {
+        .flat_map(|ix| &engine.world.instances[ix].checks);
+    for (subject, kind) in checks.filter_map(|check| Some((about(engine, check)?, check.kind))) {
         let kind = if kind == CheckKind::Required {
             DependencyKind::Hard
         } else {
@@ -266,7 +289,7 @@ fn leaves(engine: &Engine, service: &Service) -> Vec<Status> {
     service
         .instances
         .values()
-        .map(|&ix| engine.world.instances[ix].leaf.status())
+        .map(|ix| engine.world.instances[ix].leaf.status())
         .collect()
 }
 
@@ -283,18 +306,24 @@ fn rolled(mut leaves: Vec<Status>, wanted: usize, missing: Status) -> Status {
     cap(worst).max(leaves[wanted - 1])
 }
 
+/// What a check is about, unless that is its own service.
+fn about<'a>(engine: &'a Engine, check: &Check) -> Option<&'a Name> {
+    let subject = check.subject?;
+    Some(&engine.world.services[subject.ix()].name)
+}
+
 /// What all checks about `subject` say, and of which services.
 fn observations(engine: &Engine, subject: &Name) -> (Vec<Status>, BTreeSet<Name>) {
     let (mut said, mut by) = (Vec::new(), BTreeSet::new());
     for (_, instance) in &engine.world.instances {
         for check in &instance.checks {
-            if check.subject.as_ref().is_some_and(|(name, _)| name == subject) {
+            if about(engine, check) == Some(subject) {
                 said.push(if instance.is_heard() {
                     check.leaf.status()
                 } else {
                     U
                 });
-                by.insert(instance.id.service.clone());
+                by.insert(engine.world.services[instance.service()].name.clone());
             }
         }
     }
@@ -342,9 +371,9 @@ fn join(engine: &Engine, service: &Service, own: Status, effective: &BTreeMap<Na
             }
         }
     }
-    for &ix in service.instances.values() {
+    for ix in service.instances.values() {
         for check in &engine.world.instances[ix].checks {
-            if let Some((subject, _)) = &check.subject {
+            if let Some(subject) = about(engine, check) {
                 let kind = if check.kind == CheckKind::Required {
                     DependencyKind::Hard
                 } else {

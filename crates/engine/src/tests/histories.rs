@@ -454,9 +454,12 @@ proptest! {
                 let causes: std::collections::BTreeSet<_> = service.causes.iter().cloned().collect();
                 let all = reference.causes.get(&service.name).cloned().unwrap_or_default();
                 prop_assert_eq!(causes, all, "causes of {}", &service.name);
+                let up_since = from_nothing::up_since(&fleet.engine, &service.name);
+                prop_assert_eq!(service.up_since, up_since, "how long {} is up", &service.name);
             }
             prop_assert_eq!(fleet.system(), reference.system);
             prop_assert_eq!(from_nothing::recomputed(&fleet.engine), from_nothing::rolled_up(&fleet.engine));
+            prop_assert_eq!(from_nothing::worst(&fleet.engine), from_nothing::worst_known(&fleet.engine));
             declared_is_in_force(&fleet)?;
             told.follow(&fleet)?;
             told.matches(&fleet)?;
@@ -471,6 +474,23 @@ proptest! {
             fleet.told
         };
         prop_assert_eq!(run(), run());
+    }
+
+    /// Who takes verdicts only is told later, and of the same.
+    #[test]
+    fn what_is_told_late_is_decided_alike(steps in prop::collection::vec(step(), 1..60)) {
+        let mut fleets = [Fleet::new(Config::default()), Fleet::new(Config::default())];
+        fleets[1].tells = false;
+        for step in steps {
+            let [now, late] = fleets.each_mut().map(|fleet| {
+                take(fleet, step.clone());
+                let services = fleet.engine.services(None);
+                let services: Vec<_> = services.map(|service| (service.name.clone(), service)).collect();
+                let instances = services.iter().flat_map(|(name, _)| fleet.engine.instances(name, usize::MAX));
+                (instances.collect::<Vec<_>>(), fleet.engine.system(), services)
+            });
+            prop_assert_eq!(now, late);
+        }
     }
 
     /// Two fleets of the same shape, one at least as bad in every leaf: no verdict of it is better.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ward_model::{CheckKind, DependencyKind, Name, Now, Status};
 
-use super::{Check, InstanceIx, ServiceIx, World};
+use super::{Check, InstanceIx, ServiceIx, Subject, World};
 use crate::rollup::Need;
 
 impl World {
@@ -65,20 +65,17 @@ impl World {
     }
 
     /// The subject of a check, made if it is not there; `None` for what is about its own service.
-    pub(crate) fn subject(
-        &mut self,
-        of: ServiceIx,
-        subject: Option<Name>,
-        now: Now,
-    ) -> Option<(Name, ServiceIx)> {
+    pub(crate) fn subject(&mut self, of: ServiceIx, subject: Option<Name>, now: Now) -> Option<Subject> {
         let name = subject?;
         let ix = self.service_or_new(&name, now.mono, now.wall);
-        (ix != of).then_some((name, ix))
+        (ix != of).then(|| Subject::new(ix))
     }
 
     /// Enters a check's observation of its subject. The caller rebuilds the edges afterwards.
     pub(crate) fn add_observation(&mut self, of: ServiceIx, check: &Check) {
-        let Some((_, subject)) = check.subject else { return };
+        let Some(subject) = check.subject.map(Subject::ix) else {
+            return;
+        };
         let advisory = usize::from(check.kind == CheckKind::Advisory);
         self.services[of].observes.entry(subject).or_default()[advisory] += 1;
         let observers = &mut self.services[subject].observers;
@@ -89,10 +86,10 @@ impl World {
 
     /// Takes back the observations of an instance's checks.
     pub(crate) fn drop_observations(&mut self, ix: InstanceIx) {
-        let of = self.instances[ix].service;
+        let of = self.instances[ix].service();
         for number in 0..self.instances[ix].checks.len() {
             let check = &mut self.instances[ix].checks[number];
-            let Some((_, subject)) = check.subject.clone() else {
+            let Some(subject) = check.subject.map(Subject::ix) else {
                 continue;
             };
             let advisory = usize::from(check.kind == CheckKind::Advisory);
@@ -116,7 +113,7 @@ impl World {
         let heard = self.instances[ix].is_heard();
         for number in 0..self.instances[ix].checks.len() {
             let check = &mut self.instances[ix].checks[number];
-            let Some((_, subject)) = check.subject else {
+            let Some(subject) = check.subject.map(Subject::ix) else {
                 continue;
             };
             let status = if heard {

@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use ward_model::{CheckKind, Freshness, Incarnation, InstanceId, Mono, Name, Reason, Status, Wall};
+use ward_model::{CheckKind, Freshness, Incarnation, Mono, Name, Reason, Status, Wall};
 
-use super::{Pace, ServiceIx};
-use crate::{Declaration, Levels, Slot, leaf::Leaf, rollup::through_check, signal::cross};
+use super::{Pace, Rare, ServiceIx};
+use crate::{Declaration, Levels, Slot, leaf::Leaf, rollup::through_check, signal::cross, wake::Asked};
 
 /// How many superseded incarnations are remembered and refused.
 const SUPERSEDED: usize = 8;
@@ -17,7 +17,8 @@ const SUPERSEDED: usize = 8;
 pub(crate) struct Check {
     pub(crate) name: Name,
     pub(crate) kind: CheckKind,
-    pub(crate) subject: Option<(Name, ServiceIx)>,
+    /// What it is about, unless that is its own service.
+    pub(crate) subject: Option<Subject>,
     pub(crate) leaf: Leaf,
     pub(crate) message: Box<str>,
     /// No word yet.
@@ -26,6 +27,20 @@ pub(crate) struct Check {
     pub(crate) declared: bool,
     /// What it last counted as among the evidence about its subject, and whether its instance was heard then.
     pub(crate) counted: Option<(Status, bool)>,
+}
+
+/// The service that a check is about. It is there as long as the check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subject(u32);
+
+impl Subject {
+    pub(crate) fn new(ix: ServiceIx) -> Self {
+        Self(u32::try_from(ix).expect("services are bounded"))
+    }
+
+    pub(crate) fn ix(self) -> ServiceIx {
+        self.0 as ServiceIx
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -60,15 +75,16 @@ struct Past {
 /// There may be a million of these: what is seldom there is boxed, and what is alike is shared.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    pub(crate) id: InstanceId,
-    pub(crate) service: ServiceIx,
+    /// Its own; its service has the other half of its id.
+    pub(crate) name: Name,
+    service: u32,
     pub(crate) incarnation: Incarnation,
     pub(crate) said: Arc<Said>,
     pub(crate) pace: Pace,
     /// Where it beats. Always there while the instance is; its stream may be over.
     pub(crate) slot: Slot,
     pub(crate) freshness: Freshness,
-    /// While suspect: when it will be convicted.
+    /// While suspect: when it will be convicted. While gone: when it may be forgotten.
     pub(crate) due: Mono,
     /// It fell silent because its stream broke.
     pub(crate) broken: bool,
@@ -82,19 +98,17 @@ pub(crate) struct Instance {
     pub(crate) recalled: Option<Status>,
     /// The observer is blind and this one is among what it cannot see.
     pub(crate) unseen: bool,
-    /// While gone: when it may be forgotten.
-    pub(crate) forget_at: Mono,
     /// Its deadline began anew when sight came back, and nothing was heard of it since.
     pub(crate) renewed: bool,
     /// What it counts as where its checks about bad subjects are left out.
     pub(crate) without: Status,
-    pub(crate) checks: Vec<Check>,
-    pub(crate) signals: Vec<Signal>,
+    pub(crate) checks: Box<[Check]>,
+    pub(crate) signals: Rare<Signal>,
     pub(crate) leaf: Leaf,
     /// Its status is its own: what changes from here on counts towards flapping.
     pub(crate) speaks: bool,
     /// The earliest wake that is already asked for.
-    pub(crate) next_wake: Option<Mono>,
+    pub(crate) next_wake: Asked,
     pub(crate) published: Option<Status>,
     pub(crate) dirty: bool,
     /// As it was last judged, see [`Self::has_steady_words`].
@@ -123,7 +137,7 @@ impl Instance {
         reason = "one caller; a struct of them would be this struct again"
     )]
     pub(crate) fn new(
-        id: InstanceId,
+        name: Name,
         service: ServiceIx,
         incarnation: Incarnation,
         pace: Pace,
@@ -133,8 +147,8 @@ impl Instance {
         status: Status,
     ) -> Self {
         Self {
-            id,
-            service,
+            name,
+            service: u32::try_from(service).expect("services are bounded"),
             incarnation,
             said: Arc::default(),
             pace,
@@ -149,18 +163,21 @@ impl Instance {
             tainted: None,
             recalled: None,
             unseen: false,
-            forget_at: Mono::default(),
             renewed: false,
             without: status,
-            checks: Vec::new(),
-            signals: Vec::new(),
+            checks: Box::default(),
+            signals: Rare::default(),
             leaf: Leaf::new(status, wall),
             speaks: false,
-            next_wake: None,
+            next_wake: Asked::default(),
             published: None,
             dirty: false,
             steady: false,
         }
+    }
+
+    pub(crate) fn service(&self) -> ServiceIx {
+        self.service as ServiceIx
     }
 
     pub(crate) fn is_suspect(&self) -> bool {
@@ -238,7 +255,7 @@ impl Instance {
                 };
             }
         }
-        for signal in &self.signals {
+        for signal in self.signals.iter() {
             if signal.leaf.status() > worst.status {
                 let reason = if signal.leaf.is_flapping() {
                     Reason::Flapping
@@ -282,7 +299,7 @@ impl Instance {
 
     /// The next moment at which it must be looked at though nothing happens.
     pub(crate) fn next_look(&self, now: Mono) -> Option<Mono> {
-        let forget = self.is_gone().then_some(self.forget_at);
+        let forget = self.is_gone().then_some(self.due);
         let own = self.leaf.next_look().into_iter().chain(forget);
         if self.steady {
             return own.min();
@@ -325,8 +342,8 @@ mod tests {
     /// There may be a million instances. Who adds a field says here what it costs.
     #[test]
     fn an_instance_stays_small() {
-        assert_eq!(size_of::<Instance>(), 248);
-        assert_eq!(size_of::<Check>(), 88);
+        assert_eq!(size_of::<Instance>(), 184);
+        assert_eq!(size_of::<Check>(), 72);
         assert_eq!(size_of::<Pace>(), 20);
         assert_eq!(size_of::<Leaf>(), 24);
     }

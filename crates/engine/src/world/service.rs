@@ -3,7 +3,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -13,10 +13,11 @@ use ward_model::{
     bounds,
 };
 
-use super::{InstanceIx, Said, ServiceIx};
+use super::{InstanceIx, Members, Oldest, Said, ServiceIx};
 use crate::{
     Declaration, Levels,
     rollup::{Counts, Need},
+    wake::Asked,
 };
 
 /// How many ended incarnations are remembered, so that a late message of one does not bring it back.
@@ -30,9 +31,11 @@ pub(crate) type Needs = (Vec<Need>, Vec<Name>);
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) name: Name,
-    pub(crate) instances: BTreeMap<Name, InstanceIx>,
+    pub(crate) instances: Members,
     /// Where to look for counted instances that are bad. Some no longer are, and some are there twice.
     pub(super) bad: Vec<InstanceIx>,
+    /// The worst of them, of equal ones the first by its place. That it is so no longer is seen when an event is settled.
+    pub(super) worst: Option<(Status, Reverse<InstanceIx>)>,
     pub(crate) suspects: u32,
     pub(crate) lost: u32,
     /// Somebody reports, or has reported, for it.
@@ -40,7 +43,7 @@ pub(crate) struct Service {
     /// Missing seats are judged from here on.
     pub(crate) seats_due: Mono,
     /// The wake that is asked for.
-    pub(crate) next_wake: Option<Mono>,
+    pub(crate) next_wake: Asked,
     pub(crate) file: Option<Declaration>,
     pub(crate) hello: Declaration,
     pub(crate) disagreements: BTreeMap<Name, String>,
@@ -67,10 +70,9 @@ pub(crate) struct Service {
     pub(crate) since: Wall,
     pub(crate) maintenance: Option<Maintenance>,
     pub(crate) maintenance_due: Option<Mono>,
-    /// When its instances started, the longest-running on top. Others may be over: on top that is seen when an event is
-    /// settled.
-    pub(super) starts: BinaryHeap<Reverse<(Wall, InstanceIx)>>,
-    /// The one on top of those may be over.
+    /// Its longest-running instances. That the first is over is seen when an event is settled.
+    pub(super) oldest: Oldest,
+    /// The first of those may be over.
     pub(super) oldest_may_be_over: bool,
     /// What others were told last, but for its dependencies.
     pub(crate) published: Option<ServiceState>,
@@ -83,13 +85,14 @@ impl Service {
     pub(super) fn new(name: Name, now: Mono, wall: Wall) -> Self {
         Self {
             name,
-            instances: BTreeMap::new(),
+            instances: Members::default(),
             bad: Vec::new(),
+            worst: None,
             suspects: 0,
             lost: 0,
             reported: false,
             seats_due: now + bounds::STARTUP_DEADLINE_DEFAULT,
-            next_wake: None,
+            next_wake: Asked::default(),
             file: None,
             hello: Declaration::default(),
             disagreements: BTreeMap::new(),
@@ -106,7 +109,7 @@ impl Service {
             since: wall,
             maintenance: None,
             maintenance_due: None,
-            starts: BinaryHeap::new(),
+            oldest: Oldest::default(),
             oldest_may_be_over: false,
             published: None,
             needs_told: None,
@@ -116,14 +119,22 @@ impl Service {
 
     /// An instance's status is another; `None` before it was there.
     pub(super) fn note_bad(&mut self, ix: InstanceIx, before: Option<Status>, status: Status) {
-        if status.is_bad() && !before.is_some_and(Status::is_bad) {
-            self.bad.push(ix);
+        if status.is_bad() {
+            if !before.is_some_and(Status::is_bad) {
+                self.bad.push(ix);
+            }
+            self.worst = self.worst.max(Some((status, Reverse(ix))));
         }
+    }
+
+    /// The first of its worst instances, if one is bad.
+    pub(crate) fn worst(&self) -> Option<InstanceIx> {
+        self.worst.map(|(_, Reverse(ix))| ix)
     }
 
     /// Since when the longest-running of its instances runs.
     pub(crate) fn up_since(&self) -> Option<Wall> {
-        self.starts.peek().map(|&Reverse((started, _))| started)
+        self.oldest.since()
     }
 
     /// The file's word, else the latest hello's, else the default.
