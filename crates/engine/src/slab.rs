@@ -124,8 +124,7 @@ impl Slab {
         self.touch(slot, Mono(IDLE));
     }
 
-    /// Calls `expired` with each slot, and its deadline, that is before or at `now`, among the first `slots` and those
-    /// that share a chunk with them, which are idle.
+    /// Calls `expired` with each slot, and its deadline, that is before or at `now`, among the first `slots`.
     pub(crate) fn sweep(&self, slots: u32, now: Mono, mut expired: impl FnMut(Slot, Mono)) {
         let chunks = self
             .chunks
@@ -133,7 +132,9 @@ impl Slab {
             .map_while(OnceLock::get)
             .take((slots as usize).div_ceil(CHUNK));
         for (number, chunk) in chunks.enumerate() {
-            for (offset, entry) in chunk.deadlines.iter().enumerate() {
+            // No further: what else is in a chunk would come into the cache each tick, and drive out what is in use.
+            let used = (slots as usize - number * CHUNK).min(CHUNK);
+            for (offset, entry) in chunk.deadlines[..used].iter().enumerate() {
                 let deadline = entry.load(Relaxed);
                 if deadline <= now.0 {
                     expired(Slot((number * CHUNK + offset) as u32), Mono(deadline));

@@ -196,7 +196,7 @@ impl Silent {
         })
     }
 
-    /// In so many messages, evenly over [`SPREAD`].
+    /// In so many messages; several evenly over [`SPREAD`].
     async fn beat_for_the_last_time(&mut self, messages: u32, clock: &Clock) -> anyhow::Result<()> {
         let each = self.handles.len().div_ceil(messages as usize);
         for beats in self.handles.chunks(each) {
@@ -204,7 +204,9 @@ impl Silent {
             let deadline = Some(sent + self.lost_after);
             self.deadlines.extend(beats.iter().map(|_| deadline));
             self.beat(beats).await?;
-            sleep(SPREAD / messages).await;
+            if messages > 1 {
+                sleep(SPREAD / messages).await;
+            }
         }
         Ok(())
     }
