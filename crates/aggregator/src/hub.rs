@@ -135,7 +135,7 @@ impl Publisher {
 
     /// Whether states of instances are to be kept.
     pub(crate) fn wants_instances(&self) -> bool {
-        self.ring.wants_instances()
+        self.ring.present().wants_instances()
     }
 
     /// Whether anybody watches instances.
@@ -145,13 +145,13 @@ impl Publisher {
 
     /// Keeps states of instances, these and others; `all` that there are, and then who waits for them is to be woken.
     pub(crate) fn fill(&mut self, states: Vec<InstanceState>, all: bool) {
-        self.ring.fill(states, all);
+        self.ring.present().fill(states, all);
         self.unheard |= all;
     }
 
-    /// Keeps no states of instances any more, see [`Ring::empty`].
+    /// Keeps no states of instances any more, see [`ring::Present::empty`].
     pub(crate) fn empty(&self) -> impl Send + use<> {
-        self.ring.empty()
+        self.ring.present().empty()
     }
 
     fn show(&mut self, ring: Ring) {

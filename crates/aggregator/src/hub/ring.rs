@@ -6,36 +6,29 @@
 //! or the writer's time, or be told less than it could be.
 
 mod entry;
+mod present;
 mod room;
 mod snapshot;
 
-use std::{
-    collections::BTreeMap,
-    mem,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::BytesMut;
-use imbl::{OrdMap, Vector};
-use parking_lot::RwLock;
-use ward_model::{ChangeSet, Entity, EntityKey, Epoch, InstanceState, ObserverState, Revision, Status};
+use imbl::Vector;
+use ward_model::{ChangeSet, Entity, EntityKey, Epoch, ObserverState, Revision, Status};
 use ward_proto::v1::DeltaKind;
 
 pub(crate) use self::{
     entry::{Entry, Pieces},
+    present::Present,
     snapshot::Snapshot,
 };
 use self::{
     entry::{Gather, Part},
     room::Room,
-    snapshot::{Newest, Telling},
+    snapshot::Telling,
 };
 use super::{
     filter::{Filter, Level},
-    frame::{Encoding, Frame, encode_entity},
+    frame::{Encoding, Frame},
 };
 
 /// How much the ring keeps, and how it is told.
@@ -92,26 +85,6 @@ pub(crate) enum Step {
     Later,
 }
 
-/// The newest state of everything. Shared by all clones of a ring and changed in place: a map of each clone's own would
-/// have to be copied, in part, for each revision, only because somebody might want a snapshot of it.
-#[derive(Debug)]
-struct Present {
-    /// Up to here.
-    at: Revision,
-    newest: OrdMap<EntityKey, Arc<Newest>>,
-    instances: Kept,
-}
-
-/// Whether states of instances are among those kept. They take more memory than all else that is known of an instance, and
-/// hardly anybody wants a snapshot of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kept {
-    No,
-    /// Those that changed lately and some others.
-    Some,
-    All,
-}
-
 /// The last revisions, and the newest state of everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Ring {
@@ -122,9 +95,7 @@ pub(crate) struct Ring {
     bytes: usize,
     /// Bytes that the entries keep beside that of what was made for readers: JSON, and whole messages.
     entries_made: Room,
-    present: Arc<RwLock<Present>>,
-    /// Somebody wants a snapshot of instances and there is none to have, see [`Ring::fill`].
-    wanted: Arc<AtomicBool>,
+    present: Arc<Present>,
     newest_json: Room,
     observer: ObserverState,
     /// What the newest revision says of instances is not there yet.
@@ -140,24 +111,13 @@ impl Ring {
         state: impl IntoIterator<Item = Entity>,
         bounds: Bounds,
     ) -> Self {
-        let newest = state.into_iter().map(|entity| {
-            let mut field = BytesMut::new();
-            encode_entity(&entity, &mut field);
-            (entity.key(), Arc::new(Newest::new(entity.status(), &field)))
-        });
-        let present = Present {
-            at: head,
-            newest: newest.collect(),
-            instances: Kept::No,
-        };
         Self {
             epoch,
             head,
             entries: Vector::new(),
             bytes: 0,
             entries_made: Room::default(),
-            present: Arc::new(RwLock::new(present)),
-            wanted: Arc::default(),
+            present: Arc::new(Present::new(head, state)),
             newest_json: Room::default(),
             observer: ObserverState::default(),
             verdict_only: false,
@@ -220,23 +180,14 @@ impl Ring {
     }
 
     /// Brings the newest state of everything up to date with a revision. Behind the moment at which readers can see that
-    /// revision, or a snapshot would lead to where there is nothing yet. Readers who want one meanwhile do not wait here.
+    /// revision, or a snapshot would lead to where there is nothing yet.
     pub(crate) fn renew(&self, entry: &Entry) {
-        let mut present = self.present.write();
-        let keeps_instances = present.instances != Kept::No;
-        for (part, field) in entry.fields() {
-            if !keeps_instances && Level::of(&part.key) == Level::Instance {
-                break;
-            }
-            match part.status {
-                Some(status) => {
-                    let newest = Arc::new(Newest::new(status, field));
-                    present.newest.insert(part.key.clone(), newest);
-                }
-                None => drop(present.newest.remove(&part.key)),
-            }
-        }
-        present.at = self.head;
+        self.present.renew(self.head, entry);
+    }
+
+    /// The newest state of everything, the same for all clones.
+    pub(crate) fn present(&self) -> &Present {
+        &self.present
     }
 
     /// Takes what the next revision says of the system and its services, and nothing behind it: for a clone, since the
@@ -357,49 +308,7 @@ impl Ring {
         }
     }
 
-    /// Whether somebody waits for states of instances to be kept.
-    pub(crate) fn wants_instances(&self) -> bool {
-        self.wanted.load(Relaxed)
-    }
-
-    /// Keeps states of instances from now on, these among them; with `all` there are no others.
-    pub(crate) fn fill(&self, states: Vec<InstanceState>, all: bool) {
-        let mut present = self.present.write();
-        present.instances = if all { Kept::All } else { Kept::Some };
-        for state in states {
-            let entity = Entity::Instance(state);
-            let mut field = BytesMut::new();
-            encode_entity(&entity, &mut field);
-            let newest = Arc::new(Newest::new(entity.status(), &field));
-            present.newest.insert(entity.key(), newest);
-        }
-        if all {
-            self.wanted.store(false, Relaxed);
-        }
-    }
-
-    /// Keeps no states of instances from now on. What was kept is returned: to drop a million of them takes a while.
-    pub(crate) fn empty(&self) -> impl Send + use<> {
-        let mut present = self.present.write();
-        present.instances = Kept::No;
-        let others = present.newest.iter();
-        let others = others.take_while(|(key, _)| Level::of(key) < Level::Instance);
-        let others = others.map(|(key, state)| (key.clone(), state.clone())).collect();
-        mem::replace(&mut present.newest, others)
-    }
-
     fn snapshot(&self, filter: &Arc<Filter>, encoding: Encoding) -> Step {
-        let Some(present) = self.present.try_read() else {
-            return Step::Later;
-        };
-        if filter.level == Level::Instance && present.instances != Kept::All {
-            self.wanted.store(true, Relaxed);
-            return Step::Later;
-        }
-        let at = Cursor {
-            epoch: self.epoch,
-            revision: present.at,
-        };
         let telling = Telling {
             filter: filter.clone(),
             encoding,
@@ -407,6 +316,7 @@ impl Ring {
             room: self.newest_json.clone(),
             json_bytes: self.bounds.json_bytes,
         };
-        Step::Snapshot(Snapshot::new(at, present.newest.clone(), telling))
+        let snapshot = self.present.snapshot(self.epoch, telling);
+        snapshot.map_or(Step::Later, Step::Snapshot)
     }
 }

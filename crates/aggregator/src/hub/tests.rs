@@ -89,7 +89,7 @@ fn entity(key: &EntityKey, status: Status, version: u64) -> Entity {
 /// A ring that keeps states of instances.
 fn full(epoch: Epoch, head: Revision, state: impl IntoIterator<Item = Entity>, bounds: Bounds) -> Ring {
     let ring = Ring::new(epoch, head, state, bounds);
-    ring.fill(Vec::new(), true);
+    ring.present().fill(Vec::new(), true);
     ring
 }
 

@@ -8,15 +8,15 @@
 //! in one write. Waiting for some microseconds instead, as Nagle's algorithm does, was not taken: it would add them to
 //! each message that comes alone.
 //!
-//! To who writes it is as if all was flushed; it is then on its way as bytes in a socket's buffer are. Nothing is held
-//! while the task that writes is not woken again for it.
+//! To who writes it is as if all was flushed; it is then on its way as bytes in a socket's buffer are. The task that writes is
+//! woken for it, and whatever it does then, be it only to read, lets what gathered leave.
 
 use std::{
     io,
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release},
+        atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release},
     },
     task::{Context, Poll, Wake, Waker, ready},
 };
@@ -132,12 +132,19 @@ impl<T: AsyncWrite + Unpin> Together<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Together<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Together<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Who took it for flushed need not flush again: a server that has sent its settings waits for the client's preface.
+        // Whatever it waits for, it reads when it is woken.
+        if self.waiting.is_some() && self.bell.rang.load(Acquire) {
+            if let Poll::Ready(Err(error)) = self.as_mut().poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
@@ -235,6 +242,22 @@ mod tests {
             }
         }
         assert_eq!(waited, [0, 1, 2, 3, 20, 37, 54]);
+    }
+
+    #[tokio::test]
+    async fn what_gathered_leaves_though_the_task_only_reads() {
+        let (near, mut far) = duplex(1_024);
+        let mut near = Together::new(near);
+        let task = tokio::spawn(async move {
+            near.write_all(b"settings").await.unwrap();
+            flush(&mut near).await;
+            near.read_u8().await.unwrap();
+        });
+        let mut settings = [0; 8];
+        far.read_exact(&mut settings).await.unwrap();
+        assert_eq!(&settings, b"settings");
+        far.write_u8(0).await.unwrap();
+        task.await.unwrap();
     }
 
     #[tokio::test]
