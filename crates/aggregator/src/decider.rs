@@ -42,6 +42,9 @@ const INBOX: usize = 1_024;
 /// How many events one caller should have decided at once: a fraction of a tick's worth.
 pub(crate) const TOGETHER: usize = 64;
 
+/// How many at most a caller decides by itself: it does no tick in between, and each may move thousands of services.
+const BY_ITSELF: usize = 8;
+
 /// The engine is not there any more: the process is ending, or the decision itself failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the aggregator is stopping: try again in a moment, or at another one")]
@@ -182,18 +185,27 @@ impl Decider {
     }
 
     /// The same for events of a report, which came in at `received`: one behind the other, with nothing of others in
-    /// between but time, and by the caller if nobody else decides right now. So they should be few, see [`TOGETHER`], and
-    /// of a kind that is decided in microseconds. The answers are in the order of the events.
+    /// between but time. If they are few and nobody else decides right now, waits to, or has a tick to do, that is done by
+    /// the caller. So they should be of a kind that is decided in microseconds. The answers are in the order of the events.
     pub(crate) async fn report(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
-        let mut events = Some(events);
-        let decided = self
-            .shared
-            .seat
-            .hold_if_free(|writer| writer.decide(events.take().unwrap_or_default(), received));
-        match (decided, events) {
-            (Some(answers), _) => Ok(answers),
-            (None, events) => self.send(events.unwrap_or_default(), received).await,
+        if events.is_empty() {
+            return Ok(Vec::new());
         }
+        // Who waits already goes first.
+        let nobody_waits = self.inbox.capacity() == self.inbox.max_capacity();
+        let mut waiting = Some(events);
+        if nobody_waits && waiting.as_ref().is_some_and(|events| events.len() <= BY_ITSELF) {
+            let decided = self.shared.seat.hold_if_free(|writer| {
+                let events = waiting.take_if(|_| !writer.is_tick_due())?;
+                let answers = writer.decide(events, received);
+                writer.wake();
+                Some(answers)
+            });
+            if let Some(answers) = decided.flatten() {
+                return Ok(answers);
+            }
+        }
+        self.send(waiting.unwrap_or_default(), received).await
     }
 
     async fn send(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {

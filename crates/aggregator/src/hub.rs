@@ -160,9 +160,11 @@ impl Publisher {
     }
 
     /// Wakes who watches, if there is something they have not been woken for. Apart from publishing, because waking many
-    /// watchers costs more than a revision does: for revisions that are made in one go they are woken once.
+    /// watchers costs more than a revision does: for revisions that are made in one go they are woken once. To be called each
+    /// tick as well, for those who came while the state was being changed.
     pub(crate) fn wake(&mut self) {
-        if std::mem::take(&mut self.unheard) {
+        let turned_away = self.ring.present().turned_away();
+        if std::mem::take(&mut self.unheard) || turned_away {
             self.shared.news.tell(&mut self.spare);
         }
     }

@@ -6,9 +6,11 @@
 
 use std::{
     fmt,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
+
+use tokio::task::coop::unconstrained;
 
 /// Such a future.
 pub(crate) struct Rarely<F: ?Sized> {
@@ -44,7 +46,8 @@ impl<F: Future + ?Sized> Rarely<F> {
         if known && !may_be_ready {
             return Poll::Pending;
         }
-        let polled = self.future.as_mut().poll(cx);
+        // Not held to the budget that tokio gives a task: one that has none left registers nothing and is pending.
+        let polled = pin!(unconstrained(self.future.as_mut())).poll(cx);
         self.waker = polled.is_pending().then(|| cx.waker().clone());
         polled
     }
@@ -53,5 +56,46 @@ impl<F: Future + ?Sized> Rarely<F> {
 impl<F: ?Sized> fmt::Debug for Rarely<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rarely").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, task::Wake};
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn it_is_polled_when_that_may_be_of_use() {
+        let [one, other] = [0, 1].map(|_| Waker::from(Arc::new(Task)));
+        let poll = |rarely: &mut Rarely<oneshot::Receiver<u8>>, waker, may_be_ready| {
+            rarely.poll(&mut Context::from_waker(waker), may_be_ready)
+        };
+        let (sender, receiver) = oneshot::channel();
+        let mut rarely = Rarely::new(receiver);
+        assert!(
+            poll(&mut rarely, &one, false).is_pending(),
+            "polled once, in any case"
+        );
+        sender.send(7).unwrap();
+        assert!(poll(&mut rarely, &one, false).is_pending(), "left alone");
+        assert_eq!(poll(&mut rarely, &one, true), Poll::Ready(Ok(7)));
+        let (sender, receiver) = oneshot::channel();
+        let mut rarely = Rarely::new(receiver);
+        assert!(poll(&mut rarely, &one, false).is_pending());
+        sender.send(8).unwrap();
+        assert_eq!(
+            poll(&mut rarely, &other, false),
+            Poll::Ready(Ok(8)),
+            "another task waits"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{MissedTickBehavior, interval},
+    time::interval,
 };
 use ward_model::Mono;
 
@@ -21,9 +21,8 @@ pub(super) async fn run(
     tick: Duration,
 ) {
     let turns = async {
+        // Set anew behind each turn: a late tick must be seen as late, once, and a burst to make up for it would hide that.
         let mut ticks = interval(tick);
-        // A late tick must be seen as late, once; a burst to make up for it would hide that from the engine.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {

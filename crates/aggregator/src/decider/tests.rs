@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::FutureExt;
 use prometheus_client::{metrics::histogram::Histogram, registry::Registry};
 use ward_model::{Criticality, Hello, Incarnation, InstanceId, Status};
 
@@ -148,5 +149,48 @@ async fn many_slow_questions_at_once_do_not_keep_time_from_passing() {
     let longest = silences.into_iter().map(Result::unwrap).max().unwrap();
     // Together they take a second.
     assert!(longest < Duration::from_millis(500), "{longest:?}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_decided_whoever_has_the_writer() {
+    let (running, decider, _hub, _) = started(Vec::new());
+    let (taken, is_taken) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let holder = decider.clone();
+    let holding = std::thread::spawn(move || {
+        holder.shared.seat.hold(|_| {
+            taken.send(()).unwrap();
+            released.recv().unwrap();
+        })
+    });
+    is_taken.recv().unwrap();
+    let mut report = std::pin::pin!(decider.report(vec![hello("bank")], Mono::default()));
+    assert!((&mut report).now_or_never().is_none(), "it waits in the inbox");
+    release.send(()).unwrap();
+    let replies = report.await.unwrap();
+    assert!(matches!(replies[..], [Reply::Registered(_)]), "{replies:?}");
+    holding.join().unwrap().unwrap();
+    assert_eq!(decider.report(Vec::new(), Mono::default()).await, Ok(Vec::new()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_decision_that_fails_at_an_edge_is_noticed_by_the_loop() {
+    let (mut running, decider, _hub, _) = started(Vec::new());
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        while decider
+            .shared
+            .seat
+            .hold_if_free(|_| panic!("a broken decision"))
+            .is_none()
+        {}
+    }));
+    assert!(failed.is_err());
+    let reported = decider.report(vec![hello("bank")], Mono::default()).await;
+    assert_eq!(reported, Err(Unavailable));
+    tokio::time::timeout(Duration::from_secs(5), running.ended())
+        .await
+        .expect("noticed");
     running.stop().await;
 }

@@ -84,10 +84,14 @@ impl Writer {
         self.ticked + self.every
     }
 
+    pub(super) fn is_tick_due(&self) -> bool {
+        self.shared.clock.mono() >= self.next_tick()
+    }
+
     /// To be asked behind each event: most take microseconds, but a list of all services takes a good part of a tick, and
     /// a batch of those would make the engine doubt itself.
     pub(super) fn tick_if_due(&mut self) {
-        if self.shared.clock.mono() >= self.next_tick() {
+        if self.is_tick_due() {
             self.tick();
         }
     }
@@ -107,16 +111,10 @@ impl Writer {
         self.shared.heartbeat.store(self.ticked.0, Relaxed);
     }
 
-    /// Decides one event behind the other. Who watches is woken once, behind the last.
+    /// Decides one event behind the other; [`Self::wake`] is to follow.
     pub(super) fn decide(&mut self, events: Vec<Event>, received: Mono) -> Vec<Reply> {
-        let replies = events.into_iter().map(|event| {
-            let reply = self.apply(event, Some(received));
-            self.tick_if_due();
-            reply
-        });
-        let replies = replies.collect();
-        self.voice.wake();
-        replies
+        let events = events.into_iter();
+        events.map(|event| self.apply(event, Some(received))).collect()
     }
 
     /// Does one thing that waited in the inbox; [`Self::wake`] is to follow.
@@ -127,7 +125,13 @@ impl Writer {
                 received,
                 reply,
             } => {
-                let answers = self.decide(events, received);
+                let events = events.into_iter();
+                let decided = events.map(|event| {
+                    let reply = self.apply(event, Some(received));
+                    self.tick_if_due();
+                    reply
+                });
+                let answers = decided.collect();
                 // Whoever asked may have left meanwhile; what was decided stands.
                 drop(reply.send(answers));
             }

@@ -210,7 +210,6 @@ impl Streams {
         });
         let response = Grpc::new(ProstCodec::<v1::WatchResponse, v1::WatchRequest>::default())
             .max_decoding_message_size(limits.message_bytes_in)
-            .max_encoding_message_size(limits.message_bytes_out)
             .server_streaming(serve, request)
             .await;
         match begun {

@@ -2,7 +2,8 @@
 //!
 //! Most of what comes is beats, so a message of beats is walked where it lies: one clock reading for all that came
 //! together, then for each beat an index into the stream's table and one store into the slab. Everything else goes to the
-//! decider, updates some at a time and the rest one by one, which is also what bounds how fast one stream can change things.
+//! decider, updates some at a time and the rest one by one. Others have their turn in between, which is what bounds how fast
+//! one stream can change things.
 //!
 //! What is wrong with a part of a request is told and harms nothing else, not even other parts of it. Answers wait in
 //! one message that grows until the peer takes it, so a reporter that never reads what it is told is still heard.

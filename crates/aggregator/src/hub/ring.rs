@@ -1,9 +1,9 @@
 //! The last revisions, and the newest state of everything: what there is to tell.
 //!
-//! Pure and synchronous: [`Ring::push`] and [`Ring::renew`] are the only ways in, [`Ring::read`] says what to tell to one
-//! who stands at a cursor. A ring is cheap to clone (its parts are persistent), so readers work on a clone of their own
-//! while the writer goes on; nobody waits on anybody. A queue for each watcher was not taken: a slow one would then cost memory,
-//! or the writer's time, or be told less than it could be.
+//! Synchronous: [`Ring::push`] and [`Ring::renew`] are the ways in, [`Ring::read`] says what to tell to one who stands at a
+//! cursor. A ring is cheap to clone (its parts are persistent), so readers work on a clone of their own while the writer goes
+//! on; nobody waits on a reader for longer than it takes to clone. A queue for each watcher was not taken: a slow one would
+//! then cost memory, or the writer's time, or be told less than it could be.
 
 mod entry;
 mod present;
@@ -36,7 +36,7 @@ use super::{
 pub(crate) struct Bounds {
     /// Most revisions kept: at 100 a second, ten minutes in which a watcher can be away and need no snapshot.
     pub(crate) revisions: usize,
-    /// Most bytes kept, whatever the number of revisions; what is kept of them as JSON included.
+    /// Most bytes kept, whatever the number of revisions; what is kept of them as JSON, and as whole messages, included.
     pub(crate) bytes: usize,
     /// Most bytes of JSON kept of the newest state, for those who are told everything there is: some 50,000 services.
     pub(crate) json_bytes: usize,

@@ -222,9 +222,17 @@ fn model_key(entity: &v1::Entity) -> (EntityKey, Option<Status>) {
 
 /// Through the bytes and back, as a client would see it.
 fn over_the_wire(message: &Outgoing) -> Event {
-    let mut bytes = BytesMut::new();
-    message.encode(&mut bytes);
-    v1::WatchResponse::decode(bytes.freeze()).unwrap().event.unwrap()
+    let message = message.delimited();
+    let length = u32::try_from(message.len() - 5).unwrap().to_be_bytes();
+    assert_eq!(
+        message[..5],
+        [&[0], &length[..]].concat(),
+        "not compressed, and so long"
+    );
+    v1::WatchResponse::decode(message.slice(5..))
+        .unwrap()
+        .event
+        .unwrap()
 }
 
 impl Client {

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::{
     sync::{mpsc, watch},
+    task::coop::consume_budget,
     time::{Sleep, sleep, timeout},
 };
 use tonic::Status;
@@ -158,6 +159,8 @@ impl Session {
                     self.now = self.edge.clock.mono();
                     self.take_in(request).await?;
                     self.take_in_ready(&mut requests, TOGETHER - 1).await?;
+                    // Nothing here need ever wait while a sender keeps its window full: others have their turn too.
+                    consume_budget().await;
                 }
                 () = poll_fn(|cx| gone.poll(cx, out.is_closed())) => return Err(End::ByPeer),
                 room = out.reserve(), if self.waiting => {

@@ -2,7 +2,8 @@
 //!
 //! The hub hands out messages as they are sent, most of them the same bytes for many watchers; a message that is alone
 //! leaves as it is, and those that are there together leave as one. Tonic's own encoder was not taken: it makes, fills and
-//! splits a buffer for each message of each watcher, which costs more than all else that is done for it.
+//! splits a buffer for each message of each watcher, which costs more than all else that is done for it. Sizes need no check:
+//! the hub fills a message up to 256 KiB and one entity more, and entities are bounded.
 
 use std::{
     convert::Infallible,
@@ -44,9 +45,11 @@ impl TellBody {
         let Poll::Ready(Some(second)) = next() else {
             return Poll::Ready(Some(first));
         };
-        let mut piece = BytesMut::with_capacity(PIECE.max(first.len()));
+        let second = second.delimited();
+        // No more room than that: whoever does not read has a piece of its own for as long as that lasts.
+        let mut piece = BytesMut::with_capacity(first.len() + second.len());
         piece.put(first);
-        piece.put(second.delimited());
+        piece.put(second);
         while piece.len() < PIECE
             && let Poll::Ready(Some(message)) = next()
         {

@@ -33,6 +33,8 @@ pub(crate) struct Present {
     state: RwLock<State>,
     /// Somebody wants a snapshot of instances and there is none to have, see [`Present::fill`].
     wanted: AtomicBool,
+    /// Somebody found the writer at work.
+    turned_away: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl Present {
                 instances: Instances::None,
             }),
             wanted: AtomicBool::new(false),
+            turned_away: AtomicBool::new(false),
         }
     }
 
@@ -82,6 +85,11 @@ impl Present {
             }
         }
         state.at = at;
+    }
+
+    /// Whether somebody has to be woken because a snapshot could not be had, until this is asked again.
+    pub(crate) fn turned_away(&self) -> bool {
+        self.turned_away.load(Relaxed) && self.turned_away.swap(false, Relaxed)
     }
 
     /// Whether somebody waits for states of instances to be kept.
@@ -113,7 +121,10 @@ impl Present {
 
     /// Everything there is; `None` if that cannot be had now: who waits for news hears when it can.
     pub(super) fn snapshot(&self, epoch: Epoch, telling: Telling) -> Option<Snapshot> {
-        let state = self.state.try_read()?;
+        let Some(state) = self.state.try_read() else {
+            self.turned_away.store(true, Relaxed);
+            return None;
+        };
         if telling.filter.level == Level::Instance && state.instances != Instances::All {
             self.wanted.store(true, Relaxed);
             return None;
