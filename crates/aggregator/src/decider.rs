@@ -4,8 +4,8 @@
 //! a long roll-up cannot starve an edge. Whoever wants something decided sends an event and waits for the answer; what
 //! changed is published to the hub before the answer leaves, by the one who decides and so in order.
 //!
-//! Reports are most of what is decided, and each takes some microseconds, while to wake another thread and be woken by it
-//! takes a hundred. So a report stream that finds the writer free decides by itself, and goes through the inbox if not. A
+//! Reports are most of what is decided, and each takes some microseconds, less than it takes to wake another thread and be
+//! woken by it. So a report stream that finds the writer free decides by itself, and goes through the inbox if not. A
 //! lock that everybody waits on was not taken: readers and writers would queue on it unseen, and a tick with them.
 //!
 //! It judges nothing and keeps nothing.
