@@ -14,9 +14,11 @@ pub mod panic;
 pub mod readiness;
 pub mod serve;
 pub mod shutdown;
+pub mod tls;
 
 pub use clock::Clock;
 pub use limits::Limits;
-pub use listener::{Listener, Peer};
+pub use listener::{Listener, Peer, Transport};
 pub use readiness::{Latch, Readiness};
 pub use shutdown::{Drain, Shutdown};
+pub use tls::{Tls, TlsFiles};

@@ -24,6 +24,11 @@ pub struct Limits {
     /// Connections open at once from one address (IPv6: one /64, which is what one customer is given). An eighth of
     /// all, and enough for a thousand reporters behind one NAT or in one test.
     pub connections_per_address: usize,
+    /// TLS handshakes under way at once. Each holds some 20 KB and costs half a millisecond of computing; a fleet that
+    /// comes back after a restart has as many as arrive within a round trip.
+    pub handshakes: usize,
+    /// TLS handshakes under way at once from one address: those who never finish leave the rest to others.
+    pub handshakes_per_address: usize,
     /// HTTP/2 streams open at once on one connection. A reporter needs one or two, a watcher few. Measured without:
     /// 20,000 watches on one connection, 6.3 kB each.
     pub streams_per_connection: Option<u32>,
@@ -52,7 +57,7 @@ pub struct Limits {
     pub message_bytes_in: usize,
     /// Bytes of one message going out: `max_encoding_message_size`.
     pub message_bytes_out: usize,
-    /// Time in which an HTTP/2 connection must have shown its preface.
+    /// Time in which a TLS handshake must be over, and then an HTTP/2 connection must have shown its preface.
     pub handshake_timeout: Option<Duration>,
     /// Time in which the headers of an HTTP/1 request must be complete; also how long an idle connection stays.
     pub header_timeout: Option<Duration>,
@@ -77,6 +82,8 @@ impl Default for Limits {
         Self {
             connections: 16_384,
             connections_per_address: 2_048,
+            handshakes: 1_024,
+            handshakes_per_address: 256,
             streams_per_connection: Some(128),
             local_error_resets: Some(128),
             pending_accept_resets: Some(20),
@@ -108,6 +115,8 @@ impl Limits {
         Self {
             connections: usize::MAX,
             connections_per_address: usize::MAX,
+            handshakes: usize::MAX,
+            handshakes_per_address: usize::MAX,
             streams_per_connection: None,
             local_error_resets: None,
             pending_accept_resets: None,

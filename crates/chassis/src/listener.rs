@@ -10,7 +10,11 @@
 mod slots;
 mod stats;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use nix::errno::Errno;
 use tokio::{
@@ -19,10 +23,12 @@ use tokio::{
     time,
 };
 
-use self::slots::{Full, Slot, Slots};
+pub(crate) use self::slots::Slot;
+use self::slots::{Full, Slots};
 pub(crate) use self::stats::add;
 pub use self::stats::{ListenerCounts, ListenerStats};
 pub use crate::limits::Limits;
+use crate::tls::Tls;
 
 /// Connections the kernel completes before they are accepted. Linux cuts it to net.core.somaxconn, 4096 by default; it
 /// is what a fleet that reconnects at once after a restart waits in.
@@ -33,8 +39,9 @@ const BACKLOG: u32 = 4096;
 pub enum BindError {
     /// Beyond loopback without leave.
     #[error(
-        "listen on {0}: other machines could reach it, and without TLS or tokens nobody knows who is calling; \
-         listen on 127.0.0.1 or [::1], or accept that with --insecure"
+        "listen on {0}: other machines could reach it, and without TLS nobody knows who is calling; give it a \
+         certificate (tls_cert and tls_key; `ward cert dev` makes some to try), listen on 127.0.0.1 or [::1], or accept \
+         that with --insecure"
     )]
     BeyondLoopback(SocketAddr),
     /// Somebody else listens there.
@@ -53,6 +60,17 @@ pub enum BindError {
     },
 }
 
+/// How connections are spoken over.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// Readable by whoever is in between, on loopback.
+    Cleartext,
+    /// The same beyond loopback: anybody who gets there is let in.
+    Insecure,
+    /// Over TLS, anywhere.
+    Tls(Arc<Tls>),
+}
+
 /// Who is at the other end of a connection. In the extensions of every request.
 #[derive(Clone, Debug)]
 pub struct Peer {
@@ -60,6 +78,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// Who it has proved to be.
     pub identity: Identity,
+    /// Nobody in between can read or change what is said.
+    pub secure: bool,
     closing: watch::Receiver<bool>,
     cut: Arc<Notify>,
 }
@@ -70,18 +90,21 @@ pub struct Peer {
 pub enum Identity {
     /// Nobody in particular.
     Anonymous,
+    /// The owner of a certificate: a SPIFFE id or a DNS name, see [`certificate_name`](crate::tls::certificate_name).
+    Certificate(Arc<str>),
 }
 
 impl Peer {
     pub(crate) fn new(
         addr: SocketAddr,
-        identity: Identity,
+        (identity, secure): (Identity, bool),
         closing: watch::Receiver<bool>,
         cut: Arc<Notify>,
     ) -> Self {
         Self {
             addr,
             identity,
+            secure,
             closing,
             cut,
         }
@@ -114,7 +137,9 @@ pub struct Listener {
     socket: TcpListener,
     addr: SocketAddr,
     limits: Limits,
+    transport: Transport,
     slots: Arc<Slots>,
+    handshakes: Arc<Slots>,
     stats: Arc<ListenerStats>,
     /// Whether the last accept failed: a shortage is logged when it begins, not at every try.
     short: bool,
@@ -126,18 +151,21 @@ pub(crate) struct Accepted {
     pub(crate) stream: TcpStream,
     pub(crate) addr: SocketAddr,
     pub(crate) slot: Slot,
+    /// The place of its handshake, where there is one.
+    pub(crate) handshake: Option<Slot>,
 }
 
 impl Listener {
     /// Binds `addr` and starts listening; port 0 lets the kernel choose. Must be called on a tokio runtime.
-    ///
-    /// `insecure` permits addresses that other machines can reach.
-    pub fn bind(addr: SocketAddr, limits: Limits, insecure: bool) -> Result<Self, BindError> {
+    pub fn bind(addr: SocketAddr, limits: Limits, transport: Transport) -> Result<Self, BindError> {
         if !addr.ip().to_canonical().is_loopback() {
-            if !insecure {
-                return Err(BindError::BeyondLoopback(addr));
+            match transport {
+                Transport::Cleartext => return Err(BindError::BeyondLoopback(addr)),
+                Transport::Insecure => {
+                    tracing::warn!(%addr, "INSECURE: anyone who reaches this address may report, watch and command");
+                }
+                Transport::Tls(_) => {}
             }
-            tracing::warn!(%addr, "INSECURE: anyone who reaches this address may report, watch and command");
         }
         let socket = listen(addr).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse { addr },
@@ -147,12 +175,16 @@ impl Listener {
             .local_addr()
             .map_err(|source| BindError::Io { addr, source })?;
         let stats = Arc::new(ListenerStats::default());
-        let slots = Slots::new(limits.connections, limits.connections_per_address);
+        let slots = Slots::new(limits.connections, limits.connections_per_address, |stats| &stats.active);
+        let per_address = limits.handshakes_per_address;
+        let handshakes = Slots::new(limits.handshakes, per_address, |stats| &stats.handshaking);
         Ok(Self {
             socket,
             addr,
             limits,
+            transport,
             slots,
+            handshakes,
             stats,
             short: false,
         })
@@ -166,6 +198,10 @@ impl Listener {
     /// What it holds its peers to.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// Its counters, to keep while it is being served.
@@ -189,20 +225,22 @@ impl Listener {
     }
 
     fn admit(&self, stream: TcpStream, addr: SocketAddr) -> Option<Accepted> {
-        match self.slots.take(addr.ip(), &self.stats) {
-            Ok(slot) => {
+        match self.places(addr) {
+            Ok((slot, handshake)) => {
                 add(&self.stats.accepted);
                 // Without, an acknowledgement of a few bytes waits for the peer's delayed one: 40 ms on Linux.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%addr, %error, "could not set TCP_NODELAY");
                 }
-                Some(Accepted { stream, addr, slot })
+                Some(Accepted {
+                    stream,
+                    addr,
+                    slot,
+                    handshake,
+                })
             }
-            Err(full) => {
-                add(match full {
-                    Full::All => &self.stats.refused_connections,
-                    Full::Address => &self.stats.refused_address,
-                });
+            Err(refused) => {
+                add(refused);
                 // A reset instead of a goodbye: no TIME_WAIT on this side for somebody who comes in floods.
                 if let Err(error) = stream.set_zero_linger() {
                     tracing::debug!(%addr, %error, "could not set SO_LINGER");
@@ -210,6 +248,20 @@ impl Listener {
                 None
             }
         }
+    }
+
+    /// A place for the connection, and one for its handshake; else the counter of what there is too much of.
+    fn places(&self, addr: SocketAddr) -> Result<(Slot, Option<Slot>), &AtomicU64> {
+        let slot = self.slots.take(addr.ip(), &self.stats).map_err(|full| match full {
+            Full::All => &self.stats.refused_connections,
+            Full::Address => &self.stats.refused_address,
+        })?;
+        if !matches!(self.transport, Transport::Tls(_)) {
+            return Ok((slot, None));
+        }
+        let handshake = self.handshakes.take(addr.ip(), &self.stats);
+        let handshake = handshake.map_err(|_| &self.stats.refused_handshakes)?;
+        Ok((slot, Some(handshake)))
     }
 
     async fn after_error(&mut self, error: &io::Error) {

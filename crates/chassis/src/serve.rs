@@ -5,6 +5,7 @@
 //! without a GOAWAY, and neither counts what it refuses. What goes with tonic's server: it honours no `grpc-timeout`
 //! here, as a client's own deadline resets the stream anyway.
 
+mod handshake;
 mod preface;
 mod together;
 
@@ -28,20 +29,22 @@ use hyper_util::{
     server::graceful::GracefulConnection,
 };
 use tokio::{
-    net::TcpStream,
     sync::{Notify, watch},
     task::JoinSet,
     time,
 };
+use tokio_rustls::rustls::ServerConfig;
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use self::{
+    handshake::Stream,
     preface::{FirstBytes, Shown},
     together::Together,
 };
 use crate::{
-    Limits, Listener, Peer,
-    listener::{Accepted, Identity, ListenerStats, add},
+    Limits, Listener, Peer, Tls, Transport,
+    listener::{Identity, ListenerStats, add},
+    tls::Standing,
 };
 
 type Cause = Box<dyn Error + Send + Sync>;
@@ -60,8 +63,9 @@ where
     B::Data: Buf + Send,
     B::Error: Into<Cause>,
 {
-    let builder = h2_builder(listener.limits());
-    serve(listener, stop, move |stream, connection| {
+    let builder = Arc::new(h2_builder(listener.limits()));
+    let config = |tls: &Tls| Arc::clone(&tls.now().h2);
+    serve(listener, config, stop, move |stream, connection| {
         let (io, shown) = FirstBytes::new(stream, preface::H2_PREFACE_BYTES);
         let service = Introduce {
             service: service.clone(),
@@ -83,8 +87,9 @@ where
     B::Data: Buf + Send,
     B::Error: Into<Cause>,
 {
-    let builder = h1_builder(listener.limits());
-    serve(listener, stop, move |stream, connection| {
+    let builder = Arc::new(h1_builder(listener.limits()));
+    let config = |tls: &Tls| Arc::clone(&tls.now().h1);
+    serve(listener, config, stop, move |stream, connection| {
         let service = Introduce {
             service: service.clone(),
             peer: connection.peer(),
@@ -130,10 +135,16 @@ fn h1_builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
-/// The accept loop: one task for each connection, owned here and dropped with this future.
-async fn serve<M, F>(mut listener: Listener, stop: impl Future<Output = ()>, mut connect: M) -> usize
+/// The accept loop: one task for each connection, owned here and dropped with this future. `config` chooses what is
+/// spoken over TLS.
+async fn serve<M, F>(
+    mut listener: Listener,
+    config: fn(&Tls) -> Arc<ServerConfig>,
+    stop: impl Future<Output = ()>,
+    connect: M,
+) -> usize
 where
-    M: FnMut(TcpStream, Connection) -> F,
+    M: Fn(Stream, Connection) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let stopping = watch::Sender::new(false);
@@ -147,12 +158,29 @@ where
             () = &mut stop => break,
             // Reaped as they end, so that the set holds no more than are open.
             Some(ended) = open.join_next() => report(ended),
-            Accepted { stream, addr, slot } = listener.accept() => {
-                let driven = connect(stream, Connection::new(&limits, &stats, stopping.subscribe(), addr));
-                open.spawn(async move {
-                    driven.await;
-                    drop(slot);
-                });
+            accepted = listener.accept() => {
+                let connection = Connection::new(&limits, &stats, stopping.subscribe(), accepted.addr);
+                match listener.transport() {
+                    Transport::Cleartext | Transport::Insecure => {
+                        let driven = connect(Stream::Cleartext(accepted.stream), connection);
+                        open.spawn(async move {
+                            driven.await;
+                            drop(accepted.slot);
+                        });
+                    }
+                    Transport::Tls(tls) => {
+                        let (tls, connect) = (Arc::clone(tls), connect.clone());
+                        let config = config(&tls);
+                        // Boxed, as it is most of such a task and over after a moment.
+                        let secured = Box::pin(connection.secure(accepted.stream, config, tls, accepted.handshake));
+                        open.spawn(async move {
+                            if let Some((stream, connection)) = secured.await {
+                                connect(stream, connection).await;
+                            }
+                            drop(accepted.slot);
+                        });
+                    }
+                }
             }
         }
     }
@@ -188,6 +216,9 @@ struct Connection {
     addr: SocketAddr,
     limits: Arc<Limits>,
     stats: Arc<ListenerStats>,
+    secure: bool,
+    /// What the peer has proved, if it has.
+    standing: Option<Standing>,
     /// From the server, to all connections.
     stopping: watch::Receiver<bool>,
     /// To the handlers of this connection.
@@ -209,6 +240,8 @@ impl Connection {
             stats,
             stopping,
             addr,
+            secure: false,
+            standing: None,
             closing: watch::Sender::new(false),
             cut: Arc::default(),
         }
@@ -216,19 +249,25 @@ impl Connection {
 
     fn peer(&self) -> Peer {
         let (closing, cut) = (self.closing.subscribe(), Arc::clone(&self.cut));
-        Peer::new(self.addr, Identity::Anonymous, closing, cut)
+        let identity = match &self.standing {
+            Some(standing) => Identity::Certificate(Arc::clone(standing.name())),
+            None => Identity::Anonymous,
+        };
+        Peer::new(self.addr, (identity, self.secure), closing, cut)
     }
 
     /// Polls `served` to its end. `shown` tells whether the peer has said enough to be taken for a client.
     ///
     /// Boxed, because it is large, and what a future is given by value has a place in it for being given and another for
     /// being polled, at each level anew: by value the task of a connection was 7.8 kB, of which 1.6 are hyper's.
-    async fn drive<C>(self, mut served: Pin<Box<C>>, shown: Option<Shown>)
+    async fn drive<C>(mut self, mut served: Pin<Box<C>>, shown: Option<Shown>)
     where
         C: GracefulConnection<Error = hyper::Error>,
     {
         let mut age = pin!(after(self.limits.connection_age.map(jittered)));
         let mut handshake = pin!(after(self.limits.handshake_timeout.filter(|_| shown.is_some())));
+        let mut lost = self.standing.take().map(|standing| Box::pin(standing.lost()));
+        let mut patience = None;
         let mut stopping = self.stopping.clone();
         let mut waiting = true;
         loop {
@@ -239,6 +278,15 @@ impl Connection {
                 () = self.cut.notified() => return add(&self.stats.cut),
                 () = told(&mut stopping), if !leaving => {}
                 () = &mut age, if !leaving => add(&self.stats.aged),
+                why = async { lost.as_mut().expect("asked before").await }, if lost.is_some() => {
+                    lost = None;
+                    add(&self.stats.lost_identities);
+                    tracing::info!(addr = %self.addr, why, "a certificate is believed no more: its connection is told to go");
+                    patience = Some(Box::pin(time::sleep(self.limits.stop_timeout)));
+                }
+                () = async { patience.as_mut().expect("asked before").await }, if patience.is_some() => {
+                    return add(&self.stats.cut);
+                }
                 () = &mut handshake, if waiting => {
                     waiting = false;
                     if shown.as_ref().is_none_or(Shown::is_complete) {

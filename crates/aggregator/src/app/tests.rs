@@ -70,7 +70,7 @@ async fn a_panic_in_a_handler_is_a_500_and_the_process_lives_on() {
     let router = Router::new()
         .route("/broken", get(broken))
         .route("/whole", get(async || "well"));
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default(), false).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default(), Transport::Cleartext).unwrap();
     let address = listener.addr();
     let mut server = serve_http(listener, router, false);
     let answer = reqwest::get(format!("http://{address}/broken")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Places for connections: so many in all, so many for each address.
+//! Places for connections and for handshakes: so many in all, so many for each address.
 //!
 //! One mutex around two counts, taken once when a connection comes and once when it goes; a semaphore for the whole
 //! and a concurrent map for the addresses would be two places that must agree.
@@ -6,17 +6,24 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
 
 use super::ListenerStats;
 
+type Gauge = fn(&ListenerStats) -> &AtomicU64;
+
 #[derive(Debug)]
 pub(crate) struct Slots {
     total: usize,
     per_address: usize,
+    /// Where those taken are counted.
+    gauge: Gauge,
     /// Holds only addresses that have a connection, so `total` bounds it.
     taken: Mutex<Taken>,
 }
@@ -42,10 +49,11 @@ pub(crate) struct Slot {
 }
 
 impl Slots {
-    pub(super) fn new(total: usize, per_address: usize) -> Arc<Self> {
+    pub(super) fn new(total: usize, per_address: usize, gauge: Gauge) -> Arc<Self> {
         Arc::new(Self {
             total,
             per_address,
+            gauge,
             taken: Mutex::default(),
         })
     }
@@ -63,7 +71,7 @@ impl Slots {
         }
         taken.total += 1;
         taken.by_address.insert(key, here + 1);
-        stats.active.fetch_add(1, Ordering::Relaxed);
+        (self.gauge)(stats).fetch_add(1, Ordering::Relaxed);
         Ok(Slot {
             slots: Arc::clone(self),
             stats: Arc::clone(stats),
@@ -80,7 +88,7 @@ impl Drop for Slot {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(taken.by_address.remove(&self.key)),
         }
-        self.stats.active.fetch_sub(1, Ordering::Relaxed);
+        (self.slots.gauge)(&self.stats).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -102,7 +110,7 @@ mod tests {
 
     #[test]
     fn one_address_cannot_take_all() {
-        let (slots, stats) = (Slots::new(3, 2), Arc::default());
+        let (slots, stats) = (Slots::new(3, 2, |stats| &stats.active), Arc::default());
         let held = [
             slots.take(ip("10.0.0.1"), &stats).unwrap(),
             slots.take(ip("::ffff:10.0.0.1"), &stats).unwrap(),
@@ -123,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_whole_ipv6_prefix_is_one_address() {
-        let (slots, stats) = (Slots::new(10, 1), Arc::default());
+        let (slots, stats) = (Slots::new(10, 1, |stats| &stats.active), Arc::default());
         let _held = slots.take(ip("2001:db8::1"), &stats).unwrap();
         assert_eq!(
             slots.take(ip("2001:db8::ffff:1"), &stats).unwrap_err(),

@@ -9,6 +9,10 @@ pub struct ListenerStats {
     pub(crate) active: AtomicU64,
     pub(crate) refused_connections: AtomicU64,
     pub(crate) refused_address: AtomicU64,
+    pub(crate) handshaking: AtomicU64,
+    pub(crate) refused_handshakes: AtomicU64,
+    pub(crate) failed_handshakes: AtomicU64,
+    pub(crate) lost_identities: AtomicU64,
     pub(crate) accept_errors: AtomicU64,
     pub(crate) handshake_timeouts: AtomicU64,
     pub(crate) aged: AtomicU64,
@@ -16,7 +20,7 @@ pub struct ListenerStats {
     pub(crate) cut: AtomicU64,
 }
 
-/// The counters of a [`ListenerStats`] at one moment. All only grow, except `active`.
+/// The counters of a [`ListenerStats`] at one moment. All only grow, except `active` and `handshaking`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListenerCounts {
     /// Connections let in.
@@ -27,6 +31,14 @@ pub struct ListenerCounts {
     pub refused_connections: u64,
     /// Refused because all places of its address were taken.
     pub refused_address: u64,
+    /// TLS handshakes under way now.
+    pub handshaking: u64,
+    /// Refused because too many handshakes were under way, in all or from its address.
+    pub refused_handshakes: u64,
+    /// TLS handshakes that failed: certificates that are not believed, or no TLS at all.
+    pub failed_handshakes: u64,
+    /// Connections told to go because their certificate is believed no more: expired, revoked, of another authority.
+    pub lost_identities: u64,
     /// Accepts that failed for want of descriptors or memory.
     pub accept_errors: u64,
     /// Connections closed because they did not say what they wanted in time.
@@ -48,6 +60,10 @@ impl ListenerStats {
             active: read(&self.active),
             refused_connections: read(&self.refused_connections),
             refused_address: read(&self.refused_address),
+            handshaking: read(&self.handshaking),
+            refused_handshakes: read(&self.refused_handshakes),
+            failed_handshakes: read(&self.failed_handshakes),
+            lost_identities: read(&self.lost_identities),
             accept_errors: read(&self.accept_errors),
             handshake_timeouts: read(&self.handshake_timeouts),
             aged: read(&self.aged),

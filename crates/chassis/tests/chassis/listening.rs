@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::{io::AsyncReadExt, time};
-use ward_chassis::{Limits, Listener, listener::BindError};
+use ward_chassis::{Limits, Listener, Transport, listener::BindError};
 
 use crate::server::{LONG, Server};
 
@@ -12,7 +12,7 @@ use crate::server::{LONG, Server};
 async fn beyond_loopback_only_if_told_to() {
     for beyond in ["0.0.0.0:0", "[::]:0", "[::ffff:10.0.0.1]:0"] {
         let beyond: SocketAddr = beyond.parse().unwrap();
-        let refused = Listener::bind(beyond, Limits::default(), false).unwrap_err();
+        let refused = Listener::bind(beyond, Limits::default(), Transport::Cleartext).unwrap_err();
         assert!(
             matches!(refused, BindError::BeyondLoopback(addr) if addr == beyond),
             "{refused}"
@@ -23,16 +23,16 @@ async fn beyond_loopback_only_if_told_to() {
         );
     }
     for loopback in ["127.0.0.1:0", "127.8.8.8:0", "[::ffff:127.0.0.1]:0"] {
-        Listener::bind(loopback.parse().unwrap(), Limits::default(), false).unwrap();
+        Listener::bind(loopback.parse().unwrap(), Limits::default(), Transport::Cleartext).unwrap();
     }
-    let open = Listener::bind("0.0.0.0:0".parse().unwrap(), Limits::default(), true).unwrap();
+    let open = Listener::bind("0.0.0.0:0".parse().unwrap(), Limits::default(), Transport::Insecure).unwrap();
     assert_ne!(open.addr().port(), 0);
 }
 
 #[tokio::test]
 async fn a_port_has_one_listener() {
-    let first = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default(), false).unwrap();
-    let refused = Listener::bind(first.addr(), Limits::default(), false).unwrap_err();
+    let first = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default(), Transport::Cleartext).unwrap();
+    let refused = Listener::bind(first.addr(), Limits::default(), Transport::Cleartext).unwrap_err();
     assert!(
         matches!(refused, BindError::InUse { addr } if addr == first.addr()),
         "{refused}"

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::Router;
 use tokio::{net::TcpStream, task::JoinHandle, time};
 use ward_chassis::{
-    Limits, Listener, Shutdown,
+    Limits, Listener, Shutdown, Transport,
     listener::{ListenerCounts, ListenerStats},
     serve::{serve_h1, serve_h2},
 };
@@ -33,7 +33,7 @@ impl Server {
     }
 
     fn start(limits: Limits, serve: impl FnOnce(Listener, Shutdown) -> JoinHandle<usize>) -> Self {
-        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), limits, false).unwrap();
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), limits, Transport::Cleartext).unwrap();
         let (addr, stats, stop) = (listener.addr(), listener.stats(), Shutdown::manual());
         Self {
             addr,

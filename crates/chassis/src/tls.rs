@@ -1,0 +1,161 @@
+//! TLS for listeners: what this process shows, whom it believes, and how both change while it runs.
+//!
+//! The whole configuration is made anew from its files when one of them changes, checked, and swapped as one; what was
+//! there stays where the new one is wrong. So there is never half of a rotation in force, and sessions of the old one
+//! cannot be resumed: there is no resumption at all, since rustls would let a session come back whose certificate nobody
+//! looks at again. Watching the files with inotify was not taken: it misses network file systems and the swapped links
+//! of mounted secrets, and one look a second at four files costs nothing.
+
+mod load;
+mod name;
+mod standing;
+mod verifier;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
+use ward_model::Wall;
+
+pub use self::{
+    load::TlsError,
+    name::{NameError, certificate_name},
+};
+pub(crate) use self::{standing::Standing, verifier::Verifier};
+
+/// The files, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of this process, with its chain.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Authorities whose certificates prove who a client is. Without them no certificate is asked for.
+    pub client_ca: Option<PathBuf>,
+    /// What those authorities have revoked. An authority without a list here is then believed nothing.
+    pub crl: Option<PathBuf>,
+}
+
+/// TLS that is kept up to date. Shared by listeners.
+#[derive(Debug)]
+pub struct Tls {
+    files: TlsFiles,
+    looked: Mutex<Looked>,
+    now: watch::Sender<Arc<InForce>>,
+}
+
+/// What is in force.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    pub(crate) h2: Arc<ServerConfig>,
+    pub(crate) h1: Arc<ServerConfig>,
+    pub(crate) verifier: Option<Arc<Verifier>>,
+    expires: Wall,
+}
+
+/// What the last look saw.
+#[derive(Debug)]
+struct Looked {
+    stamps: Vec<Stamp>,
+    names: Arc<BTreeSet<String>>,
+}
+
+/// Tells one state of a file from another: device and inode, length, and when it was changed.
+type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+/// What a look at the files has come to.
+#[derive(Debug)]
+pub enum Look {
+    /// They are as they were.
+    Unchanged,
+    /// What they say now is in force.
+    Renewed,
+    /// What they say now is wrong; what was in force stays.
+    Failed(TlsError),
+}
+
+impl Tls {
+    /// Reads the files. `names` are the DNS names by which certificates without a SPIFFE id are known.
+    ///
+    /// # Errors
+    ///
+    /// Says which file is wrong, and how.
+    pub fn load(files: TlsFiles, names: impl IntoIterator<Item = String>) -> Result<Self, TlsError> {
+        let stamps = stamps(&files);
+        let names = Arc::new(names.into_iter().collect());
+        let in_force = load::load(&files, &names)?;
+        Ok(Self {
+            files,
+            looked: Mutex::new(Looked { stamps, names }),
+            now: watch::Sender::new(Arc::new(in_force)),
+        })
+    }
+
+    /// Looks whether a file has changed, and takes over what it says. Blocks: it reads files.
+    pub fn look(&self) -> Look {
+        let mut looked = self.looked.lock();
+        // Before reading, so that what changes meanwhile is seen by the next look.
+        let stamps = stamps(&self.files);
+        if looked.stamps == stamps {
+            return Look::Unchanged;
+        }
+        looked.stamps = stamps;
+        self.renew(&looked.names)
+    }
+
+    /// From now on certificates are known by these names. Blocks.
+    pub fn rename(&self, names: impl IntoIterator<Item = String>) -> Look {
+        let mut looked = self.looked.lock();
+        let names = Arc::new(names.into_iter().collect());
+        if looked.names == names {
+            return Look::Unchanged;
+        }
+        looked.names = names;
+        self.renew(&looked.names)
+    }
+
+    fn renew(&self, names: &Arc<BTreeSet<String>>) -> Look {
+        match load::load(&self.files, names) {
+            Ok(in_force) => {
+                self.now.send_replace(Arc::new(in_force));
+                Look::Renewed
+            }
+            Err(error) => Look::Failed(error),
+        }
+    }
+
+    /// Until when the certificate that is shown is valid.
+    pub fn expires(&self) -> Wall {
+        self.now.borrow().expires
+    }
+
+    /// Whether clients are asked who they are.
+    pub fn asks_for_certificates(&self) -> bool {
+        self.files.client_ca.is_some()
+    }
+
+    pub(crate) fn now(&self) -> Arc<InForce> {
+        self.now.borrow().clone()
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<InForce>> {
+        self.now.subscribe()
+    }
+}
+
+fn stamps(files: &TlsFiles) -> Vec<Stamp> {
+    let stamp = |path: &Path| {
+        let file = fs::metadata(path).ok()?;
+        Some((file.dev(), file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+    };
+    let optional = [&files.client_ca, &files.crl].into_iter().flatten();
+    let all = [&files.cert, &files.key].into_iter().chain(optional);
+    all.map(|path| stamp(path)).collect()
+}
