@@ -2,6 +2,7 @@
 //!
 //! What can be said about one key alone is judged where it is read (`value`); what takes two of them to see, here.
 
+mod access;
 mod service;
 mod syntax;
 
@@ -19,9 +20,10 @@ use crate::{
     mistake::Mistakes,
     reading::{At, Node, Reading, Value, joined, quoted_key, table},
     settings::{Aggregator, Settings},
-    value::{ServiceName, Text, WebOrigin},
+    value::{FilePath, ServiceName, Text, WebOrigin},
 };
 
+use access::Access;
 use service::ServiceTable;
 
 /// Most origins whose pages may read the API: each request is compared with them.
@@ -36,6 +38,9 @@ table! {
         /// What is said about services, by their names. It wins over what they say themselves, and the difference is
         /// shown. A service that is named here and never registers is missing.
         "services" services: Services,
+        /// Who may do what, where callers prove who they are (`tls_cert`): a table for each identity, by the name in its
+        /// certificate, and `anonymous` for those who prove nothing. Tokens carry their own rights.
+        "access" access: Access,
     }
 }
 
@@ -43,7 +48,7 @@ table! {
     /// How the aggregator itself is run.
     struct AggregatorTable {
         /// Where gRPC is served: reporters, watchers, `ward status`. Default "127.0.0.1:7700". Beyond loopback it needs
-        /// `insecure`. A change needs a restart.
+        /// `tls_cert`, or `insecure`. A change needs a restart.
         "grpc" grpc: SocketAddr,
         /// Where HTTP is served: the API, /health, /metrics. Default "127.0.0.1:7780". A change needs a restart.
         "http" http: SocketAddr,
@@ -53,6 +58,16 @@ table! {
         /// Listen beyond loopback although nobody has to prove who they are: anybody who gets there may report. Default
         /// false. A change needs a restart.
         "insecure" insecure: bool,
+        /// The certificate of the aggregator, with its chain, in PEM: both listeners then speak TLS, callers have to prove
+        /// who they are, and addresses beyond loopback are permitted. Read again when it changes. Default none. Another path
+        /// needs a restart, as for the three below.
+        "tls_cert" tls_cert: FilePath,
+        /// The key of that certificate, in PEM.
+        "tls_key" tls_key: FilePath,
+        /// Certificates of authorities, in PEM: clients prove who they are by certificates that these signed.
+        "tls_client_ca" tls_client_ca: FilePath,
+        /// What those authorities have revoked, in PEM.
+        "tls_crl" tls_crl: FilePath,
         /// Tell clients the details of internal errors. Default false. A change needs a restart.
         "debug" debug: bool,
         /// Tell clients of grpc.health.v1 that a service that is degraded is SERVING. Default true.
@@ -166,6 +181,9 @@ pub(crate) fn read(
         let settled = services.value.0.into_iter();
         settings.services = settled.map(|(name, service)| (name, service.settle())).collect();
     }
+    if let Some(access) = file.access {
+        settings.access = access.value.settle();
+    }
     if let Some(aggregator) = file.aggregator {
         aggregator.value.over(&mut settings.aggregator);
     }
@@ -187,6 +205,11 @@ impl AggregatorTable {
         set(&mut settings.http, self.http);
         set(&mut settings.data_dir, self.data_dir);
         set(&mut settings.insecure, self.insecure);
+        let file = |said: Option<At<FilePath>>| said.map(|said| said.map(|path| Some(path.0)));
+        set(&mut settings.tls_cert, file(self.tls_cert));
+        set(&mut settings.tls_key, file(self.tls_key));
+        set(&mut settings.tls_client_ca, file(self.tls_client_ca));
+        set(&mut settings.tls_crl, file(self.tls_crl));
         set(&mut settings.debug, self.debug);
         set(&mut settings.degraded_is_serving, self.degraded_is_serving);
         if let Some(origins) = self.cors_origins {

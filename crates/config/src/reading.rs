@@ -31,6 +31,16 @@ pub(crate) struct At<T> {
     pub(crate) span: Range<usize>,
 }
 
+impl<T> At<T> {
+    pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> At<U> {
+        At {
+            value: map(self.value),
+            path: self.path,
+            span: self.span,
+        }
+    }
+}
+
 /// A file being read.
 #[derive(Debug)]
 pub(crate) struct Reading<'t> {
@@ -268,7 +278,7 @@ impl<'t> Reading<'t> {
                 None if node.path.is_empty() && value.get_ref().is_table() => {
                     let header = joined("services", name);
                     format!(
-                        "the table of a service is called `[{header}]`; `[aggregator]` is the only other one"
+                        "the table of a service is called `[{header}]`; beside those there are `[aggregator]` and `[access]`"
                     )
                 }
                 None if node.path.is_empty() && Key::ALL.iter().any(|key| key.name() == name) => {

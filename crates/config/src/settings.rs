@@ -7,6 +7,7 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
+use ward_access::Policy;
 use ward_engine::Declaration;
 use ward_model::Name;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub aggregator: Aggregator,
     /// What is said about services; it wins over what they say themselves.
     pub services: BTreeMap<Name, Service>,
+    /// Who may do what.
+    pub access: Policy,
 }
 
 /// How the aggregator itself is run.
@@ -37,6 +40,14 @@ pub struct Aggregator {
     pub data_dir: PathBuf,
     /// Listen beyond loopback although nobody has to prove who they are.
     pub insecure: bool,
+    /// The certificate of the aggregator, with its chain. With it both listeners speak TLS and callers prove who they are.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
+    /// Authorities whose certificates prove who a caller is.
+    pub tls_client_ca: Option<PathBuf>,
+    /// What those have revoked.
+    pub tls_crl: Option<PathBuf>,
     /// Tell details of internal errors to who caused them.
     pub debug: bool,
     /// Tell clients of `grpc.health.v1` that what is degraded is serving.
@@ -66,6 +77,16 @@ impl Default for Aggregator {
 }
 
 impl Aggregator {
+    /// The files of TLS, by their keys.
+    pub(crate) fn tls(&self) -> [(&'static str, &Option<PathBuf>); 4] {
+        [
+            ("tls_cert", &self.tls_cert),
+            ("tls_key", &self.tls_key),
+            ("tls_client_ca", &self.tls_client_ca),
+            ("tls_crl", &self.tls_crl),
+        ]
+    }
+
     /// The defaults, in this data directory.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -73,6 +94,10 @@ impl Aggregator {
             http: (Ipv4Addr::LOCALHOST, HTTP_PORT).into(),
             data_dir: data_dir.into(),
             insecure: false,
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            tls_crl: None,
             debug: false,
             degraded_is_serving: true,
             cors_origins: Vec::new(),

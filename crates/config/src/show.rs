@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
+use ward_access::Grants;
 use ward_engine::Levels;
 use ward_model::{Criticality, Dependency, DependencyKind, MinHealthy, SignalLevel, Wall};
 
@@ -57,6 +58,11 @@ impl Settings {
         add(own, "http", json!(aggregator.http.to_string()));
         add(own, "data_dir", json!(aggregator.data_dir.to_string_lossy()));
         add(own, "insecure", json!(aggregator.insecure));
+        for (key, path) in aggregator.tls() {
+            if let Some(path) = path {
+                add(own, key, json!(path.to_string_lossy()));
+            }
+        }
         add(own, "debug", json!(aggregator.debug));
         add(own, "degraded_is_serving", json!(aggregator.degraded_is_serving));
         add(own, "cors_origins", json!(aggregator.cors_origins));
@@ -67,6 +73,15 @@ impl Settings {
                 add(&table, "", Json::Null);
             }
             said.for_each(|(key, value)| add(&table, &key, value));
+        }
+        for (name, grants) in self.access.rows() {
+            let table = joined("access", name);
+            let row = json!(grants);
+            let said = row.as_object().into_iter().flatten();
+            if *grants == Grants::default() {
+                add(&table, "", Json::Null);
+            }
+            said.for_each(|(key, value)| add(&table, key, value.clone()));
         }
         entries
     }

@@ -15,7 +15,7 @@ use crate::{
     Errors, Mistake, Origin, Origins, Place, Settings, file,
     mistake::{Mistakes, Text as FileText, escaped},
     near::nearest,
-    value::{Text, WebOrigin, Wrong},
+    value::{FilePath, Text, WebOrigin, Wrong},
 };
 
 /// The variable that names the file.
@@ -24,7 +24,7 @@ pub const VARIABLE_OF_FILE: &str = "WARD_CONFIG";
 pub const FILE_BYTES: u64 = 8 << 20;
 
 /// Variables of Ward that are read elsewhere: by the sdk, by the command, for logs.
-const OTHERS: [&str; 2] = ["WARD_SERVER", "WARD_LOG"];
+const OTHERS: [&str; 4] = ["WARD_SERVER", "WARD_LOG", "WARD_TLS_CA", "WARD_TOKEN_FILE"];
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,14 @@ pub enum Key {
     DataDir,
     /// Listen beyond loopback without authentication.
     Insecure,
+    /// The certificate that is shown.
+    TlsCert,
+    /// Its key.
+    TlsKey,
+    /// Authorities of clients.
+    TlsClientCa,
+    /// What those have revoked.
+    TlsCrl,
     /// Tell details of internal errors.
     Debug,
     /// Degraded is serving.
@@ -73,11 +81,15 @@ pub struct Loaded {
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Grpc,
         Self::Http,
         Self::DataDir,
         Self::Insecure,
+        Self::TlsCert,
+        Self::TlsKey,
+        Self::TlsClientCa,
+        Self::TlsCrl,
         Self::Debug,
         Self::DegradedIsServing,
         Self::CorsOrigins,
@@ -90,6 +102,10 @@ impl Key {
             Self::Http => "http",
             Self::DataDir => "data_dir",
             Self::Insecure => "insecure",
+            Self::TlsCert => "tls_cert",
+            Self::TlsKey => "tls_key",
+            Self::TlsClientCa => "tls_client_ca",
+            Self::TlsCrl => "tls_crl",
             Self::Debug => "debug",
             Self::DegradedIsServing => "degraded_is_serving",
             Self::CorsOrigins => "cors_origins",
@@ -116,6 +132,10 @@ impl Key {
             Self::Http => own.http = parsed::<SocketAddr>(text)?,
             Self::DataDir => own.data_dir = parsed::<PathBuf>(text)?,
             Self::Insecure => own.insecure = truth(text)?,
+            Self::TlsCert => own.tls_cert = Some(parsed::<FilePath>(text)?.0),
+            Self::TlsKey => own.tls_key = Some(parsed::<FilePath>(text)?.0),
+            Self::TlsClientCa => own.tls_client_ca = Some(parsed::<FilePath>(text)?.0),
+            Self::TlsCrl => own.tls_crl = Some(parsed::<FilePath>(text)?.0),
             Self::Debug => own.debug = truth(text)?,
             Self::DegradedIsServing => own.degraded_is_serving = truth(text)?,
             Self::CorsOrigins => {
@@ -236,13 +256,17 @@ impl Loading {
     /// What takes all three places to see: the aggregator would not start with it.
     fn judge(&mut self) {
         let own = &self.settings.aggregator;
-        let (grpc, http, insecure) = (own.grpc, own.http, own.insecure);
+        let (grpc, http) = (own.grpc, own.http);
+        let permitted = own.insecure || own.tls_cert.is_some();
         for (key, addr) in [(Key::Grpc, grpc), (Key::Http, http)] {
-            if !insecure && !addr.ip().to_canonical().is_loopback() {
+            if !permitted && !addr.ip().to_canonical().is_loopback() {
                 let message = format!("is {addr}, which other machines can reach");
-                self.wrong(key, message, "listen on 127.0.0.1, or set `insecure`");
+                let help = "set `tls_cert` and `tls_key` (`ward cert dev` makes some to try), listen on 127.0.0.1, or \
+                            set `insecure`";
+                self.wrong(key, message, help);
             }
         }
+        self.judge_tls();
         if grpc == http && grpc.port() != 0 {
             let said = self.origins.of("aggregator.http") != Origin::Default;
             let (key, other) = if said {
@@ -252,6 +276,38 @@ impl Loading {
             };
             let message = format!("is {grpc}, where {other} is served");
             self.wrong(key, message, "choose another port for one of them");
+        }
+    }
+
+    /// Each file of TLS is of use with another one only.
+    fn judge_tls(&mut self) {
+        let needs = [
+            (Key::TlsCert, Key::TlsKey),
+            (Key::TlsKey, Key::TlsCert),
+            (Key::TlsClientCa, Key::TlsCert),
+            (Key::TlsCrl, Key::TlsClientCa),
+        ];
+        let said = |loading: &Self, key: Key| {
+            let tls = loading.settings.aggregator.tls();
+            tls.into_iter()
+                .any(|(name, path)| name == key.name() && path.is_some())
+        };
+        for (key, other) in needs {
+            if said(self, key) && !said(self, other) {
+                let other = other.name();
+                self.wrong(
+                    key,
+                    format!("is there without `{other}`"),
+                    &format!("set `{other}` too"),
+                );
+            }
+        }
+        let has_rows = !self.settings.access.is_empty();
+        if has_rows && !said(self, Key::TlsCert) {
+            self.warnings.push(
+                "[access] has no effect without tls_cert: nobody can prove who they are, and everybody may do everything"
+                    .to_owned(),
+            );
         }
     }
 

@@ -111,6 +111,22 @@ impl Text for PathBuf {
     }
 }
 
+/// The path of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct FilePath(pub(crate) PathBuf);
+
+impl Text for FilePath {
+    const EXPECTED: &'static str = "the path of a file";
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        <PathBuf as Text>::parse(text).map(Self)
+    }
+
+    fn schema() -> Json {
+        <PathBuf as Text>::schema()
+    }
+}
+
 /// Text for people.
 #[derive(Clone, Debug)]
 pub(crate) struct Why(pub(crate) String);

@@ -7,6 +7,7 @@ mod schema;
 use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
+use ward_access::{Grants, Policy};
 use ward_engine::Levels;
 use ward_model::{Criticality, Dependency, DependencyKind, MinHealthy, SignalLevel, Wall};
 
@@ -572,6 +573,26 @@ fn any_service() -> impl Strategy<Value = Service> {
         )
 }
 
+fn any_access() -> impl Strategy<Value = Policy> {
+    let pattern = || {
+        prop::collection::vec(
+            "[a-z0-9.-]{1,20}[*]?".prop_map(|text| text.parse().unwrap()),
+            0..3,
+        )
+    };
+    let grants = (pattern(), pattern(), pattern(), any::<[bool; 3]>());
+    let grants = grants.prop_map(|(report, observe, agent, [watch, command, administer])| Grants {
+        report,
+        observe,
+        agent,
+        watch,
+        command,
+        administer,
+    });
+    let name = "anonymous|spiffe://[a-z]{1,9}/[a-zA-Z0-9/._-]{1,9}|[a-z][a-z0-9.-]{0,9}";
+    prop::collection::btree_map(name, grants, 0..4).prop_map(Policy::new)
+}
+
 fn any_settings() -> impl Strategy<Value = Settings> {
     let services = prop::collection::btree_map(
         "svc-[a-z0-9.-]{1,20}".prop_map(|text| name(&text)),
@@ -584,13 +605,22 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         any::<(bool, bool)>(),
         path,
         services,
+        any_access(),
     )
-        .prop_map(|(grpc, flags, path, services)| {
-            let mut aggregator = Aggregator::new(path);
+        .prop_map(|(grpc, flags, path, services, access)| {
+            let mut aggregator = Aggregator::new(&path);
+            if !access.is_empty() {
+                aggregator.tls_cert = Some(format!("{path}.pem").into());
+                aggregator.tls_crl = Some(format!("{path}.crl").into());
+            }
             aggregator.grpc = grpc.into();
             (aggregator.debug, aggregator.degraded_is_serving) = flags;
             aggregator.cors_origins = vec!["https://a.example".into()];
-            Settings { aggregator, services }
+            Settings {
+                aggregator,
+                services,
+                access,
+            }
         })
 }
 

@@ -177,7 +177,7 @@ fn addresses_it_would_not_start_with_are_wrong_where_they_were_said() {
     2 | grpc = "0.0.0.0:7700"
       | ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: listen on 127.0.0.1, or set `insecure`
+      = help: set `tls_cert` and `tls_key` (`ward cert dev` makes some to try), listen on 127.0.0.1, or set `insecure`
     "#);
     let with = |flags: Vec<(Key, &str)>| Source {
         flags: flags.into_iter().map(|(key, text)| (key, text.into())).collect(),
@@ -262,4 +262,40 @@ fn keys_have_flags_and_variables_and_a_place_in_the_file() {
         (Key::DataDir.variable().as_str(), Key::DataDir.flag().as_str()),
         ("WARD_DATA_DIR", "--data-dir")
     );
+}
+
+#[test]
+fn a_file_of_tls_is_of_no_use_alone_and_with_its_key_beyond_loopback_is_permitted() {
+    let load = |flags: &[(Key, &str)]| {
+        let flags = flags
+            .iter()
+            .map(|(key, text)| (*key, (*text).to_owned()))
+            .collect();
+        let source = Source {
+            flags,
+            ..Source::default()
+        };
+        source
+            .load()
+            .map(|loaded| loaded.settings.aggregator)
+            .map_err(|errors| errors.to_string())
+    };
+    let both = [
+        (Key::TlsCert, "/a.pem"),
+        (Key::TlsKey, "/a.key"),
+        (Key::Grpc, "0.0.0.0:7700"),
+    ];
+    assert_eq!(load(&both).unwrap().tls_key, Some("/a.key".into()));
+    for (alone, other) in [
+        (Key::TlsCert, "tls_key"),
+        (Key::TlsKey, "tls_cert"),
+        (Key::TlsClientCa, "tls_cert"),
+        (Key::TlsCrl, "tls_client_ca"),
+    ] {
+        let refused = load(&[(alone, "/a.pem")]).unwrap_err();
+        assert!(
+            refused.contains(&format!("is there without `{other}`")),
+            "{refused}"
+        );
+    }
 }
