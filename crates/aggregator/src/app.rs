@@ -9,17 +9,20 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use tokio::{sync::oneshot, task::JoinHandle, time::interval};
 use tower::Layer;
+use ward_access::{Policy, StoreError, TokenStore};
 use ward_chassis::{
-    Clock, Drain, Listener, Readiness, Shutdown,
+    Clock, Drain, Listener, Readiness, Shutdown, Tls, Transport,
     data_dir::{DataDir, DataDirError},
     listener::BindError,
     panic::CatchPanicLayer,
     serve::{serve_h1, serve_h2},
     shutdown::{Aborted, DrainReport},
+    tls::TlsError,
 };
 
 use crate::{
     Config,
+    access::{self, Access},
     decider::{self, Loop},
     edge::{self, Edge},
     hub::{self, STALL_SWEEP},
@@ -41,6 +44,12 @@ pub enum StartError {
     /// The data directory is not to be had.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// Certificates and keys are not as they must be.
+    #[error("prepare TLS")]
+    Tls(#[source] TlsError),
+    /// The tokens are not to be had.
+    #[error("prepare tokens")]
+    Tokens(#[source] StoreError),
     /// An address is not to be had.
     #[error("serve {edge}")]
     Bind {
@@ -83,6 +92,9 @@ pub struct App {
     /// Keeps what `grpc.health.v1` answers up to date.
     standard: JoinHandle<()>,
     maintenance: JoinHandle<()>,
+    /// Keeps tokens and certificates up to date.
+    access: JoinHandle<()>,
+    tls: Option<Arc<Tls>>,
     /// Held until the last.
     data_dir: DataDir,
 }
@@ -129,6 +141,7 @@ impl Drop for App {
         self.stalls.abort();
         self.standard.abort();
         self.maintenance.abort();
+        self.access.abort();
     }
 }
 
@@ -145,8 +158,18 @@ impl App {
         let starting = readiness.latch("start");
         let mut data_dir = DataDir::lock(&config.data_dir, &clock)?;
         let limits = config.limits.clone().fit_descriptors();
+        let tls = config
+            .tls
+            .clone()
+            .map(|files| Tls::load(files, names(&config.access)));
+        let tls = tls.transpose().map_err(StartError::Tls)?.map(Arc::new);
+        let transport = match &tls {
+            Some(tls) => Transport::Tls(Arc::clone(tls)),
+            None if config.insecure => Transport::Insecure,
+            None => Transport::Cleartext,
+        };
         let bind = |edge, addr| {
-            Listener::bind(addr, limits.clone(), config.insecure)
+            Listener::bind(addr, limits.clone(), transport.clone())
                 .map_err(|source| StartError::Bind { edge, source })
         };
         let (grpc, http) = (bind("gRPC", config.grpc)?, bind("HTTP", config.http)?);
@@ -154,6 +177,11 @@ impl App {
         data_dir.announce([grpc_addr, http_addr])?;
 
         let metrics = Metrics::new();
+        let access = Access::new(tls.is_some(), config.access.clone());
+        let tokens = TokenStore::new(data_dir.path());
+        let keeper_of_access =
+            access::Keeper::start(tokens, tls.clone(), &access, &metrics.access, clock.wall())
+                .map_err(StartError::Tokens)?;
         let reloader = Reloader::new(config.settings(), config.source.clone());
         metrics.config.succeeded(clock.wall(), &reloader.now().hash);
         let services = config.services.into_iter();
@@ -173,6 +201,7 @@ impl App {
         let standard = edge::Standard::new(limits.message_bytes_out);
         let edge = Arc::new(Edge {
             clock,
+            access,
             decider,
             hub,
             metrics,
@@ -199,6 +228,8 @@ impl App {
             stalls: tokio::spawn(end_stalled(edge.clone())),
             standard: tokio::spawn(edge::follow(edge.clone())),
             maintenance: tokio::spawn(keeper.run(edge.clone())),
+            access: tokio::spawn(keeper_of_access.run(edge.clone())),
+            tls,
             edge,
             data_dir,
         };
@@ -229,11 +260,20 @@ impl App {
     /// Says why nothing was changed; what was in force stays.
     pub fn reload(&self) -> impl Future<Output = Result<Reloaded, ReloadError>> + Send + use<> {
         let edge = self.edge.clone();
+        let tls = self.tls.clone();
         let reload = async move {
             let wall = || edge.clock.wall();
-            edge.reloader
+            let reloaded = edge
+                .reloader
                 .reload(&edge.decider, &edge.metrics.config, wall)
-                .await
+                .await?;
+            let policy = edge.reloader.now().settings.access.clone();
+            edge.access.replace_policy(&policy);
+            if let Some(tls) = tls {
+                let look = tls.rename(names(&policy));
+                access::tell(&tls, &look, &edge.metrics.access);
+            }
+            Ok(reloaded)
         };
         // A task of its own, so that nobody who stops waiting leaves half of it in force.
         async {
@@ -295,6 +335,11 @@ pub async fn run(config: Config, shutdown: &Shutdown) -> Result<DrainReport, Run
     };
     let report = app.stop_unless(shutdown).await?;
     if failed { Err(RunError::Failed) } else { Ok(report) }
+}
+
+/// The DNS names by which certificates are known.
+fn names(policy: &Policy) -> Vec<String> {
+    policy.names().map(str::to_owned).collect()
 }
 
 fn serve_grpc(listener: Listener, edge: &Arc<Edge>, debug: bool) -> Server {

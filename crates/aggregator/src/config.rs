@@ -5,7 +5,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use ward_chassis::Limits;
+use ward_access::Policy;
+use ward_chassis::{Limits, TlsFiles};
 use ward_config::{Aggregator, Errors, Service, Settings, Source};
 use ward_model::Name;
 
@@ -22,6 +23,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Listen beyond loopback although nobody has to prove who they are.
     pub insecure: bool,
+    /// The files of TLS. With them both listeners speak it, and whoever calls has to prove who they are.
+    pub tls: Option<TlsFiles>,
+    /// Who may do what, where they prove who they are.
+    pub access: Policy,
     /// Tell details of internal errors to who caused them.
     pub debug: bool,
     /// Tell clients of `grpc.health.v1` that what is degraded is serving.
@@ -49,7 +54,7 @@ impl Config {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Settings {
             aggregator: Aggregator::new(data_dir),
-            services: BTreeMap::new(),
+            ..Settings::default()
         }
         .into()
     }
@@ -79,19 +84,37 @@ impl Config {
                 http: self.http,
                 data_dir: self.data_dir.clone(),
                 insecure: self.insecure,
+                tls_cert: self.tls.as_ref().map(|tls| tls.cert.clone()),
+                tls_key: self.tls.as_ref().map(|tls| tls.key.clone()),
+                tls_client_ca: self.tls.as_ref().and_then(|tls| tls.client_ca.clone()),
+                tls_crl: self.tls.as_ref().and_then(|tls| tls.crl.clone()),
                 debug: self.debug,
                 degraded_is_serving: self.degraded_is_serving,
                 cors_origins: self.cors_origins.clone(),
             },
             services: self.services.clone(),
+            access: self.access.clone(),
         }
     }
+}
+
+/// The files that settings name.
+fn tls(own: &Aggregator) -> Option<TlsFiles> {
+    Some(TlsFiles {
+        cert: own.tls_cert.clone()?,
+        key: own.tls_key.clone()?,
+        client_ca: own.tls_client_ca.clone(),
+        crl: own.tls_crl.clone(),
+    })
 }
 
 impl From<Settings> for Config {
     fn from(settings: Settings) -> Self {
         let own = settings.aggregator;
+        let tls = tls(&own);
         Self {
+            tls,
+            access: settings.access,
             grpc: own.grpc,
             http: own.http,
             data_dir: own.data_dir,

@@ -3,6 +3,7 @@
 //! Edges translate, bound and count. They decide nothing: what is to be decided goes to the [`Decider`], what is to be
 //! watched comes from the [`Hub`]. No generated type gets past here.
 
+mod admit;
 mod ask;
 mod closing;
 mod codec;
@@ -23,7 +24,7 @@ use arc_swap::ArcSwap;
 use ward_chassis::{Clock, Limits, Readiness};
 use ward_model::Maintenance;
 
-use crate::{decider::Decider, hub::Hub, metrics::Metrics, reload::Reloader};
+use crate::{access::Access, decider::Decider, hub::Hub, metrics::Metrics, reload::Reloader};
 
 pub(crate) use closing::Closings;
 pub use http::{HttpLimits, Rate};
@@ -36,6 +37,7 @@ pub(crate) use standard::{Standard, follow};
 #[derive(Debug)]
 pub(crate) struct Edge {
     pub(crate) clock: Clock,
+    pub(crate) access: Access,
     pub(crate) decider: Decider,
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,

@@ -3,6 +3,7 @@
 //! It is started with a [`Config`], says where it listens, and is stopped. Everything it decides is decided in
 //! `ward-engine`; everything here is an adapter between that and the network, or a bound on what the network may cost.
 
+mod access;
 mod app;
 mod config;
 mod decider;

@@ -7,6 +7,7 @@
 //! It names every metric there is. Labels are only what is registered here: bounded words, and names of accepted
 //! services up to a cap.
 
+mod access;
 mod collect;
 mod config;
 
@@ -31,6 +32,7 @@ use crate::{
     hub::{Encoding, Hub},
 };
 
+pub(crate) use access::AccessMetrics;
 pub(crate) use config::ConfigMetrics;
 
 /// The media type of [`Metrics::encode`].
@@ -69,6 +71,7 @@ pub(crate) struct Metrics {
     pub(crate) timings: Timings,
     dropped_series: Arc<AtomicU64>,
     pub(crate) config: ConfigMetrics,
+    pub(crate) access: AccessMetrics,
 }
 
 /// The live counters of both listeners.
@@ -97,6 +100,7 @@ impl Metrics {
             timings,
             dropped_series: Arc::default(),
             config: ConfigMetrics::default(),
+            access: AccessMetrics::default(),
         };
         metrics.register();
         metrics
@@ -105,6 +109,7 @@ impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
         self.config.register(registry);
+        self.access.register(registry);
         registry.register(
             "ward_reports",
             "Parts of reports taken in, by kind, beats aside",
@@ -200,6 +205,8 @@ fn code_name(code: tonic::Code) -> &'static str {
     match code {
         Code::Ok => "ok",
         Code::InvalidArgument => "invalid_argument",
+        Code::Unauthenticated => "unauthenticated",
+        Code::PermissionDenied => "permission_denied",
         Code::NotFound => "not_found",
         Code::AlreadyExists => "already_exists",
         Code::FailedPrecondition => "failed_precondition",

@@ -110,6 +110,14 @@ impl Peer {
         }
     }
 
+    /// One that is not connected, and never told to go.
+    ///
+    /// **For tests only** of what looks at peers.
+    pub fn of(addr: SocketAddr, identity: Identity, secure: bool) -> Self {
+        let (_, closing) = watch::channel(false);
+        Self::new(addr, (identity, secure), closing, Arc::default())
+    }
+
     /// Has this connection dropped at once, with all that it carries. For a peer that reads nothing: an answer that
     /// cannot be written is not asked for its end either, so its own handler can do nothing about it.
     pub fn cut(&self) {
@@ -175,7 +183,9 @@ impl Listener {
             .local_addr()
             .map_err(|source| BindError::Io { addr, source })?;
         let stats = Arc::new(ListenerStats::default());
-        let slots = Slots::new(limits.connections, limits.connections_per_address, |stats| &stats.active);
+        let slots = Slots::new(limits.connections, limits.connections_per_address, |stats| {
+            &stats.active
+        });
         let per_address = limits.handshakes_per_address;
         let handshakes = Slots::new(limits.handshakes, per_address, |stats| &stats.handshaking);
         Ok(Self {
@@ -252,10 +262,13 @@ impl Listener {
 
     /// A place for the connection, and one for its handshake; else the counter of what there is too much of.
     fn places(&self, addr: SocketAddr) -> Result<(Slot, Option<Slot>), &AtomicU64> {
-        let slot = self.slots.take(addr.ip(), &self.stats).map_err(|full| match full {
-            Full::All => &self.stats.refused_connections,
-            Full::Address => &self.stats.refused_address,
-        })?;
+        let slot = self
+            .slots
+            .take(addr.ip(), &self.stats)
+            .map_err(|full| match full {
+                Full::All => &self.stats.refused_connections,
+                Full::Address => &self.stats.refused_address,
+            })?;
         if !matches!(self.transport, Transport::Tls(_)) {
             return Ok((slot, None));
         }

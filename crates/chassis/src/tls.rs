@@ -153,7 +153,13 @@ impl Tls {
 fn stamps(files: &TlsFiles) -> Vec<Stamp> {
     let stamp = |path: &Path| {
         let file = fs::metadata(path).ok()?;
-        Some((file.dev(), file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+        Some((
+            file.dev(),
+            file.ino(),
+            file.len(),
+            file.mtime(),
+            file.mtime_nsec(),
+        ))
     };
     let optional = [&files.client_ca, &files.crl].into_iter().flatten();
     let all = [&files.cert, &files.key].into_iter().chain(optional);

@@ -8,6 +8,7 @@ use ward_chassis::Limits;
 use ward_proto::v1::{self, health_service_client::HealthServiceClient};
 
 use super::*;
+use crate::access::Caller;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -70,7 +71,12 @@ async fn a_panic_in_a_handler_is_a_500_and_the_process_lives_on() {
     let router = Router::new()
         .route("/broken", get(broken))
         .route("/whole", get(async || "well"));
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default(), Transport::Cleartext).unwrap();
+    let listener = Listener::bind(
+        "127.0.0.1:0".parse().unwrap(),
+        Limits::default(),
+        Transport::Cleartext,
+    )
+    .unwrap();
     let address = listener.addr();
     let mut server = serve_http(listener, router, false);
     let answer = reqwest::get(format!("http://{address}/broken")).await.unwrap();
@@ -90,7 +96,7 @@ async fn a_panic_in_a_report_stream_is_told_and_the_stream_is_over_for_the_engin
     let home = tempfile::tempdir().unwrap();
     let app = started(&home).await;
     let broken = stream::poll_fn(|_| panic!("a stream that fails"));
-    let mut answers = edge::report(&app.edge, broken, None);
+    let mut answers = edge::report(&app.edge, broken, None, Caller::within());
     let last = timeout(SOON, answers.next()).await.unwrap();
     assert_eq!(last.unwrap().unwrap_err().code(), Code::Internal);
     assert!(timeout(SOON, answers.next()).await.unwrap().is_none());

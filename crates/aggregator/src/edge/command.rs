@@ -10,9 +10,11 @@ use super::{
     Edge, ask, operate,
     query::{LIST_BYTES, wire},
 };
+use crate::access::Caller;
 
 pub(super) async fn start_maintenance(
     edge: &Edge,
+    caller: &Caller,
     request: v1::StartMaintenanceRequest,
 ) -> Result<v1::StartMaintenanceResponse, Status> {
     let v1::StartMaintenanceRequest {
@@ -22,7 +24,7 @@ pub(super) async fn start_maintenance(
         duration_ms,
     } = request;
     let duration = (duration_ms > 0).then(|| Duration::from_millis(duration_ms));
-    let maintenance = operate::start_maintenance(edge, &service, by, why, duration).await?;
+    let maintenance = operate::start_maintenance(edge, caller, &service, by, why, duration).await?;
     Ok(v1::StartMaintenanceResponse {
         maintenance: Some((&maintenance).into()),
     })
@@ -30,9 +32,10 @@ pub(super) async fn start_maintenance(
 
 pub(super) async fn end_maintenance(
     edge: &Edge,
+    caller: &Caller,
     request: v1::EndMaintenanceRequest,
 ) -> Result<v1::EndMaintenanceResponse, Status> {
-    operate::end_maintenance(edge, &request.service, request.by).await?;
+    operate::end_maintenance(edge, caller, &request.service, request.by).await?;
     Ok(v1::EndMaintenanceResponse {})
 }
 
@@ -50,8 +53,12 @@ pub(super) async fn list_maintenance(edge: &Edge) -> Result<v1::ListMaintenanceR
     })
 }
 
-pub(super) async fn forget(edge: &Edge, request: v1::ForgetRequest) -> Result<v1::ForgetResponse, Status> {
+pub(super) async fn forget(
+    edge: &Edge,
+    caller: &Caller,
+    request: v1::ForgetRequest,
+) -> Result<v1::ForgetResponse, Status> {
     let instance = Some(request.instance.as_str()).filter(|instance| !instance.is_empty());
-    let forgotten_instances = operate::forget(edge, &request.service, instance, request.by).await?;
+    let forgotten_instances = operate::forget(edge, caller, &request.service, instance, request.by).await?;
     Ok(v1::ForgetResponse { forgotten_instances })
 }

@@ -12,7 +12,7 @@ use ward_engine::Refusal;
 use ward_model::Name;
 use ward_proto::Invalid;
 
-use crate::decider::Unavailable;
+use crate::{access::Missing, decider::Unavailable};
 
 /// Where the words of [`Failure::word`] mean what they mean.
 const DOMAIN: &str = "ward";
@@ -28,6 +28,10 @@ pub(super) enum Failure {
     NoService(Name),
     /// The engine does not take it.
     Refused(Refusal),
+    /// Nobody has proved who they are, and that is needed.
+    Unauthenticated(String),
+    /// They have, and may not.
+    Denied(Missing),
     /// A bound is reached; the sentence says which.
     Exhausted(String),
     /// This process is on its way out, or the decision failed.
@@ -55,6 +59,8 @@ impl Failure {
                 Refusal::NotInMaintenance(_) => "NOT_IN_MAINTENANCE",
                 Refusal::EmptyWindow(_) => "EMPTY_WINDOW",
             },
+            Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Denied(_) => "PERMISSION_DENIED",
             Self::Exhausted(_) => "EXHAUSTED",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
@@ -71,7 +77,10 @@ impl Failure {
             },
             Self::NoService(name) => format!("no service named {name}: list them with ward status"),
             Self::Refused(refusal) => refusal.to_string(),
-            Self::Exhausted(message) | Self::Unavailable(message) => message.clone(),
+            Self::Denied(missing) => missing.to_string(),
+            Self::Unauthenticated(message) | Self::Exhausted(message) | Self::Unavailable(message) => {
+                message.clone()
+            }
             Self::Internal(message) => (*message).to_owned(),
         }
     }
@@ -105,6 +114,8 @@ impl Failure {
                 Refusal::NoService(_) | Refusal::NoInstance(_) => Code::NotFound,
                 Refusal::EmptyWindow(_) => Code::InvalidArgument,
             },
+            Self::Unauthenticated(_) => Code::Unauthenticated,
+            Self::Denied(_) => Code::PermissionDenied,
             Self::Exhausted(_) => Code::ResourceExhausted,
             Self::Unavailable(_) => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
@@ -132,6 +143,12 @@ impl From<Invalid> for Failure {
 impl From<Unavailable> for Failure {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(unavailable.to_string())
+    }
+}
+
+impl From<Missing> for Failure {
+    fn from(missing: Missing) -> Self {
+        Self::Denied(missing)
     }
 }
 

@@ -28,25 +28,27 @@ use ward_proto::{
 
 use super::{
     Shared,
+    admit::Admit,
     codec::RawCodec,
     command, query, report, standard,
     watch::{self, TellBody},
 };
-use crate::hub::Outgoing;
+use crate::{access::Caller, hub::Outgoing};
 
 const REPORT: &str = "/ward.health.v1.HealthService/Report";
 const WATCH: &str = "/ward.health.v1.HealthService/Watch";
 
 /// The service, `grpc.health.v1` and server reflection.
-pub(crate) fn routes(edge: &Shared) -> Routes {
+pub(crate) fn routes(edge: &Shared) -> Admit<Routes> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(ward_grpc_health::DESCRIPTOR_SET)
         .build_v1()
         .expect("the descriptor set was made by our own build");
-    Routes::new(Streams::new(edge.clone()))
+    let routes = Routes::new(Streams::new(edge.clone()))
         .add_service(standard::service(edge))
-        .add_service(reflection)
+        .add_service(reflection);
+    Admit::new(edge.clone(), routes)
 }
 
 /// The implementation of the generated trait.
@@ -65,6 +67,12 @@ fn peer<T>(request: &Request<T>) -> Option<Peer> {
     request.extensions().get::<Peer>().cloned()
 }
 
+/// Who was let in; this process, where nobody had to be.
+fn caller<T>(request: &Request<T>) -> Caller {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.unwrap_or_else(Caller::within)
+}
+
 #[tonic::async_trait]
 impl HealthService for Service {
     type ReportStream = report::Answers;
@@ -74,11 +82,11 @@ impl HealthService for Service {
         &self,
         request: Request<Streaming<v1::ReportRequest>>,
     ) -> Result<Response<Self::ReportStream>, Status> {
-        let peer = peer(&request);
+        let (peer, caller) = (peer(&request), caller(&request));
         let raw = request
             .into_inner()
             .map(|request| request.map(|request| Bytes::from(request.encode_to_vec())));
-        Self::answered(Ok(report::report(&self.edge, raw, peer)))
+        Self::answered(Ok(report::report(&self.edge, raw, peer, caller)))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
@@ -94,7 +102,7 @@ impl HealthService for Service {
         request: Request<v1::ReportOnceRequest>,
     ) -> Result<Response<v1::ReportOnceResponse>, Status> {
         Self::answered(
-            report::report_once(&self.edge, request.into_inner())
+            report::report_once(&self.edge, &caller(&request), request.into_inner())
                 .await
                 .map_err(Into::into),
         )
@@ -132,14 +140,14 @@ impl HealthService for Service {
         &self,
         request: Request<v1::StartMaintenanceRequest>,
     ) -> Result<Response<v1::StartMaintenanceResponse>, Status> {
-        Self::answered(command::start_maintenance(&self.edge, request.into_inner()).await)
+        Self::answered(command::start_maintenance(&self.edge, &caller(&request), request.into_inner()).await)
     }
 
     async fn end_maintenance(
         &self,
         request: Request<v1::EndMaintenanceRequest>,
     ) -> Result<Response<v1::EndMaintenanceResponse>, Status> {
-        Self::answered(command::end_maintenance(&self.edge, request.into_inner()).await)
+        Self::answered(command::end_maintenance(&self.edge, &caller(&request), request.into_inner()).await)
     }
 
     async fn list_maintenance(
@@ -153,7 +161,7 @@ impl HealthService for Service {
         &self,
         request: Request<v1::ForgetRequest>,
     ) -> Result<Response<v1::ForgetResponse>, Status> {
-        Self::answered(command::forget(&self.edge, request.into_inner()).await)
+        Self::answered(command::forget(&self.edge, &caller(&request), request.into_inner()).await)
     }
 }
 
@@ -184,8 +192,8 @@ impl Streams {
     async fn report(self, request: http::Request<Body>) -> http::Response<Body> {
         let limits = self.service.edge.limits.clone();
         let serve = tower::service_fn(|request: Request<Streaming<Bytes>>| {
-            let peer = peer(&request);
-            let answers = report::report(&self.service.edge, request.into_inner(), peer);
+            let (peer, caller) = (peer(&request), caller(&request));
+            let answers = report::report(&self.service.edge, request.into_inner(), peer, caller);
             std::future::ready(Service::answered(Ok(answers)))
         });
         Grpc::new(RawCodec::<v1::ReportResponse>::default())

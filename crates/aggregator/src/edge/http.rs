@@ -71,6 +71,7 @@ pub(crate) fn router(edge: Shared, listeners: Listeners, limits: HttpLimits, ori
         .merge(openapi::route(description))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(app.clone(), guard::admitted))
         .layer(from_fn_with_state(app.clone(), guard::all))
         .with_state(app);
     match cors {

@@ -1,6 +1,6 @@
 //! What operators do: maintenance, forgetting. The same for every edge.
 //!
-//! Who did it is asked for and logged. Nobody proves to be who they say yet; that comes with identity.
+//! Who did it is asked for, since it is shown to people; logged beside it is who they have proved to be.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
     ask::{self, service_name},
     failure::Failure,
 };
-use crate::hub::Cursor;
+use crate::{access::Caller, hub::Cursor};
 
 /// Longest name of an operator, in characters.
 const BY: usize = 128;
@@ -23,6 +23,7 @@ const WHY: usize = 512;
 /// Somebody begins to work on a service; without a duration until they say that it is over.
 pub(super) async fn start_maintenance(
     edge: &Edge,
+    caller: &Caller,
     service: &str,
     by: String,
     why: String,
@@ -31,7 +32,7 @@ pub(super) async fn start_maintenance(
     let service = service_name("service", service)?;
     let by = operator(by)?;
     let why = text("why", why, WHY)?;
-    tracing::info!(%service, by, why, ?duration, "maintenance is started");
+    tracing::info!(%service, by, %caller, why, ?duration, "maintenance is started");
     let event = Event::StartMaintenance {
         service,
         by,
@@ -45,10 +46,15 @@ pub(super) async fn start_maintenance(
 }
 
 /// The work is over.
-pub(super) async fn end_maintenance(edge: &Edge, service: &str, by: String) -> Result<(), Failure> {
+pub(super) async fn end_maintenance(
+    edge: &Edge,
+    caller: &Caller,
+    service: &str,
+    by: String,
+) -> Result<(), Failure> {
     let service = service_name("service", service)?;
     let by = operator(by)?;
-    tracing::info!(%service, by, "maintenance is ended");
+    tracing::info!(%service, by, %caller, "maintenance is ended");
     decide(edge, Event::EndMaintenance { service }).await.map(drop)
 }
 
@@ -75,6 +81,7 @@ pub(super) async fn list_maintenance(edge: &Edge) -> Result<Planned, Failure> {
 /// Drops a service, or one of its instances. Returns how many instances were dropped.
 pub(super) async fn forget(
     edge: &Edge,
+    caller: &Caller,
     service: &str,
     instance: Option<&str>,
     by: String,
@@ -88,9 +95,9 @@ pub(super) async fn forget(
                 service: service.clone(),
                 instance: instance.clone(),
             };
-            tracing::info!(%id, by, "an instance is forgotten");
+            tracing::info!(%id, by, %caller, "an instance is forgotten");
         }
-        None => tracing::info!(%service, by, "a service is forgotten"),
+        None => tracing::info!(%service, by, %caller, "a service is forgotten"),
     }
     match decide(edge, Event::Forget { service, instance }).await? {
         Reply::Forgotten(forgotten_instances) => Ok(forgotten_instances),

@@ -32,6 +32,7 @@ use ward_proto::v1;
 pub(super) use once::report_once;
 
 use super::Shared;
+use crate::access::Caller;
 use session::Session;
 
 /// Answers under way to the transport. While they wait, what there is to say next gathers in one message.
@@ -52,7 +53,7 @@ pub(crate) type Answers = ReceiverStream<Result<v1::ReportResponse, Status>>;
 
 /// Serves one stream in a task of its own, which ends with the stream, with its connection or with the server. In the
 /// body of the response, where it could live too, it would stand still whenever the peer does not read.
-pub(crate) fn report<S>(edge: &Shared, requests: S, peer: Option<Peer>) -> Answers
+pub(crate) fn report<S>(edge: &Shared, requests: S, peer: Option<Peer>, caller: Caller) -> Answers
 where
     S: Stream<Item = Result<Bytes, Status>> + Send + Unpin + 'static,
 {
@@ -61,7 +62,7 @@ where
     tokio::spawn(async move {
         let id = edge.streams.next();
         edge.metrics.report_streams.inc();
-        let session = Session::new(edge.clone(), id, out.clone());
+        let session = Session::new(edge.clone(), id, caller, out.clone());
         let mut ending = edge.closings.ending(peer);
         let talk = session.run(requests, poll_fn(|cx| ending.poll(cx)));
         let ended = AssertUnwindSafe(talk).catch_unwind().await;

@@ -111,6 +111,8 @@ impl Collector for Own {
                 refused("address", counts.refused_address),
                 refused("descriptors", counts.accept_errors),
                 refused("handshake", counts.handshake_timeouts),
+                refused("handshakes", counts.refused_handshakes),
+                refused("tls", counts.failed_handshakes),
             ]
         });
         family.counters("ward_connections_refused", "Connections not served", refused)?;
@@ -123,6 +125,12 @@ impl Collector for Own {
             "Connections that ended in an error",
             failed,
         )?;
+        let lost = self
+            .listeners
+            .iter()
+            .map(|(name, counts)| ([("listener", *name)], counts.lost_identities));
+        let help = "Connections told to go because their certificate is believed no more";
+        family.counters("ward_identities_lost", help, lost)?;
         let build = [([("version", env!("CARGO_PKG_VERSION"))], 1)];
         family.gauges("ward_build_info", "The running version", build)
     }

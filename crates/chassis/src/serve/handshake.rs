@@ -66,7 +66,9 @@ impl Connection {
 
     fn refused(&self, error: &io::Error) {
         add(&self.stats.failed_handshakes);
-        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        let cause = error
+            .get_ref()
+            .and_then(|cause| cause.downcast_ref::<rustls::Error>());
         // Somebody who means to be let in; the rest are strangers at the door.
         if let Some(rustls::Error::InvalidCertificate(_)) = cause {
             tracing::warn!(addr = %self.addr, %error, "a client certificate is not believed");
@@ -87,11 +89,7 @@ fn standing(stream: &TlsStream<TcpStream>, tls: &Tls) -> io::Result<Option<Stand
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Cleartext(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),

@@ -11,9 +11,7 @@ use std::{
 use tokio_rustls::rustls::{
     self, RootCertStore, ServerConfig,
     crypto::ring,
-    pki_types::{
-        CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem, pem::PemObject,
-    },
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem, pem::PemObject},
     server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
 use ward_model::Wall;
@@ -94,16 +92,18 @@ pub(super) fn load(files: &TlsFiles, names: &Arc<BTreeSet<String>>) -> Result<In
         Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|source| match source {
-        rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
-            cert: files.cert.clone(),
-            key: files.key.clone(),
-        },
-        source => TlsError::Refused {
-            path: files.cert.clone(),
-            source,
-        },
-    })?;
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|source| match source {
+            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
+                cert: files.cert.clone(),
+                key: files.key.clone(),
+            },
+            source => TlsError::Refused {
+                path: files.cert.clone(),
+                source,
+            },
+        })?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     let speaking = |protocol: &[u8]| {
@@ -179,7 +179,9 @@ fn all<T: PemObject>(path: &Path, what: &'static str) -> Result<Vec<T>, TlsError
     let all: Result<Vec<T>, pem::Error> = T::pem_slice_iter(&bytes).collect();
     let all = all.map_err(|error| content(format!("it is not PEM: {error}")))?;
     if all.is_empty() {
-        return Err(content("there is none in it, expected PEM (-----BEGIN ...)".to_owned()));
+        return Err(content(
+            "there is none in it, expected PEM (-----BEGIN ...)".to_owned(),
+        ));
     }
     Ok(all)
 }
@@ -201,7 +203,9 @@ fn bytes(path: &Path, what: &'static str) -> Result<Vec<u8>, TlsError> {
     };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(refused)?;
-    file.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(refused)?;
+    file.take(FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(refused)?;
     if bytes.len() as u64 > FILE_BYTES {
         return Err(refused(io::Error::other(format!(
             "it is longer than {} MiB",

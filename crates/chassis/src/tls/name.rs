@@ -60,7 +60,9 @@ pub fn certificate_name(der: &[u8], names: &BTreeSet<String>) -> Result<Arc<str>
 }
 
 fn signs_others(certificate: &X509Certificate<'_>) -> Result<bool, NameError> {
-    let constraints = certificate.basic_constraints().map_err(|_| NameError::Unreadable)?;
+    let constraints = certificate
+        .basic_constraints()
+        .map_err(|_| NameError::Unreadable)?;
     let usage = certificate.key_usage().map_err(|_| NameError::Unreadable)?;
     let authority = constraints.is_some_and(|constraints| constraints.value.ca);
     Ok(authority || usage.is_some_and(|usage| usage.value.key_cert_sign() || usage.value.crl_sign()))
@@ -83,14 +85,20 @@ fn dns_name(alternatives: &[GeneralName<'_>], names: &BTreeSet<String>) -> Resul
         .collect();
     match known.len() {
         0 => Err(NameError::Unknown),
-        1 => known.first().map(|name| name.as_str().into()).ok_or(NameError::Unknown),
+        1 => known
+            .first()
+            .map(|name| name.as_str().into())
+            .ok_or(NameError::Unknown),
         several => Err(NameError::Ambiguous(several)),
     }
 }
 
 /// `spiffe://trust-domain/path`, with a path that is not the root (SPIFFE ID, section 2).
 fn is_spiffe_id(uri: &str) -> bool {
-    let Some((domain, path)) = uri.strip_prefix("spiffe://").and_then(|rest| rest.split_once('/')) else {
+    let Some((domain, path)) = uri
+        .strip_prefix("spiffe://")
+        .and_then(|rest| rest.split_once('/'))
+    else {
         return false;
     };
     let of_domain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
@@ -133,10 +141,22 @@ mod tests {
         let id = "spiffe://example.org/shop/payments";
         assert_eq!(named(&[id]).as_deref(), Ok(id));
         assert_eq!(named(&["other.example", id]).as_deref(), Ok(id));
-        assert_eq!(named(&[id, "spiffe://example.org/bank"]), Err(NameError::SeveralUris(2)));
-        assert_eq!(named(&[id, "https://example.org"]), Err(NameError::SeveralUris(2)));
-        assert_eq!(named(&["Payments.Example", "x.example"]).as_deref(), Ok("payments.example"));
-        assert_eq!(named(&["payments.example", "bank.example"]), Err(NameError::Ambiguous(2)));
+        assert_eq!(
+            named(&[id, "spiffe://example.org/bank"]),
+            Err(NameError::SeveralUris(2))
+        );
+        assert_eq!(
+            named(&[id, "https://example.org"]),
+            Err(NameError::SeveralUris(2))
+        );
+        assert_eq!(
+            named(&["Payments.Example", "x.example"]).as_deref(),
+            Ok("payments.example")
+        );
+        assert_eq!(
+            named(&["payments.example", "bank.example"]),
+            Err(NameError::Ambiguous(2))
+        );
         assert_eq!(named(&["other.example"]), Err(NameError::Unknown));
         assert_eq!(named(&[]), Err(NameError::Unknown));
         assert_eq!(certificate_name(b"no", &known()), Err(NameError::Unreadable));
@@ -166,6 +186,9 @@ mod tests {
         params.subject_alt_names = vec![SanType::URI("spiffe://example.org/ca".try_into().unwrap())];
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-        assert_eq!(certificate_name(certificate.der(), &known()), Err(NameError::Authority));
+        assert_eq!(
+            certificate_name(certificate.der(), &known()),
+            Err(NameError::Authority)
+        );
     }
 }

@@ -65,6 +65,8 @@ fn until_expiry(chain: &[CertificateDer<'_>]) -> Duration {
         let (_, leaf) = X509Certificate::from_der(leaf).ok()?;
         u64::try_from(leaf.validity().not_after.timestamp()).ok()
     });
-    let left = expiry.unwrap_or_default().saturating_sub(UnixTime::now().as_secs());
+    let left = expiry
+        .unwrap_or_default()
+        .saturating_sub(UnixTime::now().as_secs());
     Duration::from_secs(left.max(1))
 }

@@ -82,6 +82,8 @@ impl ClientCertVerifier for Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("Verifier")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
     }
 }

@@ -25,13 +25,23 @@ async fn beyond_loopback_only_if_told_to() {
     for loopback in ["127.0.0.1:0", "127.8.8.8:0", "[::ffff:127.0.0.1]:0"] {
         Listener::bind(loopback.parse().unwrap(), Limits::default(), Transport::Cleartext).unwrap();
     }
-    let open = Listener::bind("0.0.0.0:0".parse().unwrap(), Limits::default(), Transport::Insecure).unwrap();
+    let open = Listener::bind(
+        "0.0.0.0:0".parse().unwrap(),
+        Limits::default(),
+        Transport::Insecure,
+    )
+    .unwrap();
     assert_ne!(open.addr().port(), 0);
 }
 
 #[tokio::test]
 async fn a_port_has_one_listener() {
-    let first = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default(), Transport::Cleartext).unwrap();
+    let first = Listener::bind(
+        "127.0.0.1:0".parse().unwrap(),
+        Limits::default(),
+        Transport::Cleartext,
+    )
+    .unwrap();
     let refused = Listener::bind(first.addr(), Limits::default(), Transport::Cleartext).unwrap_err();
     assert!(
         matches!(refused, BindError::InUse { addr } if addr == first.addr()),

@@ -24,6 +24,7 @@ use super::{
     negotiate::takes,
     problem::Problem,
 };
+use crate::edge::admit::{Until, admit, of_request};
 
 /// Browsers ask again whether they may at most so often.
 const CORS_AGE: Duration = Duration::from_secs(3_600);
@@ -80,7 +81,11 @@ impl Guard {
         let layer = CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
-            .allow_headers([header::CONTENT_TYPE, HeaderName::from_static("last-event-id")])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                HeaderName::from_static("last-event-id"),
+            ])
             .expose_headers(exposed)
             .max_age(CORS_AGE);
         Some(layer)
@@ -212,6 +217,23 @@ pub(super) async fn json_only(request: Request, next: Next) -> Response {
     }
     let detail = "there is application/json: name it in Accept, or leave Accept out";
     Problem::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", detail).into_response()
+}
+
+/// Who calls is asked before anything else, and told to who answers.
+pub(super) async fn admitted(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let right = of_request(request.method(), request.uri());
+    let peer = peer(&request);
+    let caller = match admit(&app.edge, peer.as_ref(), request.headers_mut(), right) {
+        Ok(caller) => caller,
+        Err(failure) => return Problem::from(failure).into_response(),
+    };
+    request.extensions_mut().insert(caller.clone());
+    let response = next.run(request).await;
+    if !caller.can_change() {
+        return response;
+    }
+    let changed = app.edge.access.changed(caller);
+    response.map(|body| Body::new(Until::http(body, changed)))
 }
 
 /// Around everything: the bound on time and on the length of the URI, and the headers that every answer has.

@@ -1,7 +1,7 @@
 //! `/api/v1/maintenance`: what is worked on, beginning and ending it; and forgetting what is lost for good.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{RawQuery, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -20,7 +20,10 @@ use super::{
     span::Span,
     view::{Cursor, Maintenance},
 };
-use crate::edge::{ask::within, failure::Failure, operate};
+use crate::{
+    access::Caller,
+    edge::{ask::within, failure::Failure, operate},
+};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -101,7 +104,11 @@ async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<
         (status = 404, description = "There is no such service.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn start(State(app): State<App>, Body(start): Body<MaintenanceStart>) -> Result<Response, Problem> {
+async fn start(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(start): Body<MaintenanceStart>,
+) -> Result<Response, Problem> {
     let MaintenanceStart {
         service,
         by,
@@ -109,8 +116,15 @@ async fn start(State(app): State<App>, Body(start): Body<MaintenanceStart>) -> R
         duration,
     } = start;
     let duration = duration.map(|Span(duration)| duration);
-    let started =
-        operate::start_maintenance(&app.edge, &service, by, why.unwrap_or_default(), duration).await;
+    let started = operate::start_maintenance(
+        &app.edge,
+        &caller,
+        &service,
+        by,
+        why.unwrap_or_default(),
+        duration,
+    )
+    .await;
     match started {
         Ok(maintenance) => {
             let place = format!("/api/v1/maintenance/{}", maintenance.service);
@@ -141,11 +155,12 @@ async fn start(State(app): State<App>, Body(start): Body<MaintenanceStart>) -> R
 )]
 async fn end(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Segments(service): Segments<String>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
     let by = by(query.as_deref())?;
-    match operate::end_maintenance(&app.edge, &service, by).await {
+    match operate::end_maintenance(&app.edge, &caller, &service, by).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(failure) => Err(suggesting(&app.edge, failure).await),
     }
@@ -169,20 +184,22 @@ async fn end(
 )]
 async fn forget_instance(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Segments((name, instance)): Segments<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Forgotten>, Problem> {
     let by = by(query.as_deref())?;
-    forget(&app, &name, Some(&instance), by).await
+    forget(&app, &caller, &name, Some(&instance), by).await
 }
 
 pub(super) async fn forget(
     app: &App,
+    caller: &Caller,
     service: &str,
     instance: Option<&str>,
     by: String,
 ) -> Result<Json<Forgotten>, Problem> {
-    match operate::forget(&app.edge, service, instance, by).await {
+    match operate::forget(&app.edge, caller, service, instance, by).await {
         Ok(forgotten_instances) => Ok(Json(Forgotten { forgotten_instances })),
         Err(failure) => Err(suggesting(&app.edge, failure).await),
     }

@@ -178,6 +178,8 @@ fn status(failure: &Failure) -> StatusCode {
     use tonic::Code;
     match failure.code() {
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::AlreadyExists | Code::FailedPrecondition => StatusCode::CONFLICT,
         Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
@@ -201,9 +203,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = self.retry_after_seconds;
+        let unproven = status == StatusCode::UNAUTHORIZED;
         let mut response = (status, Json(self)).into_response();
         let all = response.headers_mut();
         all.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        if unproven {
+            all.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = retry {
             all.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, Unexpected},
@@ -25,7 +25,7 @@ use super::{
     span::Span,
     view::{CheckKind, Criticality, DependencyKind, Status},
 };
-use crate::edge::report::report_once;
+use crate::{access::Caller, edge::report::report_once};
 
 /// The instance of one who names none.
 const INSTANCE: &str = "default";
@@ -245,7 +245,11 @@ struct LeftOut {
         (status = 409, description = "The instance is alive under another incarnation, or this one is over.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn report(State(app): State<App>, Body(report): Body<Report>) -> Result<Json<ReportAnswer>, Problem> {
+async fn report(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(report): Body<Report>,
+) -> Result<Json<ReportAnswer>, Problem> {
     if report.message.is_some() && report.status.is_none() {
         let error = FieldError::body("/message", "goes with a status, expected `status` beside it");
         return Err(Problem::fields(vec![error]));
@@ -254,7 +258,7 @@ async fn report(State(app): State<App>, Body(report): Body<Report>) -> Result<Js
         goodbye: report.goodbye,
         hello: Some(hello(report)),
     };
-    let taken = report_once(&app.edge, request).await;
+    let taken = report_once(&app.edge, &caller, request).await;
     let taken = taken.map_err(|failure| Problem::in_body(&failure, PREFIX))?;
     Ok(Json(ReportAnswer {
         registration: taken.registration.map(Registration::from),

@@ -1,7 +1,7 @@
 //! `/api/v1/services`: the list, one of them, why it is as it is, and forgetting.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{RawQuery, State},
 };
 use serde::Serialize;
@@ -19,10 +19,13 @@ use super::{
     system::ExplainAnswer,
     view::{self, Cursor, InstanceState, ServiceState},
 };
-use crate::edge::{
-    Edge,
-    ask::{self, Filter, PAGE, service_name},
-    failure::Failure,
+use crate::{
+    access::Caller,
+    edge::{
+        Edge,
+        ask::{self, Filter, PAGE, service_name},
+        failure::Failure,
+    },
 };
 
 /// Services on a page without being asked for more or fewer.
@@ -224,11 +227,12 @@ async fn service(
 )]
 async fn forget(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Segments(name): Segments<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Forgotten>, Problem> {
     let by = maintenance::by(query.as_deref())?;
-    maintenance::forget(&app, &name, None, by).await
+    maintenance::forget(&app, &caller, &name, None, by).await
 }
 
 /// Why a service is as it is: the shortest chains to the root causes.

@@ -11,17 +11,19 @@ use ward_proto::{
 };
 
 use super::{
-    super::{Edge, failure::Failure, refusal},
+    super::{Edge, admit::denied, failure::Failure, refusal},
     answer::{past_bounds, registration, rejection},
 };
+use crate::access::Caller;
 
 /// Takes one report, or a last word. What is wrong as a whole is the failure; what was left out stands in the answer.
 pub(in super::super) async fn report_once(
     edge: &Edge,
+    caller: &Caller,
     request: v1::ReportOnceRequest,
 ) -> Result<v1::ReportOnceResponse, Failure> {
     edge.decider.count_ingress();
-    let result = take_in(edge, request).await;
+    let result = take_in(edge, caller, request).await;
     if let Ok(response) = &result {
         for rejection in &response.rejections {
             edge.metrics.count_rejections(refusal::label(rejection.code()), 1);
@@ -30,7 +32,11 @@ pub(in super::super) async fn report_once(
     result
 }
 
-async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::ReportOnceResponse, Failure> {
+async fn take_in(
+    edge: &Edge,
+    caller: &Caller,
+    request: v1::ReportOnceRequest,
+) -> Result<v1::ReportOnceResponse, Failure> {
     edge.metrics
         .count_report(if request.goodbye { "goodbye_once" } else { "once" });
     let hello = request
@@ -41,6 +47,9 @@ async fn take_in(edge: &Edge, request: v1::ReportOnceRequest) -> Result<v1::Repo
         value: hello,
         left_out,
     } = hello_once(hello, &new_life())?;
+    caller
+        .may_say(&hello)
+        .map_err(|missing| denied(edge, caller, missing))?;
     let id = hello.id.clone();
     let left_out = left_out.into_iter();
     let mut rejections: Vec<_> = left_out

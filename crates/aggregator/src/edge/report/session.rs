@@ -32,7 +32,7 @@ use super::{
     table::Table,
     wire,
 };
-use crate::{decider::Unavailable, hub::Closing, rarely::Rarely};
+use crate::{access::Caller, decider::Unavailable, hub::Closing, rarely::Rarely};
 
 type Out = mpsc::Sender<Result<v1::ReportResponse, Status>>;
 type Renewal = dyn Future<Output = ()> + Send + Sync;
@@ -55,6 +55,8 @@ const LOOK_EACH: Duration = Duration::from_secs(1);
 pub(super) struct Session {
     edge: Shared,
     id: StreamId,
+    /// Who speaks.
+    caller: Caller,
     out: Out,
     table: Table,
     answer: Answer,
@@ -89,7 +91,7 @@ impl From<Unavailable> for End {
 }
 
 impl Session {
-    pub(super) fn new(edge: Shared, id: StreamId, out: Out) -> Self {
+    pub(super) fn new(edge: Shared, id: StreamId, caller: Caller, out: Out) -> Self {
         let now = edge.clock.mono();
         let answer = Answer::new(now);
         // Before the first hello, so that no change behind one is missed.
@@ -97,6 +99,7 @@ impl Session {
         Self {
             edge,
             id,
+            caller,
             out,
             table: Table::default(),
             answer,

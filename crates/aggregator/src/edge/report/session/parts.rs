@@ -13,6 +13,7 @@ use super::{End, Session};
 use crate::{
     decider::{TOGETHER, Unavailable},
     edge::{
+        admit::denied,
         refusal,
         report::{
             answer::{past_bounds, registration, rejection},
@@ -49,6 +50,11 @@ impl Session {
                 return Ok(());
             }
         };
+        if let Err(missing) = self.caller.may_say(&hello) {
+            let failure = denied(&self.edge, &self.caller, missing);
+            self.tell(Some(&hello.id), 0, RejectionCode::Denied, failure.message());
+            return Ok(());
+        }
         if self.table.is_full() {
             let message =
                 format!("this stream has given {HANDLES} handles, the most there may be: open another one");

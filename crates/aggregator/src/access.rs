@@ -1,0 +1,205 @@
+//! Who calls, and what they may do.
+//!
+//! Where connections are spoken over TLS, whoever calls is who their certificate or their token says, and may do what the
+//! policy or the token grants, else nothing. Without TLS nobody can prove anything and everybody may do everything: that is
+//! for loopback, or was asked for by `--insecure`.
+//!
+//! What is in force is one snapshot of policy and tokens, replaced as a whole. Whoever holds a long stream is looked at again
+//! when it is: what was taken away ends within the second, not with the connection.
+
+mod caller;
+mod keeper;
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderMap, header};
+use tokio::sync::watch;
+use ward_access::{Grants, Policy, Record, Token, TokenId};
+use ward_chassis::{Peer, listener::Identity};
+use ward_model::Wall;
+
+pub(crate) use caller::{Caller, Missing, Who};
+pub(crate) use keeper::{Keeper, tell};
+
+/// Says who calls.
+#[derive(Debug)]
+pub(crate) struct Access {
+    /// Whether anybody has to prove anything.
+    required: bool,
+    now: watch::Sender<Arc<InForce>>,
+}
+
+/// Policy and tokens at one moment.
+#[derive(Debug, Default)]
+struct InForce {
+    policy: Policy,
+    tokens: HashMap<TokenId, Bearer>,
+}
+
+/// What is known of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Bearer {
+    record: Record,
+    grants: Arc<Grants>,
+}
+
+/// Why nobody is let in under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unproven {
+    /// A token was sent for everybody on the way to read.
+    Cleartext,
+    /// What was sent is no token, or one that there is not.
+    Unknown,
+    /// It was one.
+    Expired,
+}
+
+impl Access {
+    /// Nobody has a token yet, see [`Access::replace_tokens`].
+    pub(crate) fn new(required: bool, policy: Policy) -> Self {
+        let in_force = InForce {
+            policy,
+            tokens: HashMap::new(),
+        };
+        Self {
+            required,
+            now: watch::Sender::new(Arc::new(in_force)),
+        }
+    }
+
+    /// Who sent this, as far as connection and headers prove it. A token goes before a certificate: it is what was meant
+    /// for this call.
+    pub(crate) fn caller(
+        &self,
+        peer: Option<&Peer>,
+        headers: &HeaderMap,
+        now: Wall,
+    ) -> Result<Caller, Unproven> {
+        let Some(peer) = peer else {
+            return Ok(Caller::within());
+        };
+        let token = bearer(headers)?;
+        if !self.required {
+            return match token {
+                Some(_) => Err(Unproven::Cleartext),
+                None => Ok(Caller::anybody()),
+            };
+        }
+        let in_force = self.now.borrow();
+        if let Some(token) = token {
+            if !peer.secure {
+                return Err(Unproven::Cleartext);
+            }
+            return in_force.owner(&token, now);
+        }
+        Ok(match &peer.identity {
+            Identity::Certificate(name) => {
+                Caller::new(Who::Certificate(Arc::clone(name)), in_force.policy.grants(name))
+            }
+            _ => Caller::new(Who::Anonymous, in_force.policy.anonymous()),
+        })
+    }
+
+    /// Resolves once `caller` may do something else than when it was let in. Never for one that proved nothing and needed
+    /// not.
+    pub(crate) fn changed(&self, caller: Caller) -> impl Future<Output = ()> + Send + use<> {
+        let mut changes = self.now.subscribe();
+        async move {
+            let same =
+                |in_force: &Arc<InForce>| in_force.grants(caller.who()).as_deref() != Some(caller.grants());
+            // An error is the end of the server, which ends streams in its own way.
+            if changes.wait_for(same).await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// This policy is in force from now on.
+    pub(crate) fn replace_policy(&self, policy: &Policy) {
+        self.now.send_if_modified(|in_force| {
+            let differs = in_force.policy != *policy;
+            if differs {
+                *in_force = Arc::new(InForce {
+                    policy: policy.clone(),
+                    tokens: in_force.tokens.clone(),
+                });
+            }
+            differs
+        });
+    }
+
+    /// These are the tokens from now on, but for those that have expired. Whether that changed anything.
+    pub(crate) fn replace_tokens(&self, records: &[Record], now: Wall) -> bool {
+        let live = records.iter().filter(|record| record.is_live(now));
+        let tokens: HashMap<_, _> = live
+            .map(|record| {
+                let grants = Arc::new(record.grants.clone());
+                (
+                    record.id.clone(),
+                    Bearer {
+                        record: record.clone(),
+                        grants,
+                    },
+                )
+            })
+            .collect();
+        self.now.send_if_modified(|in_force| {
+            let differs = in_force.tokens != tokens;
+            if differs {
+                *in_force = Arc::new(InForce {
+                    policy: in_force.policy.clone(),
+                    tokens,
+                });
+            }
+            differs
+        })
+    }
+}
+
+impl InForce {
+    fn owner(&self, token: &Token, now: Wall) -> Result<Caller, Unproven> {
+        let bearer = self.tokens.get(token.id()).ok_or(Unproven::Unknown)?;
+        if !bearer.record.hash.is_of(token) {
+            return Err(Unproven::Unknown);
+        }
+        // Between two looks at the clock of the keeper.
+        if !bearer.record.is_live(now) {
+            return Err(Unproven::Expired);
+        }
+        Ok(Caller::new(
+            Who::Token(token.id().clone()),
+            Arc::clone(&bearer.grants),
+        ))
+    }
+
+    /// What somebody who was let in may do now; `None` where there is no such token any more.
+    fn grants(&self, who: &Who) -> Option<Arc<Grants>> {
+        match who {
+            Who::Within | Who::Anybody => Some(Arc::new(Grants::all())),
+            Who::Anonymous => Some(self.policy.anonymous()),
+            Who::Certificate(name) => Some(self.policy.grants(name)),
+            Who::Token(id) => self.tokens.get(id).map(|bearer| Arc::clone(&bearer.grants)),
+        }
+    }
+}
+
+/// The token that was sent, if any. What another scheme says is not for us, and no reason to refuse.
+fn bearer(headers: &HeaderMap) -> Result<Option<Token>, Unproven> {
+    let Some(sent) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let sent = sent.as_bytes();
+    let Some((scheme, token)) = sent.split_at_checked("Bearer ".len()) else {
+        return Ok(None);
+    };
+    if !scheme.eq_ignore_ascii_case(b"Bearer ") {
+        return Ok(None);
+    }
+    let token = str::from_utf8(token)
+        .ok()
+        .and_then(|token| token.trim().parse().ok());
+    token.map(Some).ok_or(Unproven::Unknown)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Who is let in, and to what: asked once for each call, before anything else looks at it.
+//!
+//! One table for each edge says what a call needs; what is not in it needs to watch. What depends on what is said (for which
+//! service somebody reports) is asked where that is read. The header with the token ends here, so that nothing behind can
+//! log it.
+
+mod until;
+
+use std::{
+    convert::Infallible,
+    future::ready,
+    task::{Context, Poll},
+};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use http::{HeaderMap, Method, Request, Response, Uri, header};
+use tonic::{Status, body::Body};
+use tower::Service;
+use ward_access::Right;
+use ward_chassis::Peer;
+
+use super::{Edge, Shared, failure::Failure};
+use crate::access::{Caller, Missing, Unproven};
+
+pub(super) use until::Until;
+
+/// Who calls, with at least this right.
+pub(super) fn admit(
+    edge: &Edge,
+    peer: Option<&Peer>,
+    headers: &mut HeaderMap,
+    right: Option<Right>,
+) -> Result<Caller, Failure> {
+    let caller = edge.access.caller(peer, headers, edge.clock.wall());
+    headers.remove(header::AUTHORIZATION);
+    let Some(right) = right else {
+        // Whoever it is.
+        return Ok(caller.unwrap_or_else(|_| Caller::nobody()));
+    };
+    let caller = caller.map_err(|why| unproven(edge, peer, why))?;
+    caller
+        .needs(right)
+        .map_err(|missing| denied(edge, &caller, missing))?;
+    Ok(caller)
+}
+
+fn unproven(edge: &Edge, peer: Option<&Peer>, why: Unproven) -> Failure {
+    edge.metrics.access.count_unauthenticated(why);
+    tracing::info!(addr = ?peer.map(|peer| peer.addr), ?why, "a token was refused");
+    let message = match why {
+        Unproven::Cleartext => "a token goes over TLS only; take this one for known to others, and revoke it",
+        Unproven::Unknown => "there is no such token, or none any more: ask for a new one",
+        Unproven::Expired => "the token has expired: ask for a new one",
+    };
+    Failure::Unauthenticated(message.to_owned())
+}
+
+/// Somebody asks for more than they may.
+pub(super) fn denied(edge: &Edge, caller: &Caller, missing: Missing) -> Failure {
+    edge.metrics.access.count_denied(missing.right);
+    tracing::info!(%caller, %missing, "denied");
+    if caller.is_anonymous() {
+        return Failure::Unauthenticated(format!("{missing}: show a certificate or a token that has it"));
+    }
+    Failure::Denied(missing)
+}
+
+/// What a call over gRPC needs.
+fn of_method(path: &str) -> Right {
+    match path.strip_prefix("/ward.health.v1.HealthService/") {
+        Some("Report" | "ReportOnce") => Right::Report,
+        Some("StartMaintenance" | "EndMaintenance") => Right::Command,
+        Some("Forget") => Right::Administer,
+        _ => Right::Watch,
+    }
+}
+
+/// What a request over HTTP needs. `None`: the bare probes, which orchestrators ask without being able to prove anything,
+/// and which say nothing but that this process lives.
+pub(super) fn of_request(method: &Method, uri: &Uri) -> Option<Right> {
+    match (method, uri.path()) {
+        (_, "/livez" | "/readyz" | "/startupz") if uri.query().is_none() => None,
+        (_, "/api/v1/report") => Some(Right::Report),
+        (&Method::GET | &Method::HEAD | &Method::OPTIONS, _) => Some(Right::Watch),
+        (_, path) if path.starts_with("/api/v1/maintenance") => Some(Right::Command),
+        _ => Some(Right::Administer),
+    }
+}
+
+/// Lets calls of gRPC in.
+#[derive(Clone, Debug)]
+pub(crate) struct Admit<S> {
+    edge: Shared,
+    inner: S,
+}
+
+impl<S> Admit<S> {
+    pub(super) fn new(edge: Shared, inner: S) -> Self {
+        Self { edge, inner }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Admit<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let peer = request.extensions().get::<Peer>().cloned();
+        let right = of_method(request.uri().path());
+        let caller = match admit(&self.edge, peer.as_ref(), request.headers_mut(), Some(right)) {
+            Ok(caller) => caller,
+            Err(failure) => {
+                self.edge
+                    .metrics
+                    .count_request(right_label(right), failure.code());
+                return Box::pin(ready(Ok(Status::from(failure).into_http())));
+            }
+        };
+        request.extensions_mut().insert(caller.clone());
+        let answering = self.inner.call(request);
+        if !caller.can_change() {
+            return Box::pin(answering);
+        }
+        let until = self.edge.access.changed(caller);
+        Box::pin(
+            answering
+                .map(|answer| answer.map(|answer| answer.map(|body| Body::new(Until::grpc(body, until))))),
+        )
+    }
+}
+
+/// What is counted of a call that was refused before anybody looked at it: no method, since anybody can make one up.
+fn right_label(right: Right) -> &'static str {
+    match right {
+        Right::Report => "refused/report",
+        Right::Command => "refused/command",
+        Right::Administer => "refused/administer",
+        Right::Observe | Right::Agent | Right::Watch => "refused/watch",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_in_the_tables_needs_to_watch_or_more() {
+        for path in [
+            "/",
+            "/ward.health.v1.HealthService/Watch",
+            "/grpc.health.v1.Health/Check",
+            "/x/Report",
+        ] {
+            assert_eq!(of_method(path), Right::Watch, "{path}");
+        }
+        let of = |method: Method, uri: &'static str| of_request(&method, &Uri::from_static(uri));
+        assert_eq!(of(Method::GET, "/readyz"), None);
+        assert_eq!(
+            of(Method::GET, "/readyz?verbose"),
+            Some(Right::Watch),
+            "it says why"
+        );
+        for path in ["/", "/health", "/metrics", "/api/v1/watch", "/livez/", "/nothing"] {
+            assert_eq!(of(Method::GET, path), Some(Right::Watch), "{path}");
+        }
+        assert_eq!(of(Method::POST, "/api/v1/report"), Some(Right::Report));
+        assert_eq!(
+            of(Method::DELETE, "/api/v1/maintenance/bank"),
+            Some(Right::Command)
+        );
+        assert_eq!(
+            of(Method::DELETE, "/api/v1/services/bank"),
+            Some(Right::Administer)
+        );
+        assert_eq!(of(Method::PUT, "/new"), Some(Right::Administer));
+    }
+}
