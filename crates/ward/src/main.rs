@@ -5,6 +5,7 @@
 
 mod aggregator;
 mod bench;
+mod cert;
 mod check;
 mod cli;
 mod client;
@@ -19,6 +20,7 @@ mod operator;
 mod output;
 mod report;
 mod status;
+mod token;
 mod top;
 mod typed;
 mod watch;
@@ -62,6 +64,8 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Maintenance(args) => maintenance::run(args, out).await,
             Command::Forget(args) => forget::run(args, out).await,
             Command::Config(args) => config::run(args, out),
+            Command::Token(args) => token::run(args, out),
+            Command::Cert(args) => cert::run(args, out),
             Command::Completions { shell } => cli::completions(shell, out),
         }
     });

@@ -33,7 +33,15 @@ const ROOMS: &[Room] = &[
     room("sdk", &["model", "proto", "engine", "chassis", "grpc-health"]),
     room(
         "aggregator",
-        &["model", "proto", "engine", "config", "chassis", "grpc-health"],
+        &[
+            "model",
+            "proto",
+            "engine",
+            "access",
+            "config",
+            "chassis",
+            "grpc-health",
+        ],
     ),
     room("demo", &["model", "chassis", "sdk", "aggregator"]),
     room(
@@ -42,6 +50,7 @@ const ROOMS: &[Room] = &[
             "model",
             "proto",
             "engine",
+            "access",
             "config",
             "chassis",
             "grpc-health",
@@ -58,6 +67,7 @@ const ROOMS: &[Room] = &[
             "model",
             "proto",
             "engine",
+            "access",
             "config",
             "chassis",
             "grpc-health",
