@@ -82,7 +82,7 @@ impl Access {
         if !self.required {
             return match token {
                 Some(_) => Err(Unproven::Cleartext),
-                None => Ok(Caller::anybody()),
+                None => Ok(Caller::anybody(peer.addr)),
             };
         }
         let in_force = self.now.borrow();
@@ -90,14 +90,18 @@ impl Access {
             if !peer.secure {
                 return Err(Unproven::Cleartext);
             }
-            return in_force.owner(&token, now);
+            let grants = in_force.owner(&token, now)?;
+            return Ok(Caller::new(
+                Who::Token(token.id().clone()),
+                grants,
+                Some(peer.addr),
+            ));
         }
-        Ok(match &peer.identity {
-            Identity::Certificate(name) => {
-                Caller::new(Who::Certificate(Arc::clone(name)), in_force.policy.grants(name))
-            }
-            _ => Caller::new(Who::Anonymous, in_force.policy.anonymous()),
-        })
+        let (who, grants) = match &peer.identity {
+            Identity::Certificate(name) => (Who::Certificate(Arc::clone(name)), in_force.policy.grants(name)),
+            _ => (Who::Anonymous, in_force.policy.anonymous()),
+        };
+        Ok(Caller::new(who, grants, Some(peer.addr)))
     }
 
     /// Resolves once `caller` may do something else than when it was let in. Never for one that proved nothing and needed
@@ -157,7 +161,8 @@ impl Access {
 }
 
 impl InForce {
-    fn owner(&self, token: &Token, now: Wall) -> Result<Caller, Unproven> {
+    /// What this token is worth.
+    fn owner(&self, token: &Token, now: Wall) -> Result<Arc<Grants>, Unproven> {
         let bearer = self.tokens.get(token.id()).ok_or(Unproven::Unknown)?;
         if !bearer.record.hash.is_of(token) {
             return Err(Unproven::Unknown);
@@ -166,10 +171,7 @@ impl InForce {
         if !bearer.record.is_live(now) {
             return Err(Unproven::Expired);
         }
-        Ok(Caller::new(
-            Who::Token(token.id().clone()),
-            Arc::clone(&bearer.grants),
-        ))
+        Ok(Arc::clone(&bearer.grants))
     }
 
     /// What somebody who was let in may do now; `None` where there is no such token any more.

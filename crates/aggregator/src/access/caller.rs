@@ -1,6 +1,6 @@
 //! Somebody who was let in, with what they may do. In the extensions of every request.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use ward_access::{Grants, Right, TokenId};
 use ward_model::{Hello, Name};
@@ -25,6 +25,8 @@ pub(crate) enum Who {
 pub(crate) struct Caller {
     who: Who,
     grants: Arc<Grants>,
+    /// From where, as far as that is known.
+    addr: Option<SocketAddr>,
 }
 
 /// A right that somebody has not, and what it would have been about. Nothing else is said: neither what there is nor who
@@ -45,22 +47,22 @@ impl fmt::Display for Missing {
 }
 
 impl Caller {
-    pub(super) fn new(who: Who, grants: Arc<Grants>) -> Self {
-        Self { who, grants }
+    pub(super) fn new(who: Who, grants: Arc<Grants>, addr: Option<SocketAddr>) -> Self {
+        Self { who, grants, addr }
     }
 
     /// This process.
     pub(crate) fn within() -> Self {
-        Self::new(Who::Within, Arc::new(Grants::all()))
+        Self::new(Who::Within, Arc::new(Grants::all()), None)
     }
 
-    pub(super) fn anybody() -> Self {
-        Self::new(Who::Anybody, Arc::new(Grants::all()))
+    pub(super) fn anybody(addr: SocketAddr) -> Self {
+        Self::new(Who::Anybody, Arc::new(Grants::all()), Some(addr))
     }
 
     /// One who may do nothing.
     pub(crate) fn nobody() -> Self {
-        Self::new(Who::Anonymous, Arc::default())
+        Self::new(Who::Anonymous, Arc::default(), None)
     }
 
     /// Who has proved nothing where that counts.
@@ -127,6 +129,10 @@ impl fmt::Display for Who {
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.who.fmt(f)
+        self.who.fmt(f)?;
+        match self.addr {
+            Some(addr) => write!(f, " from {addr}"),
+            None => Ok(()),
+        }
     }
 }

@@ -102,7 +102,10 @@ fn a_token_is_worth_what_it_was_made_for_while_it_lives_and_over_tls() {
     for token in [&short, &long] {
         let caller = asked(sent(token), &secure, NOW).unwrap();
         assert!(caller.needs(Right::Watch).is_ok() && caller.needs(Right::Report).is_err());
-        assert_eq!(caller.to_string(), format!("token {}", token.id()));
+        assert_eq!(
+            caller.to_string(),
+            format!("token {} from 127.0.0.1:1", token.id())
+        );
     }
     assert_eq!(
         asked(sent(&short), &secure, Wall(2_000)).unwrap_err(),

@@ -7,6 +7,7 @@
 
 mod blackbox;
 mod event_source;
+mod identity;
 mod outside;
 mod relay;
 mod ward;

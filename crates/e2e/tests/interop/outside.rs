@@ -70,6 +70,14 @@ impl Outside {
         assert_eq!(line.unwrap().as_deref(), Some(expected));
     }
 
+    /// The next line it prints.
+    pub(crate) async fn line(&mut self) -> String {
+        let line = timeout(SOON, self.lines.next_line()).await;
+        line.expect("it says something")
+            .unwrap()
+            .expect("it has not ended")
+    }
+
     /// It ends by itself, content.
     pub(crate) async fn ends(mut self) {
         let status = timeout(SOON, self.process.wait()).await.expect("it ends");

@@ -2,11 +2,18 @@
 
 use std::{
     env,
+    ffi::OsStr,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     thread,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 
 use tempfile::TempDir;
@@ -15,6 +22,9 @@ use tempfile::TempDir;
 pub(crate) struct Ward {
     process: Child,
     data: TempDir,
+    config: Option<PathBuf>,
+    /// What it has said until now.
+    log: Arc<Mutex<String>>,
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
 }
@@ -22,15 +32,42 @@ pub(crate) struct Ward {
 impl Ward {
     /// On free ports.
     pub(crate) fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// On free ports, as this file says.
+    pub(crate) fn configured(config: &Path) -> Self {
+        Self::with(Some(config.to_owned()))
+    }
+
+    fn with(config: Option<PathBuf>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (process, grpc, http) = spawn(&data, any, any);
+        let log = Arc::default();
+        let (process, grpc, http) = spawn(&data, config.as_deref(), (any, any), &log);
         Self {
             process,
             data,
+            config,
+            log,
             grpc,
             http,
         }
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// What it has said until now.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Has it read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        let pid = Pid::from_raw(self.process.id().cast_signed());
+        kill(pid, Signal::SIGHUP).unwrap();
     }
 
     /// Without a goodbye.
@@ -41,7 +78,9 @@ impl Ward {
 
     /// On the same ports, with the same data.
     pub(crate) fn start_again(&mut self) {
-        (self.process, self.grpc, self.http) = spawn(&self.data, self.grpc, self.http);
+        let addresses = (self.grpc, self.http);
+        let started = spawn(&self.data, self.config.as_deref(), addresses, &self.log);
+        (self.process, self.grpc, self.http) = started;
     }
 }
 
@@ -53,7 +92,7 @@ impl Drop for Ward {
 }
 
 /// Beside the folder in which cargo puts this test. `cargo xtask test` builds it first.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let test = env::current_exe().unwrap();
     let program = test.ancestors().nth(2).unwrap().join("ward");
     assert!(
@@ -64,7 +103,15 @@ fn program() -> PathBuf {
     program
 }
 
-fn spawn(data: &TempDir, grpc: SocketAddr, http: SocketAddr) -> (Child, SocketAddr, SocketAddr) {
+fn spawn(
+    data: &TempDir,
+    config: Option<&Path>,
+    (grpc, http): (SocketAddr, SocketAddr),
+    log: &Arc<Mutex<String>>,
+) -> (Child, SocketAddr, SocketAddr) {
+    let config = config
+        .iter()
+        .flat_map(|path| [OsStr::new("--config"), path.as_os_str()]);
     let mut process = Command::new(program())
         .args([
             "aggregator",
@@ -75,6 +122,7 @@ fn spawn(data: &TempDir, grpc: SocketAddr, http: SocketAddr) -> (Child, SocketAd
             "--data-dir",
         ])
         .arg(data.path())
+        .args(config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -89,6 +137,7 @@ fn spawn(data: &TempDir, grpc: SocketAddr, http: SocketAddr) -> (Child, SocketAd
     });
     let (grpc, http) = said.expect("it says where it listens");
     // So that it never waits for somebody to read.
-    thread::spawn(move || lines.for_each(drop));
+    let log = Arc::clone(log);
+    thread::spawn(move || lines.for_each(|line| *log.lock().unwrap() += &(line + "\n")));
     (process, grpc, http)
 }

@@ -1,6 +1,11 @@
 //! A service that comes and goes while Python and Node.js watch it.
 
-use std::{ffi::OsString, net::SocketAddr, path::Path, process::Command};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -53,16 +58,20 @@ async fn a_service_comes_and_goes(program: &Path, script: &str, variables: &[(&s
     assert!(report.is_clean(), "{report:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn python_grpcio_health_checking() {
+/// An interpreter that has what the scripts import.
+pub(crate) fn python() -> Option<PathBuf> {
     let has_packages = |python: &Path| {
         let import = Command::new(python)
             .args(["-c", "import grpc_health.v1.health_pb2_grpc"])
             .output();
         import.is_ok_and(|import| import.status.success())
     };
-    let python = find("PYTHON", &["python3"]).filter(|python| has_packages(python));
-    let Some(python) = python else {
+    find("PYTHON", &["python3"]).filter(|python| has_packages(python))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_grpcio_health_checking() {
+    let Some(python) = python() else {
         return not_run(
             "Python",
             "interpreter with grpcio-health-checking as $PYTHON or python3",

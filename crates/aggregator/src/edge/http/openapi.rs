@@ -9,6 +9,7 @@ use utoipa::{
     openapi::{
         Content, ContentBuilder, HttpMethod, OpenApi as Description, Ref, RefOr, Response, ResponseBuilder,
         path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
@@ -42,6 +43,14 @@ pub(super) fn begin() -> Description {
 
 /// Adds what all paths have in common.
 pub(super) fn finish(mut description: Description) -> Description {
+    let components = description.components.get_or_insert_default();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "A token of `ward token new`, where the aggregator speaks TLS; a client certificate is as good.",
+        ))
+        .build();
+    components.add_security_scheme("token", SecurityScheme::Http(bearer));
     for item in description.paths.paths.values_mut() {
         let operations = [
             (HttpMethod::Get, &mut item.get),
@@ -69,6 +78,14 @@ fn common(method: &HttpMethod, operation: &mut Operation) {
         "A parameter or a field is not as it must be; `errors` names each.",
     );
     add(
+        "401",
+        "Nobody has proved who they are, or the token is good for nothing.",
+    );
+    add(
+        "403",
+        "Whoever asks has not the right, which is named; or is a page of an origin that may not (`cors_origins`).",
+    );
+    add(
         "429",
         "Too many requests of this client, or at once; `Retry-After` says when to come back.",
     );
@@ -77,10 +94,6 @@ fn common(method: &HttpMethod, operation: &mut Operation) {
         "The aggregator is starting, stopping or too busy; `Retry-After` says when to come back.",
     );
     if *method != HttpMethod::Get {
-        add(
-            "403",
-            "The page that asks is not one that may: see `cors_origins` in ward.toml.",
-        );
         add("408", "The body did not come in time.");
         add("413", "The body has more than 64 KiB.");
         add("415", "The body is not application/json.");
