@@ -13,11 +13,13 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use jiff::{ToSpan, Zoned, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType, date_time_ymd,
 };
+
+use ward_chassis::Clock;
 
 use crate::{Exit, Failure, output::Out};
 
@@ -90,7 +92,8 @@ pub(crate) fn run(args: CertArgs, out: &mut Out) -> Result<Exit, Failure> {
 }
 
 fn make(args: &DevArgs, files: &Files) -> Result<(), Failure> {
-    let today = Zoned::now().date();
+    let today = Timestamp::from_millisecond(Clock::start().wall().0).context("read the date")?;
+    let today = today.to_zoned(TimeZone::UTC).date();
     let authority = authority(today, args.days).context("make an authority")?;
     files.write("ca.pem", &authority.pem(), 0o644)?;
     let hosts = [

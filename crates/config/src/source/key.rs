@@ -1,0 +1,116 @@
+//! What can be said in a variable or a flag, and what that sets.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use crate::{
+    Settings,
+    mistake::escaped,
+    value::{FilePath, Text, WebOrigin, Wrong},
+};
+
+/// What can be said in a variable or a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// Where gRPC is served.
+    Grpc,
+    /// Where HTTP is served.
+    Http,
+    /// Where data is kept.
+    DataDir,
+    /// Listen beyond loopback without authentication.
+    Insecure,
+    /// The certificate that is shown.
+    TlsCert,
+    /// Its key.
+    TlsKey,
+    /// Authorities of clients.
+    TlsClientCa,
+    /// What those have revoked.
+    TlsCrl,
+    /// Tell details of internal errors.
+    Debug,
+    /// Degraded is serving.
+    DegradedIsServing,
+    /// Origins of web pages, separated by commas.
+    CorsOrigins,
+}
+
+impl Key {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Grpc,
+        Self::Http,
+        Self::DataDir,
+        Self::Insecure,
+        Self::TlsCert,
+        Self::TlsKey,
+        Self::TlsClientCa,
+        Self::TlsCrl,
+        Self::Debug,
+        Self::DegradedIsServing,
+        Self::CorsOrigins,
+    ];
+
+    /// What it is called in the file, in `[aggregator]`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+            Self::DataDir => "data_dir",
+            Self::Insecure => "insecure",
+            Self::TlsCert => "tls_cert",
+            Self::TlsKey => "tls_key",
+            Self::TlsClientCa => "tls_client_ca",
+            Self::TlsCrl => "tls_crl",
+            Self::Debug => "debug",
+            Self::DegradedIsServing => "degraded_is_serving",
+            Self::CorsOrigins => "cors_origins",
+        }
+    }
+
+    /// The variable: `WARD_DATA_DIR`.
+    pub fn variable(self) -> String {
+        format!("WARD_{}", self.name().to_uppercase())
+    }
+
+    /// The flag: `--data-dir`.
+    pub fn flag(self) -> String {
+        format!("--{}", self.name().replace('_', "-"))
+    }
+
+    pub(super) fn set(self, settings: &mut Settings, text: &str) -> Result<(), (Wrong, &'static str)> {
+        fn parsed<T: Text>(text: &str) -> Result<T, (Wrong, &'static str)> {
+            T::parse(text).map_err(|wrong| (wrong, T::EXPECTED))
+        }
+        let own = &mut settings.aggregator;
+        match self {
+            Self::Grpc => own.grpc = parsed::<SocketAddr>(text)?,
+            Self::Http => own.http = parsed::<SocketAddr>(text)?,
+            Self::DataDir => own.data_dir = parsed::<PathBuf>(text)?,
+            Self::Insecure => own.insecure = truth(text)?,
+            Self::TlsCert => own.tls_cert = Some(parsed::<FilePath>(text)?.0),
+            Self::TlsKey => own.tls_key = Some(parsed::<FilePath>(text)?.0),
+            Self::TlsClientCa => own.tls_client_ca = Some(parsed::<FilePath>(text)?.0),
+            Self::TlsCrl => own.tls_crl = Some(parsed::<FilePath>(text)?.0),
+            Self::Debug => own.debug = truth(text)?,
+            Self::DegradedIsServing => own.degraded_is_serving = truth(text)?,
+            Self::CorsOrigins => {
+                let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+                let origins: Result<Vec<_>, _> = origins.map(parsed::<WebOrigin>).collect();
+                own.cors_origins = origins?.into_iter().map(|origin| origin.0).collect();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn truth(text: &str) -> Result<bool, (Wrong, &'static str)> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => {
+            let message = format!("is \"{}\"", escaped(text));
+            Err((Wrong { message, help: None }, "true or false"))
+        }
+    }
+}
