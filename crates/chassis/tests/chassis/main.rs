@@ -5,5 +5,6 @@
 mod child;
 mod listening;
 mod process;
+mod secure;
 mod server;
 mod serving;

@@ -21,19 +21,27 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn h1(limits: Limits, app: Router) -> Self {
-        Self::start(limits, |listener, stop| {
+        Self::h1_over(Transport::Cleartext, limits, app)
+    }
+
+    pub(crate) fn h1_over(transport: Transport, limits: Limits, app: Router) -> Self {
+        Self::start(transport, limits, |listener, stop| {
             tokio::spawn(async move { serve_h1(listener, app, stop.triggered()).await })
         })
     }
 
     pub(crate) fn h2(limits: Limits, app: Router) -> Self {
-        Self::start(limits, |listener, stop| {
+        Self::start(Transport::Cleartext, limits, |listener, stop| {
             tokio::spawn(async move { serve_h2(listener, app, stop.triggered()).await })
         })
     }
 
-    fn start(limits: Limits, serve: impl FnOnce(Listener, Shutdown) -> JoinHandle<usize>) -> Self {
-        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), limits, Transport::Cleartext).unwrap();
+    fn start(
+        transport: Transport,
+        limits: Limits,
+        serve: impl FnOnce(Listener, Shutdown) -> JoinHandle<usize>,
+    ) -> Self {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), limits, transport).unwrap();
         let (addr, stats, stop) = (listener.addr(), listener.stats(), Shutdown::manual());
         Self {
             addr,
