@@ -28,6 +28,8 @@ pub struct Config {
     pub degraded_is_serving: bool,
     /// Web pages of these origins may read the HTTP API.
     pub cors_origins: Vec<String>,
+    /// Names that this server is asked for by over HTTP, beside those that no web page can have.
+    pub hosts: Vec<String>,
     /// What is said about services; it wins over what they say themselves.
     pub services: BTreeMap<Name, Service>,
     /// Where a reload reads again. Without one there is nothing to reload.
@@ -82,6 +84,7 @@ impl Config {
                 debug: self.debug,
                 degraded_is_serving: self.degraded_is_serving,
                 cors_origins: self.cors_origins.clone(),
+                hosts: self.hosts.clone(),
             },
             services: self.services.clone(),
         }
@@ -99,6 +102,7 @@ impl From<Settings> for Config {
             debug: own.debug,
             degraded_is_serving: own.degraded_is_serving,
             cors_origins: own.cors_origins,
+            hosts: own.hosts,
             services: settings.services,
             source: None,
             limits: Limits::default(),

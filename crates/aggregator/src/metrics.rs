@@ -122,7 +122,7 @@ impl Metrics {
         );
         registry.register(
             "ward_http_refused",
-            "HTTP requests refused without being looked at, by reason: rate, busy, origin, time",
+            "HTTP requests refused without being looked at, by reason: rate, busy, origin, host, time",
             self.refused.clone(),
         );
         registry.register(

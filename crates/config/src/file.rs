@@ -19,13 +19,15 @@ use crate::{
     mistake::Mistakes,
     reading::{At, Node, Reading, Value, joined, quoted_key, table},
     settings::{Aggregator, Settings},
-    value::{ServiceName, Text, WebOrigin},
+    value::{HostName, ServiceName, Text, WebOrigin},
 };
 
 use service::ServiceTable;
 
 /// Most origins whose pages may read the API: each request is compared with them.
 const ORIGINS: usize = 64;
+/// Most names of this server: each request is compared with them.
+const HOSTS: usize = 64;
 
 table! {
     /// What Ward is told by its operator. Everything may be left out: services that register are taken with what they
@@ -59,6 +61,10 @@ table! {
         "degraded_is_serving" degraded_is_serving: bool,
         /// Web pages of these origins may read the HTTP API; "*" for all. Default none. A change needs a restart.
         "cors_origins" cors_origins: List<WebOrigin, ORIGINS>,
+        /// Names that this server is asked for by over HTTP, beside IP addresses, localhost and names without a dot;
+        /// "*.internal" for all below one, "*" for all. Others are refused, so that no web page gets in by a name of its
+        /// own. Default none. A change needs a restart.
+        "hosts" hosts: List<HostName, HOSTS>,
     }
 }
 
@@ -191,6 +197,9 @@ impl AggregatorTable {
         set(&mut settings.degraded_is_serving, self.degraded_is_serving);
         if let Some(origins) = self.cors_origins {
             settings.cors_origins = origins.value.0.into_iter().map(|origin| origin.value.0).collect();
+        }
+        if let Some(hosts) = self.hosts {
+            settings.hosts = hosts.value.0.into_iter().map(|host| host.value.0).collect();
         }
     }
 }

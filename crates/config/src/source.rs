@@ -15,7 +15,7 @@ use crate::{
     Errors, Mistake, Origin, Origins, Place, Settings, file,
     mistake::{Mistakes, Text as FileText, escaped},
     near::nearest,
-    value::{Text, WebOrigin, Wrong},
+    value::{HostName, Text, WebOrigin, Wrong},
 };
 
 /// The variable that names the file.
@@ -54,6 +54,8 @@ pub enum Key {
     DegradedIsServing,
     /// Origins of web pages, separated by commas.
     CorsOrigins,
+    /// Names of this server, separated by commas.
+    Hosts,
 }
 
 /// What was loaded.
@@ -73,7 +75,7 @@ pub struct Loaded {
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Grpc,
         Self::Http,
         Self::DataDir,
@@ -81,6 +83,7 @@ impl Key {
         Self::Debug,
         Self::DegradedIsServing,
         Self::CorsOrigins,
+        Self::Hosts,
     ];
 
     /// What it is called in the file, in `[aggregator]`.
@@ -93,6 +96,7 @@ impl Key {
             Self::Debug => "debug",
             Self::DegradedIsServing => "degraded_is_serving",
             Self::CorsOrigins => "cors_origins",
+            Self::Hosts => "hosts",
         }
     }
 
@@ -119,13 +123,21 @@ impl Key {
             Self::Debug => own.debug = truth(text)?,
             Self::DegradedIsServing => own.degraded_is_serving = truth(text)?,
             Self::CorsOrigins => {
-                let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-                let origins: Result<Vec<_>, _> = origins.map(parsed::<WebOrigin>).collect();
+                let origins: Result<Vec<_>, _> = separated(text).map(parsed::<WebOrigin>).collect();
                 own.cors_origins = origins?.into_iter().map(|origin| origin.0).collect();
+            }
+            Self::Hosts => {
+                let hosts: Result<Vec<_>, _> = separated(text).map(parsed::<HostName>).collect();
+                own.hosts = hosts?.into_iter().map(|host| host.0).collect();
             }
         }
         Ok(())
     }
+}
+
+/// What stands between commas; nothing is nothing.
+fn separated(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn truth(text: &str) -> Result<bool, (Wrong, &'static str)> {

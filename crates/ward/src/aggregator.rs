@@ -48,6 +48,9 @@ pub(crate) struct AggregatorArgs {
     /// Let web pages of these origins read the HTTP API, separated by commas [env: WARD_CORS_ORIGINS]
     #[arg(long, value_name = "ORIGINS")]
     cors_origins: Option<String>,
+    /// Be asked for by these names over HTTP, beside IP addresses and names without a dot; separated by commas [env: WARD_HOSTS]
+    #[arg(long, value_name = "HOSTS")]
+    hosts: Option<String>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -122,6 +125,7 @@ fn source(args: AggregatorArgs) -> Source {
         (Key::Debug, set(args.debug)),
         (Key::DegradedIsServing, args.degraded_is_serving),
         (Key::CorsOrigins, args.cors_origins),
+        (Key::Hosts, args.hosts),
     ];
     let flags = typed.into_iter().filter_map(|(key, text)| Some((key, text?)));
     Source {

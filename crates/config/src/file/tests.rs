@@ -202,6 +202,7 @@ grpc = "localhost:7700"
 http = ":7780"
 data_dir = "~/ward"
 cors_origins = ["https://a.example/", "b.example", "ftp://c.example", "null"]
+hosts = ["https://Ward.example:7780/health", "*example", "ward.example."]
 "#
     ));
     insta::assert_snapshot!(refused(
@@ -590,6 +591,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
             aggregator.grpc = grpc.into();
             (aggregator.debug, aggregator.degraded_is_serving) = flags;
             aggregator.cors_origins = vec!["https://a.example".into()];
+            aggregator.hosts = vec!["*.internal".into()];
             Settings { aggregator, services }
         })
 }

@@ -69,6 +69,10 @@ fn common(method: &HttpMethod, operation: &mut Operation) {
         "A parameter or a field is not as it must be; `errors` names each.",
     );
     add(
+        "421",
+        "The server was asked for by a name that is not its own: see `hosts` in ward.toml.",
+    );
+    add(
         "429",
         "Too many requests of this client, or at once; `Retry-After` says when to come back.",
     );

@@ -171,6 +171,20 @@ const VALUES: &[(&str, &[&str])] = &[
             "\"*\"",
         ],
     ),
+    (
+        "aggregator.hosts",
+        &[
+            "[]",
+            "[\"*\"]",
+            "[\"ward.example.org\", \"*.internal\", \"ward_1\"]",
+            "[\"*.\"]",
+            "[\"a..b\"]",
+            "[\"a.example:7780\"]",
+            "[\"A.example\"]",
+            "[\"\"]",
+            "\"*\"",
+        ],
+    ),
     ("aggregator.colour", &["1"]),
     ("aggregator", &["{}", "[]", "1"]),
     (
@@ -258,6 +272,7 @@ fn documents() -> impl Strategy<Value = Json> {
             "2026-01-02T00:00:00Z",
             "UTC",
             "https://a.example",
+            "*.internal",
             ""
         ])
         .prop_map(str::to_owned),
@@ -277,6 +292,7 @@ fn documents() -> impl Strategy<Value = Json> {
             "data_dir",
             "debug",
             "cors_origins",
+            "hosts",
             "a",
             "b",
             "Bank",
