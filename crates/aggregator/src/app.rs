@@ -153,7 +153,7 @@ impl App {
         let (grpc_addr, http_addr) = (grpc.addr(), http.addr());
         data_dir.announce([grpc_addr, http_addr])?;
 
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(config.log_dropped.clone());
         let reloader = Reloader::new(config.settings(), config.source.clone());
         metrics.config.succeeded(clock.wall(), &reloader.now().hash);
         let services = config.services.clone().into_iter();

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use ward_chassis::Limits;
+use ward_chassis::{Limits, logs};
 use ward_config::{Aggregator, Errors, Service, Settings, Source};
 use ward_model::Name;
 
@@ -32,6 +32,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// What is said about services; it wins over what they say themselves.
     pub services: BTreeMap<Name, Service>,
+    /// Counts the lines that this process did not log.
+    pub log_dropped: logs::Dropped,
     /// Where a reload reads again. Without one there is nothing to reload.
     pub source: Option<Source>,
     /// What one peer may cost.
@@ -104,6 +106,7 @@ impl From<Settings> for Config {
             cors_origins: own.cors_origins,
             hosts: own.hosts,
             services: settings.services,
+            log_dropped: logs::Dropped::default(),
             source: None,
             limits: Limits::default(),
             http_limits: HttpLimits::default(),

@@ -23,7 +23,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use ward_chassis::listener::ListenerStats;
+use ward_chassis::{listener::ListenerStats, logs};
 use ward_engine::Figures;
 
 use crate::{
@@ -69,6 +69,7 @@ pub(crate) struct Metrics {
     pub(crate) timings: Timings,
     dropped_series: Arc<AtomicU64>,
     pub(crate) config: ConfigMetrics,
+    log_dropped: logs::Dropped,
 }
 
 /// The live counters of both listeners.
@@ -79,8 +80,8 @@ pub(crate) struct Listeners {
 }
 
 impl Metrics {
-    /// With all counters at zero.
-    pub(crate) fn new() -> Self {
+    /// With all counters at zero, but what is counted elsewhere.
+    pub(crate) fn new(log_dropped: logs::Dropped) -> Self {
         let timings = Timings {
             rollup: Histogram::new(ROLLUP_BUCKETS),
             report_to_watch: Histogram::new(REPORT_TO_WATCH_BUCKETS),
@@ -97,6 +98,7 @@ impl Metrics {
             timings,
             dropped_series: Arc::default(),
             config: ConfigMetrics::default(),
+            log_dropped,
         };
         metrics.register();
         metrics
@@ -181,6 +183,7 @@ impl Metrics {
                 ("sse", hub.watching(Encoding::Json)),
             ],
             coalesced: hub.coalesced(),
+            log_dropped: self.log_dropped.count(),
             listeners: [
                 ("grpc", listeners.grpc.snapshot()),
                 ("http", listeners.http.snapshot()),
