@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::PathBuf,
+    sync::Arc,
 };
 
 use serde_json::{Value as Json, json};
@@ -16,7 +17,8 @@ use toml::de::{DeTable, DeValue};
 use ward_model::{Name, bounds};
 
 use crate::{
-    mistake::Mistakes,
+    Errors,
+    mistake::{Mistakes, Text as FileText},
     reading::{At, Node, Reading, Value, joined, quoted_key, table},
     settings::{Aggregator, Settings},
     value::{HostName, ServiceName, Text, WebOrigin},
@@ -150,6 +152,28 @@ pub fn schema() -> String {
     schema["title"] = json!("ward.toml");
     let text = serde_json::to_string_pretty(&schema).expect("JSON of strings and numbers");
     text + "\n"
+}
+
+/// What a file of this text says, over defaults that are the same on every machine: for fuzz targets and tests.
+///
+/// # Errors
+///
+/// All that is wrong in it.
+#[doc(hidden)]
+pub fn read_text(text: &str) -> Result<Settings, Errors> {
+    let mut settings = Settings {
+        aggregator: Aggregator::new("/data"),
+        ..Settings::default()
+    };
+    match read("ward.toml", text, &mut settings) {
+        Ok(_) => Ok(settings),
+        Err(mistakes) => Err(Errors::new(
+            mistakes,
+            Some(Arc::new(FileText {
+                text: text.to_owned(),
+            })),
+        )),
+    }
 }
 
 /// Reads `text` over `settings`, and says on which line each key stands.

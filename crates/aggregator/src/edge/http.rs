@@ -7,6 +7,7 @@
 
 mod badge;
 mod body;
+pub(super) mod fuzzed;
 mod guard;
 mod health;
 mod held;

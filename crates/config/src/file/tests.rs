@@ -4,33 +4,18 @@
 
 mod schema;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use ward_engine::Levels;
 use ward_model::{Criticality, Dependency, DependencyKind, MinHealthy, SignalLevel, Wall};
 
+use super::read_text as load;
 use super::*;
 use crate::{
-    Errors, Service, Window,
-    mistake::Text as FileText,
+    Service, Window,
     window::{Days, Zone},
 };
-
-/// Over settings that are the same on every machine.
-fn load(text: &str) -> Result<Settings, Errors> {
-    let mut settings = Settings {
-        aggregator: Aggregator::new("/data"),
-        ..Settings::default()
-    };
-    let file = Arc::new(FileText {
-        text: text.to_owned(),
-    });
-    match read("ward.toml", text, &mut settings) {
-        Ok(_) => Ok(settings),
-        Err(mistakes) => Err(Errors::new(mistakes, Some(file))),
-    }
-}
 
 fn refused(text: &str) -> String {
     load(text)
