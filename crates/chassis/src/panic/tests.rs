@@ -118,6 +118,24 @@ async fn what_a_panic_repeats_of_a_request_is_cut_in_the_log() {
 }
 
 #[tokio::test]
+async fn a_panic_shows_nothing_of_the_query_and_the_headers() {
+    for kind in ["application/json", "application/grpc"] {
+        let log = Log::default();
+        let _capturing = log.capture();
+        let request = Request::builder()
+            .uri("/v1/thing?token=hunter2")
+            .header(CONTENT_TYPE, kind)
+            .header("authorization", "Bearer hunter2");
+        let service = CatchPanicLayer::new(true).layer(service_fn(panics));
+        let answer = service.oneshot(request.body(()).unwrap()).await.unwrap();
+        let headers = format!("{:?}", answer.headers());
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let said = headers + &String::from_utf8_lossy(&body) + &log.lines().concat();
+        assert!(said.contains("/v1/thing") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn grpc_gets_internal_in_the_headers() {
     let log = Log::default();
     let _capturing = log.capture();
