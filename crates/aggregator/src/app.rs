@@ -176,7 +176,7 @@ impl App {
         let (grpc_addr, http_addr) = (grpc.addr(), http.addr());
         data_dir.announce([grpc_addr, http_addr])?;
 
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(config.log_dropped.clone());
         let access = Access::new(tls.is_some(), config.access.clone());
         let tokens = TokenStore::new(data_dir.path());
         let keeper_of_access =
@@ -184,7 +184,7 @@ impl App {
                 .map_err(StartError::Tokens)?;
         let reloader = Reloader::new(config.settings(), config.source.clone());
         metrics.config.succeeded(clock.wall(), &reloader.now().hash);
-        let services = config.services.into_iter();
+        let services = config.services.clone().into_iter();
         let declarations = services.map(|(name, service)| (name, service.declaration));
         let hub_config = hub::Config {
             bookmark_every: config.bookmark_every,
@@ -193,7 +193,7 @@ impl App {
         };
         let timings = metrics.timings.clone();
         let (decider_loop, decider, hub) =
-            decider::start(config.engine, hub_config, declarations, timings, &clock)?;
+            decider::start(config.engine.clone(), hub_config, declarations, timings, &clock)?;
         let listeners = Listeners {
             grpc: grpc.stats(),
             http: http.stats(),
@@ -218,13 +218,13 @@ impl App {
         if keeper.look(&edge).await.is_err() {
             tracing::error!("planned maintenance is not started: the decision has failed");
         }
-        let router = edge::http::router(edge.clone(), listeners, config.http_limits, &config.cors_origins);
+        let router = edge::http::router(edge.clone(), listeners, &config);
         let app = Self {
             grpc_addr,
             http_addr,
             decider: decider_loop,
             grpc: serve_grpc(grpc, &edge, config.debug),
-            http: serve_http(http, router, config.debug),
+            http: serve_http(http, router),
             stalls: tokio::spawn(end_stalled(edge.clone())),
             standard: tokio::spawn(edge::follow(edge.clone())),
             maintenance: tokio::spawn(keeper.run(edge.clone())),
@@ -237,6 +237,12 @@ impl App {
         app.edge.standard.look_at_process(&app.edge);
         tracing::info!(grpc = %grpc_addr, http = %http_addr, data_dir = ?app.data_dir.path(), "the aggregator is up");
         Ok(app)
+    }
+
+    /// What its edges have in hand.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> Arc<Edge> {
+        self.edge.clone()
     }
 
     /// Where gRPC is served.
@@ -347,9 +353,9 @@ fn serve_grpc(listener: Listener, edge: &Arc<Edge>, debug: bool) -> Server {
     Server::new(|stopped| serve_h2(listener, service, told(stopped)))
 }
 
-fn serve_http(listener: Listener, router: Router, debug: bool) -> Server {
-    let service = CatchPanicLayer::new(debug).layer(router);
-    Server::new(|stopped| serve_h1(listener, service, told(stopped)))
+/// The router catches panics itself: what it answers then carries what all its answers carry.
+fn serve_http(listener: Listener, router: Router) -> Server {
+    Server::new(|stopped| serve_h1(listener, router, told(stopped)))
 }
 
 async fn told(stopped: oneshot::Receiver<()>) {

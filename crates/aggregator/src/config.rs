@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ward_access::Policy;
-use ward_chassis::{Limits, TlsFiles};
+use ward_chassis::{Limits, TlsFiles, logs};
 use ward_config::{Aggregator, Errors, Service, Settings, Source};
 use ward_model::Name;
 
@@ -33,8 +33,12 @@ pub struct Config {
     pub degraded_is_serving: bool,
     /// Web pages of these origins may read the HTTP API.
     pub cors_origins: Vec<String>,
+    /// Names that this server is asked for by over HTTP, beside those that no web page can have.
+    pub hosts: Vec<String>,
     /// What is said about services; it wins over what they say themselves.
     pub services: BTreeMap<Name, Service>,
+    /// Counts the lines that this process did not log.
+    pub log_dropped: logs::Dropped,
     /// Where a reload reads again. Without one there is nothing to reload.
     pub source: Option<Source>,
     /// What one peer may cost.
@@ -91,6 +95,7 @@ impl Config {
                 debug: self.debug,
                 degraded_is_serving: self.degraded_is_serving,
                 cors_origins: self.cors_origins.clone(),
+                hosts: self.hosts.clone(),
             },
             services: self.services.clone(),
             access: self.access.clone(),
@@ -122,7 +127,9 @@ impl From<Settings> for Config {
             debug: own.debug,
             degraded_is_serving: own.degraded_is_serving,
             cors_origins: own.cors_origins,
+            hosts: own.hosts,
             services: settings.services,
+            log_dropped: logs::Dropped::default(),
             source: None,
             limits: Limits::default(),
             http_limits: HttpLimits::default(),

@@ -9,6 +9,8 @@ mod closing;
 mod codec;
 mod command;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzed;
 pub(crate) mod grpc;
 pub(crate) mod http;
 mod operate;

@@ -17,6 +17,8 @@ mod reload;
 
 pub use app::{App, RunError, StartError, run};
 pub use config::Config;
+#[doc(hidden)]
+pub use edge::fuzzed;
 pub use edge::{HttpLimits, Rate};
 #[doc(hidden)]
 pub use measured::Measured;

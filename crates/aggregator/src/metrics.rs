@@ -24,7 +24,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use ward_chassis::listener::ListenerStats;
+use ward_chassis::{listener::ListenerStats, logs};
 use ward_engine::Figures;
 
 use crate::{
@@ -72,6 +72,7 @@ pub(crate) struct Metrics {
     dropped_series: Arc<AtomicU64>,
     pub(crate) config: ConfigMetrics,
     pub(crate) access: AccessMetrics,
+    log_dropped: logs::Dropped,
 }
 
 /// The live counters of both listeners.
@@ -82,8 +83,8 @@ pub(crate) struct Listeners {
 }
 
 impl Metrics {
-    /// With all counters at zero.
-    pub(crate) fn new() -> Self {
+    /// With all counters at zero, but what is counted elsewhere.
+    pub(crate) fn new(log_dropped: logs::Dropped) -> Self {
         let timings = Timings {
             rollup: Histogram::new(ROLLUP_BUCKETS),
             report_to_watch: Histogram::new(REPORT_TO_WATCH_BUCKETS),
@@ -101,6 +102,7 @@ impl Metrics {
             dropped_series: Arc::default(),
             config: ConfigMetrics::default(),
             access: AccessMetrics::default(),
+            log_dropped,
         };
         metrics.register();
         metrics
@@ -127,7 +129,7 @@ impl Metrics {
         );
         registry.register(
             "ward_http_refused",
-            "HTTP requests refused without being looked at, by reason: rate, busy, origin, time",
+            "HTTP requests refused without being looked at, by reason: rate, busy, origin, host, time",
             self.refused.clone(),
         );
         registry.register(
@@ -186,6 +188,7 @@ impl Metrics {
                 ("sse", hub.watching(Encoding::Json)),
             ],
             coalesced: hub.coalesced(),
+            log_dropped: self.log_dropped.count(),
             listeners: [
                 ("grpc", listeners.grpc.snapshot()),
                 ("http", listeners.http.snapshot()),

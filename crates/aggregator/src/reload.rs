@@ -218,6 +218,7 @@ fn held(before: &Settings, mut wanted: Settings) -> (Settings, Vec<&'static str>
         &old.cors_origins,
         &mut new.cors_origins,
     );
+    hold(&mut waiting, "hosts", &old.hosts, &mut new.hosts);
     (wanted, waiting)
 }
 

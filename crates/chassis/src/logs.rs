@@ -1,14 +1,23 @@
 //! Where log lines go: to stderr, compact for people or JSON for machines.
 //!
 //! stdout belongs to data. Files and rotation are left to what starts the process (systemd, a container runtime): a
-//! second logger would only be a second thing that can fill a disk.
+//! second logger would only be a second thing that can fill a disk. What one place in the code may log is bounded, and
+//! what it did not say is counted ([`Dropped`]). Values are cut where they are logged, if nothing else bounds them.
+
+mod flood;
 
 use std::{
     env,
     io::{self, IsTerminal},
 };
 
-use tracing_subscriber::{EnvFilter, filter::ParseError, fmt};
+use tracing_subscriber::{
+    EnvFilter, filter::ParseError, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
+};
+
+pub use self::flood::Dropped;
+use self::flood::Flood;
+use crate::Clock;
 
 /// The variables that may hold a filter, the first that is set wins.
 const VARIABLES: [&str; 2] = ["WARD_LOG", "RUST_LOG"];
@@ -42,8 +51,8 @@ pub enum LogsError {
 }
 
 /// Begins logging for the whole process. `default` is the filter if neither `WARD_LOG` nor `RUST_LOG` is set, such as
-/// `"info"`.
-pub fn init(format: Format, default: &str) -> Result<(), LogsError> {
+/// `"info"`. Returns the counter of what is not written.
+pub fn init(format: Format, default: &str) -> Result<Dropped, LogsError> {
     let filter = match VARIABLES
         .iter()
         .find_map(|&name| Some((name, env::var(name).ok().filter(|v| !v.is_empty())?)))
@@ -54,13 +63,20 @@ pub fn init(format: Format, default: &str) -> Result<(), LogsError> {
         None => EnvFilter::new(default),
     };
     let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let subscriber = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let dropped = Dropped::default();
+    let lines = registry()
+        .with(filter)
+        .with(Flood::new(Clock::start(), dropped.clone()));
+    let written = fmt::layer().with_writer(io::stderr);
     match format {
-        Format::Compact => subscriber
-            .compact()
-            .with_ansi(!no_color && io::stderr().is_terminal())
+        Format::Compact => {
+            let ansi = !no_color && io::stderr().is_terminal();
+            lines.with(written.compact().with_ansi(ansi)).try_init()
+        }
+        Format::Json => lines
+            .with(written.json().flatten_event(true).with_ansi(false))
             .try_init(),
-        Format::Json => subscriber.json().flatten_event(true).with_ansi(false).try_init(),
     }
-    .map_err(|_| LogsError::Installed)
+    .map_err(|_| LogsError::Installed)?;
+    Ok(dropped)
 }

@@ -137,8 +137,9 @@ impl Incident {
             location,
             backtrace,
         } = panicked;
-        // Debug formatting escapes: path and message may hold what a peer sent.
-        tracing::error!(id, path = ?self.uri.path(), panic = ?message, location, backtrace, "a handler panicked");
+        // Debug formatting escapes: path and message may hold what a peer sent, as much of it as it likes.
+        let (path, panic) = (answer::cut(self.uri.path()), answer::cut(message));
+        tracing::error!(id, ?path, ?panic, location, backtrace, "a handler panicked");
         let detail = self.debug.then(|| format!("{message} ({location})"));
         (id, detail)
     }

@@ -10,6 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::PathBuf,
+    sync::Arc,
 };
 
 use serde_json::{Value as Json, json};
@@ -17,10 +18,11 @@ use toml::de::{DeTable, DeValue};
 use ward_model::{Name, bounds};
 
 use crate::{
-    mistake::Mistakes,
+    Errors,
+    mistake::{Mistakes, Text as FileText},
     reading::{At, Node, Reading, Value, joined, quoted_key, table},
     settings::{Aggregator, Settings},
-    value::{FilePath, ServiceName, Text, WebOrigin},
+    value::{FilePath, HostName, ServiceName, Text, WebOrigin},
 };
 
 use access::Access;
@@ -28,6 +30,8 @@ use service::ServiceTable;
 
 /// Most origins whose pages may read the API: each request is compared with them.
 const ORIGINS: usize = 64;
+/// Most names of this server: each request is compared with them.
+const HOSTS: usize = 64;
 
 table! {
     /// What Ward is told by its operator. Everything may be left out: services that register are taken with what they
@@ -74,6 +78,10 @@ table! {
         "degraded_is_serving" degraded_is_serving: bool,
         /// Web pages of these origins may read the HTTP API; "*" for all. Default none. A change needs a restart.
         "cors_origins" cors_origins: List<WebOrigin, ORIGINS>,
+        /// Names that this server is asked for by over HTTP, beside IP addresses, localhost and names without a dot;
+        /// "*.internal" for all below one, "*" for all. Others are refused, so that no web page gets in by a name of its
+        /// own. Default none. A change needs a restart.
+        "hosts" hosts: List<HostName, HOSTS>,
     }
 }
 
@@ -161,6 +169,28 @@ pub fn schema() -> String {
     text + "\n"
 }
 
+/// What a file of this text says, over defaults that are the same on every machine: for fuzz targets and tests.
+///
+/// # Errors
+///
+/// All that is wrong in it.
+#[doc(hidden)]
+pub fn read_text(text: &str) -> Result<Settings, Errors> {
+    let mut settings = Settings {
+        aggregator: Aggregator::new("/data"),
+        ..Settings::default()
+    };
+    match read("ward.toml", text, &mut settings) {
+        Ok(_) => Ok(settings),
+        Err(mistakes) => Err(Errors::new(
+            mistakes,
+            Some(Arc::new(FileText {
+                text: text.to_owned(),
+            })),
+        )),
+    }
+}
+
 /// Reads `text` over `settings`, and says on which line each key stands.
 pub(crate) fn read(
     path: &str,
@@ -214,6 +244,9 @@ impl AggregatorTable {
         set(&mut settings.degraded_is_serving, self.degraded_is_serving);
         if let Some(origins) = self.cors_origins {
             settings.cors_origins = origins.value.0.into_iter().map(|origin| origin.value.0).collect();
+        }
+        if let Some(hosts) = self.hosts {
+            settings.hosts = hosts.value.0.into_iter().map(|host| host.value.0).collect();
         }
     }
 }

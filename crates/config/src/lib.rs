@@ -19,6 +19,8 @@ mod source;
 mod value;
 mod window;
 
+#[doc(hidden)]
+pub use file::read_text;
 pub use file::schema;
 pub use mistake::{Errors, Mistake, Place};
 pub use origin::{Origin, Origins};

@@ -54,6 +54,9 @@ pub struct Aggregator {
     pub degraded_is_serving: bool,
     /// Web pages of these origins (`https://example.org`, or `*`) may read the HTTP API. None unless told.
     pub cors_origins: Vec<String>,
+    /// Names that this server is asked for by over HTTP (`ward.example.org`, `*.internal`, or `*`), beside those that no
+    /// web page can have.
+    pub hosts: Vec<String>,
 }
 
 /// What is said about one service.
@@ -101,6 +104,7 @@ impl Aggregator {
             debug: false,
             degraded_is_serving: true,
             cors_origins: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }

@@ -66,6 +66,7 @@ impl Settings {
         add(own, "debug", json!(aggregator.debug));
         add(own, "degraded_is_serving", json!(aggregator.degraded_is_serving));
         add(own, "cors_origins", json!(aggregator.cors_origins));
+        add(own, "hosts", json!(aggregator.hosts));
         for (name, service) in &self.services {
             let table = joined("services", name.as_str());
             let mut said = said(service).into_iter().peekable();

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) use name::ServiceName;
 pub(crate) use number::DayOfMonth;
 pub(crate) use time::{Every, weekday, written};
-pub(crate) use web::WebOrigin;
+pub(crate) use web::{HostName, WebOrigin};
 
 /// Longest text for people, in bytes; as long as one that comes over the wire.
 const WHY_BYTES: usize = 512;

@@ -156,7 +156,7 @@ pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
 pub(crate) fn begin_logging(default: &str) -> Result<(), LogsError> {
     match logs::init(logs::Format::Compact, default) {
         Err(LogsError::Installed) => Ok(()),
-        begun => begun,
+        begun => begun.map(drop),
     }
 }
 

@@ -61,6 +61,9 @@ pub(crate) struct AggregatorArgs {
     /// Let web pages of these origins read the HTTP API, separated by commas [env: WARD_CORS_ORIGINS]
     #[arg(long, value_name = "ORIGINS")]
     cors_origins: Option<String>,
+    /// Be asked for by these names over HTTP, beside IP addresses and names without a dot; separated by commas [env: WARD_HOSTS]
+    #[arg(long, value_name = "HOSTS")]
+    hosts: Option<String>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -80,8 +83,11 @@ pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Fai
         LogFormat::Text => logs::Format::Compact,
         LogFormat::Json => logs::Format::Json,
     };
-    logs::init(format, "info").map_err(anyhow::Error::new)?;
-    let config = Config::load(source(args))?;
+    let log_dropped = logs::init(format, "info").map_err(anyhow::Error::new)?;
+    let config = Config {
+        log_dropped,
+        ..Config::load(source(args))?
+    };
     let shutdown = shutdown::signal().map_err(Failure::runtime)?;
     let mut hangups = shutdown::hangups().map_err(Failure::runtime)?;
     let mut app = App::start(config).await.context("start the aggregator")?;
@@ -139,6 +145,7 @@ fn source(args: AggregatorArgs) -> Source {
         (Key::Debug, set(args.debug)),
         (Key::DegradedIsServing, args.degraded_is_serving),
         (Key::CorsOrigins, args.cors_origins),
+        (Key::Hosts, args.hosts),
     ];
     let flags = typed.into_iter().filter_map(|(key, text)| Some((key, text?)));
     Source {

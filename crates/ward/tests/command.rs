@@ -4,6 +4,8 @@
 
 #[path = "command/bench.rs"]
 mod bench;
+#[path = "command/canary.rs"]
+mod canary;
 #[path = "command/check.rs"]
 mod check;
 #[path = "command/config.rs"]

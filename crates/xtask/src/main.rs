@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask test`, `cargo xtask check`, `cargo xtask tidy`, `cargo xtask bench`.
+//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`.
 //!
 //! What the README, a person and the continuous integration call is the same code, so that they cannot drift apart. It
 //! installs nothing and changes no file: what a check needs and does not find is named as not run. The obvious
@@ -12,6 +12,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod ledger;
 mod requirement;
 mod test;
@@ -29,14 +30,15 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask test             all tests, and the checks that need outside programs
   cargo xtask test watch       those with `watch` in their name
-  cargo xtask test --long      and those that take minutes
+  cargo xtask test --long      and those that take minutes, and the fuzz targets
   cargo xtask check            format, lints, docs, tidiness, dependencies, wire contract
   cargo xtask tidy             only the rules that no linter knows; takes a moment
+  cargo xtask fuzz --seconds 600 report   one fuzz target, for longer
   cargo xtask bench --quick    see that every benchmark runs; without --quick, measure
 
 Environment:
   WARD_REQUIRE_ALL=1, CI=true  what cannot run for want of a program is a failure
-  BUF, CARGO_DENY              where those programs are, if not on PATH
+  BUF, CARGO_DENY, CARGO_FUZZ  where those programs are, if not on PATH
 
 Exit code: 0 all passed, 1 something failed, 2 the command was not understood.";
 
@@ -56,6 +58,8 @@ enum Chore {
     Check,
     /// Checks the rules of the house that no linter knows.
     Tidy,
+    /// Runs the fuzz targets of `fuzz/`.
+    Fuzz(fuzz::Options),
     /// Measures the limits, Ward and its peers side by side; `cargo xtask bench -- --help` says more.
     Bench(bench::Options),
 }
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Some(Chore::Test(options)) => test::run(&options),
         Some(Chore::Check) => check::run(),
         Some(Chore::Tidy) => tidy::run().map(|()| ExitCode::SUCCESS),
+        Some(Chore::Fuzz(options)) => fuzz::run(&options),
         Some(Chore::Bench(options)) => bench::run(&options),
         None => Cli::command()
             .print_help()

@@ -32,6 +32,14 @@ pub(crate) const CARGO_DENY: Requirement = Requirement {
     get: "cargo install cargo-deny --locked",
 };
 
+/// The fuzzer; libFuzzer comes with it, and wants a C++ compiler.
+pub(crate) const CARGO_FUZZ: Requirement = Requirement {
+    program: "cargo-fuzz",
+    variable: "CARGO_FUZZ",
+    what: "parsers that outsiders reach take anything (`cargo test` tries what is kept)",
+    get: "cargo install cargo-fuzz --locked",
+};
+
 impl Requirement {
     /// Where the program is, if it is there.
     pub(crate) fn find(&self) -> Option<PathBuf> {

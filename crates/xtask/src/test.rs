@@ -11,12 +11,12 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{announce, cargo, check, ledger::Ledger, succeed, tidy};
+use crate::{announce, cargo, check, fuzz, ledger::Ledger, succeed, tidy};
 
 /// What to run.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Also the tests that take minutes (`#[ignore = "long: ..."]`).
+    /// Also the tests that take minutes (`#[ignore = "long: ..."]`), and the fuzz targets.
     #[arg(long)]
     long: bool,
     /// Only what has this in its name.
@@ -58,6 +58,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     } = counts;
     for why in &not_run {
         ledger.not_run("test", why, true);
+    }
+    if options.long && options.wants(fuzz::FUZZ) {
+        fuzz::fuzz(&mut ledger, fuzz::SECONDS, None);
     }
     let left_out = if long > 0 {
         format!("; {long} long ones left out, --long runs them")

@@ -78,7 +78,7 @@ async fn a_panic_in_a_handler_is_a_500_and_the_process_lives_on() {
     )
     .unwrap();
     let address = listener.addr();
-    let mut server = serve_http(listener, router, false);
+    let mut server = serve_http(listener, router);
     let answer = reqwest::get(format!("http://{address}/broken")).await.unwrap();
     assert_eq!(answer.status(), 500);
     assert!(

@@ -7,9 +7,11 @@
 
 mod badge;
 mod body;
+pub(super) mod fuzzed;
 mod guard;
 mod health;
 mod held;
+mod hosts;
 mod inadarei;
 mod limits;
 mod maintenance;
@@ -39,10 +41,11 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use utoipa_axum::router::OpenApiRouter;
+use ward_chassis::panic::CatchPanicLayer;
 
 use self::{guard::Guard, near::near, problem::Problem};
 use super::Shared;
-use crate::metrics::Listeners;
+use crate::{Config, metrics::Listeners};
 
 pub use limits::{HttpLimits, Rate};
 
@@ -56,9 +59,11 @@ struct App {
     paths: Arc<[String]>,
 }
 
-/// What an HTTP connection is served with. Pages of `origins` may use it from a browser.
-pub(crate) fn router(edge: Shared, listeners: Listeners, limits: HttpLimits, origins: &[String]) -> Router {
-    let guard = Arc::new(Guard::new(limits, origins));
+/// What an HTTP connection is served with: pages of the configured origins may use it from a browser, and it is asked for
+/// by the configured names.
+pub(crate) fn router(edge: Shared, listeners: Listeners, config: &Config) -> Router {
+    let limits = config.http_limits.clone();
+    let guard = Arc::new(Guard::new(limits, &config.cors_origins, &config.hosts));
     let description = openapi::finish(described().to_openapi());
     let app = App {
         edge,
@@ -66,18 +71,26 @@ pub(crate) fn router(edge: Shared, listeners: Listeners, limits: HttpLimits, ori
         paths: description.paths.paths.keys().cloned().collect(),
         guard,
     };
-    let cors = app.guard.cors();
     let router = guarded(&app)
         .merge(openapi::route(description))
         .fallback(unknown_path)
-        .method_not_allowed_fallback(unknown_method)
+        .method_not_allowed_fallback(unknown_method);
+    sealed(router, app, config.debug)
+}
+
+/// With all that stands around every handler.
+fn sealed(router: Router<App>, app: App, debug: bool) -> Router {
+    let router = router
         .layer(from_fn_with_state(app.clone(), guard::admitted))
-        .layer(from_fn_with_state(app.clone(), guard::all))
-        .with_state(app);
-    match cors {
+        .layer(from_fn_with_state(app.clone(), guard::bounded))
+        .layer(CatchPanicLayer::new(debug));
+    let router = match app.guard.cors() {
         Some(cors) => router.layer(cors),
         None => router,
-    }
+    };
+    router
+        .layer(from_fn_with_state(app.clone(), hosts::seal))
+        .with_state(app)
 }
 
 /// All paths that are described, without their guards.
@@ -139,3 +152,6 @@ async fn unknown_method(method: Method) -> Problem {
     let detail = format!("{asked}: the header Allow lists those it takes");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "NO_SUCH_METHOD", detail)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ mod answer;
 mod once;
 mod session;
 mod table;
-mod wire;
+pub(super) mod wire;
 
 use std::{
     future::poll_fn,

@@ -111,7 +111,7 @@ fn cursor(wire: &v1::Cursor) -> Cursor {
     }
 }
 
-fn filter(request: &v1::WatchRequest) -> Result<Filter, Invalid> {
+pub(super) fn filter(request: &v1::WatchRequest) -> Result<Filter, Invalid> {
     let level = match WatchLevel::try_from(request.level) {
         Ok(WatchLevel::System) => Level::System,
         Ok(WatchLevel::Unspecified | WatchLevel::Service) => Level::Service,

@@ -84,6 +84,7 @@ pub(super) struct Own {
     pub(super) beats: u64,
     pub(super) watchers: [(&'static str, usize); 2],
     pub(super) coalesced: u64,
+    pub(super) log_dropped: u64,
     pub(super) listeners: [(&'static str, ListenerCounts); 2],
 }
 
@@ -99,6 +100,8 @@ impl Collector for Own {
         family.gauges("ward_watchers", "Watchers now", watchers)?;
         let help = "Revisions that watchers were not told apart, because they were behind";
         family.counter("ward_coalesced_changes", help, self.coalesced)?;
+        let help = "Log lines not written, because one place in the code had too much to say";
+        family.counter("ward_log_lines_dropped", help, self.log_dropped)?;
         let connections = self
             .listeners
             .iter()

@@ -6,6 +6,7 @@ use ward_model::{Epoch, Name, Revision, Status};
 
 use super::*;
 use crate::hub::{self, hub};
+use ward_chassis::logs;
 
 fn encode(metrics: &Metrics, figures: Option<Figures>) -> String {
     let (_publisher, hub) = hub(Epoch(1), Revision(0), [], hub::Config::default());
@@ -28,7 +29,7 @@ fn figures(services: usize) -> Figures {
 
 #[test]
 fn every_family_is_described_once_and_the_text_ends() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(logs::Dropped::default());
     metrics.count_report("hello");
     metrics.count_rejections("invalid", 1);
     metrics.count_request("Forget", tonic::Code::NotFound);
@@ -67,7 +68,7 @@ fn every_family_is_described_once_and_the_text_ends() {
 
 #[test]
 fn series_are_capped_and_vanish_with_their_service() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(logs::Dropped::default());
     let mut many = figures(collect::SERVICES_SHOWN + 3);
     many.services.last_mut().unwrap().1 = Status::Unhealthy;
     let text = encode(&metrics, Some(many));
@@ -80,7 +81,7 @@ fn series_are_capped_and_vanish_with_their_service() {
 
 #[test]
 fn without_the_engine_there_is_still_something_to_see() {
-    let text = encode(&Metrics::new(), None);
+    let text = encode(&Metrics::new(logs::Dropped::default()), None);
     assert!(text.contains("ward_beats_total 0") && !text.contains("ward_system_status"));
     assert!(text.ends_with("# EOF\n"));
 }

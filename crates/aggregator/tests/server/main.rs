@@ -7,6 +7,7 @@ mod bad_input;
 mod configuration;
 mod guards;
 mod harness;
+mod hosts;
 mod http;
 mod life;
 mod pages;

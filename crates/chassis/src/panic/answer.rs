@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
-/// Of a panic's text, in bytes: it may quote what was sent, and gRPC carries it in a header.
+/// Of a panic's text, in bytes: it may quote what was sent, gRPC carries it in a header, and it is logged.
 const DETAIL_BYTES: usize = 1024;
 
 pub(super) fn problem(id: &str, detail: Option<&str>) -> Response<Bytes> {
@@ -52,7 +52,7 @@ pub(super) fn grpc_status(id: &str, detail: Option<&str>) -> HeaderMap {
     ])
 }
 
-fn cut(text: &str) -> &str {
+pub(super) fn cut(text: &str) -> &str {
     let end = (0..=DETAIL_BYTES.min(text.len()))
         .rev()
         .find(|&end| text.is_char_boundary(end));

@@ -48,7 +48,7 @@ pub(super) fn install() {
             } else if tracing::dispatcher::has_been_set() {
                 let Panicked { message, location, backtrace } = record(info);
                 let thread = std::thread::current().name().map(str::to_owned);
-                tracing::error!(panic = ?message, location, thread, backtrace, "panicked outside of any handler");
+                tracing::error!(panic = ?super::answer::cut(&message), location, thread, backtrace, "panicked outside of any handler");
             } else {
                 previous(info);
             }

@@ -96,6 +96,46 @@ async fn debug_shows_what_was_said() {
 }
 
 #[tokio::test]
+async fn what_a_panic_repeats_of_a_request_is_cut_in_the_log() {
+    let log = Log::default();
+    let _capturing = log.capture();
+    let repeats = |request: Request<()>| async move {
+        let said = request.uri().path().to_owned();
+        panic!("{said}");
+        #[expect(unreachable_code, reason = "names the types")]
+        Ok::<_, io::Error>(Response::new(Full::new(Bytes::new())))
+    };
+    let long = format!("/{}", "x".repeat(60_000));
+    let request = Request::builder().uri(&long).body(()).unwrap();
+    let service = CatchPanicLayer::new(false).layer(service_fn(repeats));
+    assert_eq!(service.oneshot(request).await.unwrap().status(), 500);
+    let lines = log.lines();
+    let repeated = |bytes| lines[0].contains(&"x".repeat(bytes));
+    assert!(
+        lines.len() == 1 && repeated(1_000) && !repeated(1_025),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_panic_shows_nothing_of_the_query_and_the_headers() {
+    for kind in ["application/json", "application/grpc"] {
+        let log = Log::default();
+        let _capturing = log.capture();
+        let request = Request::builder()
+            .uri("/v1/thing?token=hunter2")
+            .header(CONTENT_TYPE, kind)
+            .header("authorization", "Bearer hunter2");
+        let service = CatchPanicLayer::new(true).layer(service_fn(panics));
+        let answer = service.oneshot(request.body(()).unwrap()).await.unwrap();
+        let headers = format!("{:?}", answer.headers());
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let said = headers + &String::from_utf8_lossy(&body) + &log.lines().concat();
+        assert!(said.contains("/v1/thing") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn grpc_gets_internal_in_the_headers() {
     let log = Log::default();
     let _capturing = log.capture();

@@ -83,7 +83,7 @@ fn log_a_line() {
         logs::Format::Compact
     };
     match logs::init(format, "info") {
-        Ok(()) => {
+        Ok(_) => {
             tracing::info!(from = "\u{1b}[31mred", "hello");
             tracing::debug!("details");
             assert!(matches!(
@@ -93,6 +93,17 @@ fn log_a_line() {
         }
         Err(error) => eprintln!("refused: {error}"),
     }
+}
+
+#[test]
+#[ignore = "role: played for other tests"]
+fn log_a_flood() {
+    let dropped = logs::init(logs::Format::Json, "debug").unwrap();
+    for n in 0..1_000 {
+        tracing::error!(n, "again");
+        tracing::debug!(n, "asked for");
+    }
+    tracing::info!(dropped = dropped.count(), "somebody else");
 }
 
 #[test]

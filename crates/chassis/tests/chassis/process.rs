@@ -101,6 +101,31 @@ fn logs_are_for_people_or_for_machines() {
 }
 
 #[test]
+fn who_floods_the_log_is_left_out_and_nobody_else() {
+    let log = logged("log_a_flood", "", &[("WARD_LOG", ""), ("RUST_LOG", "")]);
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
+    // On a machine that takes seconds for it, some more.
+    let written = of("again");
+    assert!((50..500).contains(&written), "{written}");
+    assert_eq!(of("asked for"), 1_000, "debug is not bounded");
+    let other = lines.last().unwrap();
+    assert_eq!(
+        (&other["message"], &other["dropped"]),
+        (&"somebody else".into(), &(1_000 - written).into())
+    );
+    let said = lines
+        .iter()
+        .find(|line| line["message"] == "lines like this were left out")
+        .unwrap();
+    assert_eq!((&said["level"], &said["lines"]), (&"WARN".into(), &1.into()));
+    assert!(said["file"].as_str().unwrap().ends_with("child.rs"), "{said}");
+}
+
+#[test]
 fn a_panic_that_nobody_catches_is_logged_once() {
     let log = logged(
         "panic_outside_of_handlers",

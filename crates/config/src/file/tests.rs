@@ -4,34 +4,19 @@
 
 mod schema;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use ward_access::{Grants, Policy};
 use ward_engine::Levels;
 use ward_model::{Criticality, Dependency, DependencyKind, MinHealthy, SignalLevel, Wall};
 
+use super::read_text as load;
 use super::*;
 use crate::{
-    Errors, Service, Window,
-    mistake::Text as FileText,
+    Service, Window,
     window::{Days, Zone},
 };
-
-/// Over settings that are the same on every machine.
-fn load(text: &str) -> Result<Settings, Errors> {
-    let mut settings = Settings {
-        aggregator: Aggregator::new("/data"),
-        ..Settings::default()
-    };
-    let file = Arc::new(FileText {
-        text: text.to_owned(),
-    });
-    match read("ward.toml", text, &mut settings) {
-        Ok(_) => Ok(settings),
-        Err(mistakes) => Err(Errors::new(mistakes, Some(file))),
-    }
-}
 
 fn refused(text: &str) -> String {
     load(text)
@@ -203,6 +188,7 @@ grpc = "localhost:7700"
 http = ":7780"
 data_dir = "~/ward"
 cors_origins = ["https://a.example/", "b.example", "ftp://c.example", "null"]
+hosts = ["https://Ward.example:7780/health", "*example", "ward.example."]
 "#
     ));
     insta::assert_snapshot!(refused(
@@ -616,6 +602,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
             aggregator.grpc = grpc.into();
             (aggregator.debug, aggregator.degraded_is_serving) = flags;
             aggregator.cors_origins = vec!["https://a.example".into()];
+            aggregator.hosts = vec!["*.internal".into()];
             Settings {
                 aggregator,
                 services,

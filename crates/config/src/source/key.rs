@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use crate::{
     Settings,
     mistake::escaped,
-    value::{FilePath, Text, WebOrigin, Wrong},
+    value::{FilePath, HostName, Text, WebOrigin, Wrong},
 };
 
 /// What can be said in a variable or a flag.
@@ -33,11 +33,13 @@ pub enum Key {
     DegradedIsServing,
     /// Origins of web pages, separated by commas.
     CorsOrigins,
+    /// Names of this server, separated by commas.
+    Hosts,
 }
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Grpc,
         Self::Http,
         Self::DataDir,
@@ -49,6 +51,7 @@ impl Key {
         Self::Debug,
         Self::DegradedIsServing,
         Self::CorsOrigins,
+        Self::Hosts,
     ];
 
     /// What it is called in the file, in `[aggregator]`.
@@ -65,6 +68,7 @@ impl Key {
             Self::Debug => "debug",
             Self::DegradedIsServing => "degraded_is_serving",
             Self::CorsOrigins => "cors_origins",
+            Self::Hosts => "hosts",
         }
     }
 
@@ -95,13 +99,21 @@ impl Key {
             Self::Debug => own.debug = truth(text)?,
             Self::DegradedIsServing => own.degraded_is_serving = truth(text)?,
             Self::CorsOrigins => {
-                let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-                let origins: Result<Vec<_>, _> = origins.map(parsed::<WebOrigin>).collect();
+                let origins: Result<Vec<_>, _> = separated(text).map(parsed::<WebOrigin>).collect();
                 own.cors_origins = origins?.into_iter().map(|origin| origin.0).collect();
+            }
+            Self::Hosts => {
+                let hosts: Result<Vec<_>, _> = separated(text).map(parsed::<HostName>).collect();
+                own.hosts = hosts?.into_iter().map(|host| host.0).collect();
             }
         }
         Ok(())
     }
+}
+
+/// What stands between commas; nothing is nothing.
+fn separated(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn truth(text: &str) -> Result<bool, (Wrong, &'static str)> {

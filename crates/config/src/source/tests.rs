@@ -45,6 +45,7 @@ fn each_place_wins_over_the_one_before() {
             variable("WARD_GRPC", ""),
             variable("WARD_DEBUG", "0"),
             variable("WARD_CORS_ORIGINS", "https://a.example, http://b.example"),
+            variable("WARD_HOSTS", "ward.example, *.internal,"),
             variable("PATH", "/bin"),
         ],
         flags: vec![(Key::DataDir, "/three".into()), (Key::Insecure, "true".into())],
@@ -62,6 +63,7 @@ fn each_place_wins_over_the_one_before() {
         (Some("/three"), true, false)
     );
     assert_eq!(own.cors_origins, ["https://a.example", "http://b.example"]);
+    assert_eq!(own.hosts, ["ward.example", "*.internal"]);
     assert_eq!(loaded.warnings, [""; 0]);
     assert_eq!(loaded.hash, loaded.settings.hash());
     let shown = loaded.settings.show(&loaded.origins);
@@ -75,6 +77,7 @@ fn each_place_wins_over_the_one_before() {
     debug = false # $WARD_DEBUG
     degraded_is_serving = true # default
     cors_origins = ["https://a.example", "http://b.example"] # $WARD_CORS_ORIGINS
+    hosts = ["ward.example", "*.internal"] # $WARD_HOSTS
 
     [services.bank]
     min_healthy = 2 # ward.toml:7

@@ -1,10 +1,13 @@
-//! Addresses to listen at, and origins of web pages.
+//! Addresses to listen at, names of this server, and origins of web pages.
 
 use std::net::SocketAddr;
 
 use serde_json::{Value as Json, json};
 
 use super::{Text, Wrong, is_not};
+
+/// Longest name of a host, in bytes: DNS has none that is longer.
+const HOST_BYTES: usize = 253;
 
 impl Text for SocketAddr {
     const EXPECTED: &'static str = "an IP address and a port, such as \"127.0.0.1:7700\" or \"[::1]:7700\"";
@@ -73,5 +76,36 @@ impl Text for WebOrigin {
 
     fn schema() -> Json {
         json!({ "type": "string", "pattern": r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$" })
+    }
+}
+
+/// A name that this server is asked for by, or all names below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostName(pub(crate) String);
+
+impl Text for HostName {
+    const EXPECTED: &'static str =
+        "the name of a host, such as \"ward.example.org\", or \"*.internal\" for all below one";
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let is_host = |text: &str| {
+            let name = text.strip_prefix("*.").unwrap_or(text);
+            let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+            let label = |label: &str| !label.is_empty() && label.chars().all(letter);
+            text == "*" || (text.len() <= HOST_BYTES && name.split('.').all(label))
+        };
+        if is_host(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        // What was taken from the address bar: without scheme, path, port and capitals it is one.
+        let rest = text.rsplit("://").next().unwrap_or_default();
+        let host = rest.split(['/', ':']).next().unwrap_or_default().to_lowercase();
+        let help = is_host(&host).then(|| format!("write \"{host}\""));
+        Err(is_not(text, "name of a host").help(help))
+    }
+
+    fn schema() -> Json {
+        let pattern = r"^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)$";
+        json!({ "type": "string", "pattern": pattern, "maxLength": HOST_BYTES })
     }
 }

@@ -15,6 +15,8 @@ use super::source::Source;
 
 /// Folders that hold nothing written by hand, for the walk without git.
 const MADE: &[&str] = &[".git", "target", "node_modules"];
+/// Inputs that are strange on purpose.
+const STRANGE: &str = "fuzz/corpus/";
 
 /// All text files of the repository.
 #[derive(Default)]
@@ -82,7 +84,11 @@ impl Files {
             text.map(|text| File::new(&path, &text))
         };
         Ok(Self {
-            all: paths.into_iter().filter_map(read).collect(),
+            all: paths
+                .into_iter()
+                .filter(|path| !path.starts_with(STRANGE))
+                .filter_map(read)
+                .collect(),
         })
     }
 

@@ -81,6 +81,7 @@ const ROOMS: &[Room] = &[
         "bench",
         &["model", "proto", "engine", "chassis", "sdk", "aggregator"],
     ),
+    room("fuzzed", &["model", "proto", "config", "aggregator"]),
     room("xtask", &[]),
 ];
 

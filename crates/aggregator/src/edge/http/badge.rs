@@ -15,13 +15,17 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use ward_model::{Name, Status};
 
-use super::{App, problem::Problem, segments::Segments};
+use super::{App, hosts::RESOURCE_POLICY, problem::Problem, segments::Segments};
 use crate::edge::{Edge, ask, failure::Failure};
 
 /// The name of the system; reserved, so that no service has it.
 const SYSTEM: &str = "system";
-/// Image proxies keep what they may keep, and an old verdict is a wrong one.
-const FRESH: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store, max-age=0")];
+const HEADERS: [(HeaderName, &str); 2] = [
+    // Image proxies keep what they may keep, and an old verdict is a wrong one.
+    (header::CACHE_CONTROL, "no-store, max-age=0"),
+    // Made to be shown in pages of others; what it says they may still not read.
+    (RESOURCE_POLICY, "cross-origin"),
+];
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(badge))
@@ -88,7 +92,7 @@ async fn badge(State(app): State<App>, Segments(file): Segments<String>) -> Resu
         Some(badge) => (StatusCode::OK, badge),
         None => (StatusCode::NOT_FOUND, Badge::not_found()),
     };
-    Ok((status, FRESH, shown.of(badge)).into_response())
+    Ok((status, HEADERS, shown.of(badge)).into_response())
 }
 
 #[derive(Clone, Copy)]

@@ -1,8 +1,10 @@
-//! What stands before and around every handler: limits, origins, headers.
+//! What stands before and around every handler: limits and origins.
 //!
 //! A browser sends what any page tells it to, with the network position of who sits before it. So what changes something
 //! is taken only as `application/json` (which a page of another origin may not send without being asked) and only from
-//! origins that are allowed; no page of another origin may read anything unless its origin is configured.
+//! origins that are allowed; no page of another origin may read anything unless its origin is configured. What only reads
+//! is answered whatever its origin, server-sent events too: without CORS the browser keeps the answer from the page, and
+//! lets the connection go.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -20,6 +22,7 @@ use ward_chassis::Peer;
 use super::{
     App,
     held::Held,
+    hosts::Hosts,
     limits::{Buckets, Full, HttpLimits, Places, client},
     negotiate::takes,
     problem::Problem,
@@ -42,10 +45,11 @@ pub(super) struct Guard {
     answers: Arc<Places>,
     /// Those that may read and write from a browser; `*` is all.
     origins: Vec<HeaderValue>,
+    pub(super) hosts: Hosts,
 }
 
 impl Guard {
-    pub(super) fn new(limits: HttpLimits, origins: &[String]) -> Self {
+    pub(super) fn new(limits: HttpLimits, origins: &[String], hosts: &[String]) -> Self {
         let valid = |origin: &String| {
             let value = HeaderValue::from_str(origin.trim_end_matches('/'));
             if value.is_err() {
@@ -63,6 +67,7 @@ impl Guard {
             pages: Places::new(limits.pages, limits.places_per_client),
             answers: Places::new(limits.answers, limits.places_per_client),
             origins: origins.iter().filter_map(valid).collect(),
+            hosts: Hosts::new(hosts),
             limits,
         }
     }
@@ -236,12 +241,12 @@ pub(super) async fn admitted(State(app): State<App>, mut request: Request, next:
     response.map(|body| Body::new(Until::http(body, changed)))
 }
 
-/// Around everything: the bound on time and on the length of the URI, and the headers that every answer has.
-pub(super) async fn all(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Around every handler: the bound on time and on the length of the URI.
+pub(super) async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
     let limits = &app.guard.limits;
     let uri = request.uri();
     let long = uri.path().len() + uri.query().map_or(0, str::len);
-    let mut response = if long > limits.uri_bytes {
+    if long > limits.uri_bytes {
         let detail = format!(
             "path and query have {long} bytes, expected at most {}",
             limits.uri_bytes
@@ -252,24 +257,7 @@ pub(super) async fn all(State(app): State<App>, request: Request, next: Next) ->
             Ok(response) => response,
             Err(_) => too_slow(&app).into_response(),
         }
-    };
-    let headers = response.headers_mut();
-    let fixed = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ),
-    ];
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
     }
-    // What is said here is true for a moment.
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    response
 }
 
 fn too_slow(app: &App) -> Problem {

@@ -86,6 +86,10 @@ fn common(method: &HttpMethod, operation: &mut Operation) {
         "Whoever asks has not the right, which is named; or is a page of an origin that may not (`cors_origins`).",
     );
     add(
+        "421",
+        "The server was asked for by a name that is not its own: see `hosts` in ward.toml.",
+    );
+    add(
         "429",
         "Too many requests of this client, or at once; `Retry-After` says when to come back.",
     );

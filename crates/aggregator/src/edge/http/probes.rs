@@ -20,6 +20,17 @@ use super::{App, parameters::decoded};
 /// Most names that are excluded; there are not as many to look at.
 const EXCLUDED: usize = 16;
 
+/// Where they are.
+pub(super) const PATHS: [&str; 7] = [
+    "/livez",
+    "/healthz",
+    "/health/live",
+    "/readyz",
+    "/health/ready",
+    "/startupz",
+    "/health/startup",
+];
+
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(livez))
@@ -230,6 +241,14 @@ mod tests {
             "[+]start ok\n[-]drain failed: stopping\nreadyz check failed\n"
         );
         assert!(verbose("livez", true, &[], true).ends_with("looked at here\nlivez check passed\n"));
+    }
+
+    #[test]
+    fn where_they_are_is_known() {
+        let described = routes().to_openapi().paths.paths;
+        let mut paths: Vec<_> = PATHS.into();
+        paths.sort_unstable();
+        assert_eq!(paths, described.keys().collect::<Vec<_>>());
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "service": "backup", "status": "healthy", "interval": "1d" }))]
-struct Report {
+pub(super) struct Report {
     /// Which service.
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9.-]{1,63}$")]
     service: String,
@@ -250,20 +250,24 @@ async fn report(
     Extension(caller): Extension<Caller>,
     Body(report): Body<Report>,
 ) -> Result<Json<ReportAnswer>, Problem> {
-    if report.message.is_some() && report.status.is_none() {
-        let error = FieldError::body("/message", "goes with a status, expected `status` beside it");
-        return Err(Problem::fields(vec![error]));
-    }
-    let request = v1::ReportOnceRequest {
-        goodbye: report.goodbye,
-        hello: Some(hello(report)),
-    };
-    let taken = report_once(&app.edge, &caller, request).await;
+    let taken = report_once(&app.edge, &caller, request(report)?).await;
     let taken = taken.map_err(|failure| Problem::in_body(&failure, PREFIX))?;
     Ok(Json(ReportAnswer {
         registration: taken.registration.map(Registration::from),
         left_out: taken.rejections.into_iter().map(LeftOut::from).collect(),
     }))
+}
+
+/// The same in the words of the wire.
+pub(super) fn request(report: Report) -> Result<v1::ReportOnceRequest, Problem> {
+    if report.message.is_some() && report.status.is_none() {
+        let error = FieldError::body("/message", "goes with a status, expected `status` beside it");
+        return Err(Problem::fields(vec![error]));
+    }
+    Ok(v1::ReportOnceRequest {
+        goodbye: report.goodbye,
+        hello: Some(hello(report)),
+    })
 }
 
 fn hello(report: Report) -> v1::Hello {

@@ -7,7 +7,7 @@
 //! axum's `Sse` was not taken: it builds and copies the text of each event for each watcher. A WebSocket was not taken
 //! either: nothing is said in the other direction, and `EventSource` comes back by itself with the id it saw last.
 
-mod ask;
+pub(super) mod ask;
 mod entity;
 mod event;
 

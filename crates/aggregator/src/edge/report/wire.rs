@@ -14,7 +14,10 @@ use ward_proto::v1;
 const BEATS: u32 = 1;
 
 /// Calls `beat` with each handle and returns the rest of the request.
-pub(super) fn read(mut message: Bytes, mut beat: impl FnMut(u32)) -> Result<v1::ReportRequest, DecodeError> {
+pub(in crate::edge) fn read(
+    mut message: Bytes,
+    mut beat: impl FnMut(u32),
+) -> Result<v1::ReportRequest, DecodeError> {
     let mut rest = v1::ReportRequest::default();
     while message.has_remaining() {
         let (field, wire_type) = decode_key(&mut message)?;

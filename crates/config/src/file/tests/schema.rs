@@ -205,6 +205,20 @@ const VALUES: &[(&str, &[&str])] = &[
         ],
     ),
     ("access.a.root", FLAGS),
+    (
+        "aggregator.hosts",
+        &[
+            "[]",
+            "[\"*\"]",
+            "[\"ward.example.org\", \"*.internal\", \"ward_1\"]",
+            "[\"*.\"]",
+            "[\"a..b\"]",
+            "[\"a.example:7780\"]",
+            "[\"A.example\"]",
+            "[\"\"]",
+            "\"*\"",
+        ],
+    ),
     ("aggregator.colour", &["1"]),
     ("aggregator", &["{}", "[]", "1"]),
     (
@@ -292,6 +306,7 @@ fn documents() -> impl Strategy<Value = Json> {
             "2026-01-02T00:00:00Z",
             "UTC",
             "https://a.example",
+            "*.internal",
             ""
         ])
         .prop_map(str::to_owned),
@@ -316,6 +331,7 @@ fn documents() -> impl Strategy<Value = Json> {
             "data_dir",
             "debug",
             "cors_origins",
+            "hosts",
             "a",
             "b",
             "Bank",

@@ -27,7 +27,7 @@ const MOST: usize = 160;
 type Pairs = Vec<(String, String)>;
 
 /// Reads the query and the `Last-Event-ID`.
-pub(super) fn ask(query: Option<&str>, last_event_id: Option<&[u8]>) -> Result<Ask, Invalid> {
+pub(in crate::edge::http) fn ask(query: Option<&str>, last_event_id: Option<&[u8]>) -> Result<Ask, Invalid> {
     let pairs = pairs(query.unwrap_or_default())?;
     let level = once(&pairs, "level", |text| word("level", text, &LEVELS))?;
     let severities = Status::ALL.map(|status| (status.as_str(), status));
@@ -52,6 +52,23 @@ pub(super) fn ask(query: Option<&str>, last_event_id: Option<&[u8]>) -> Result<A
         },
         resume: last_event_id.or(resume),
     })
+}
+
+/// The query that asks the same.
+pub(in crate::edge::http) fn query(ask: &Ask) -> String {
+    let Ask { filter, resume } = ask;
+    let level = LEVELS.iter().find(|(_, level)| *level == filter.level);
+    let level = level.map_or("", |(word, _)| word);
+    let names: Vec<_> = filter.names.iter().map(|name| name.as_str()).collect();
+    let mut query = format!(
+        "level={level}&names={}&least_severity={}",
+        names.join(","),
+        filter.least
+    );
+    if let Some(Cursor { epoch, revision }) = resume {
+        query += &format!("&resume={:016x}-{}", epoch.0, revision.0);
+    }
+    query
 }
 
 /// Not [`Parameters`](crate::edge::http::parameters::Parameters), since names may be repeated.

@@ -1,0 +1,257 @@
+//! Secrets that are sent to an aggregator must not be seen: in no log line of any level, no metric, no answer.
+//!
+//! What a sender says about health is no secret and is shown. A panic, which no path that is served has, is looked at in
+//! the chassis.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::TcpStream,
+    process::{Child, Stdio},
+};
+
+use tonic::{Request, Status};
+use ward_proto::v1::{self, health_service_client::HealthServiceClient};
+
+use crate::house::{PATIENCE, command, hello, until};
+
+/// As it is sent, and as a header value shows it when its bytes are written as numbers.
+const CANARIES: [&str; 2] = ["hunter2", "104, 117, 110, 116, 101, 114, 50"];
+
+/// An aggregator that says all it can, into a file.
+struct Aggregator {
+    child: Child,
+    home: tempfile::TempDir,
+    grpc: String,
+    http: String,
+}
+
+impl Aggregator {
+    fn start(format: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let log = File::create(home.path().join("log")).unwrap();
+        let data = home.path().join("data");
+        let any = "127.0.0.1:0";
+        let flags = [
+            "aggregator",
+            "--debug",
+            "--grpc",
+            any,
+            "--http",
+            any,
+            "--log-format",
+            format,
+        ];
+        let variables = [
+            ("WARD_LOG", "trace"),
+            ("WARD_DATA_DIR", data.to_str().unwrap()),
+            ("WARD_TOKENS", "hunter2"),
+        ];
+        let child = command(&flags, &variables)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut started = Self {
+            child,
+            home,
+            grpc: String::new(),
+            http: String::new(),
+        };
+        until("it listens", || {
+            let log = started.log();
+            let at = log.lines().find_map(|line| line.strip_prefix("listening grpc="));
+            let Some((grpc, http)) = at.and_then(|at| at.split_once(" http=")) else {
+                return false;
+            };
+            (started.grpc, started.http) = (grpc.to_owned(), http.to_owned());
+            true
+        });
+        started
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap()
+    }
+
+    /// Sends a request of HTTP/1 and returns the answer to its end, or as much of it as there is within a moment.
+    fn ask(&self, line: &str, headers: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.http).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        let (host, close) = (&self.http, "Connection: close");
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nHost: {host}\r\n{close}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 "), "no answer to {line}");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Aggregator {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+const HEADERS: &str = "Authorization: Bearer hunter2\r\nCookie: session=hunter2\r\nX-Api-Key: hunter2\r\n";
+const JSON: &str = "Content-Type: application/json\r\n";
+
+/// Every kind of answer: those that are given, and each of those that say what is wrong.
+fn over_http(ward: &Aggregator) -> Vec<String> {
+    let mut answers = Vec::new();
+    for line in [
+        "GET /api/v1/system",
+        "GET /api/v1/system?token=hunter2",
+        "GET /api/v1/services?status=hunter2",
+        "GET /api/v1/watch?token=hunter2",
+        "GET /api/v1/watch?resume=hunter2",
+        "GET /health?token=hunter2",
+        "GET /metrics?token=hunter2",
+        "GET /readyz?verbose&token=hunter2&exclude=hunter2",
+        "GET /?token=hunter2",
+        "GET /nowhere?token=hunter2",
+        "PUT /health?token=hunter2",
+        "DELETE /api/v1/services/bank?token=hunter2",
+        "GET http://user:hunter2@127.0.0.1/health",
+    ] {
+        answers.push(ward.ask(line, HEADERS, ""));
+    }
+    let tracked = format!("{HEADERS}Last-Event-ID: hunter2\r\nAccept: text/event-stream\r\n");
+    answers.push(ward.ask("GET /api/v1/watch", &tracked, ""));
+    answers.push(ward.ask(
+        "GET /health",
+        &format!("{HEADERS}Origin: https://hunter2.example\r\n"),
+        "",
+    ));
+    answers.push(ward.ask("GET /health", &format!("{HEADERS}b\0d: hunter2\r\n"), ""));
+    for body in [
+        r#"{"service":"new","status":"healthy"}"#,
+        r#"{"service":"new","password":"hunter2"}"#,
+        r#"{"service":"new","status":"hunter2"}"#,
+        r#"{"service":"new","interval":"hunter2"}"#,
+        r#"{"service":"new","service":"hunter2"#,
+    ] {
+        answers.push(ward.ask(
+            "POST /api/v1/report?token=hunter2",
+            &format!("{HEADERS}{JSON}"),
+            body,
+        ));
+        answers.push(ward.ask("POST /api/v1/report", HEADERS, body));
+    }
+    answers
+}
+
+async fn over_grpc(ward: &Aggregator) -> Vec<String> {
+    fn secretly<T>(message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        for name in ["authorization", "cookie", "x-api-key"] {
+            request
+                .metadata_mut()
+                .insert(name, "Bearer hunter2".parse().unwrap());
+        }
+        request
+    }
+    let told = |status: Status| format!("{status:?}");
+    let mut client = HealthServiceClient::connect(format!("http://{}", ward.grpc))
+        .await
+        .unwrap();
+    let mut answers = Vec::new();
+    let good = hello(("bank", v1::Status::Healthy, "", &[]));
+    let bad = v1::Hello {
+        interval_ms: 1,
+        ..good.clone()
+    };
+    for hello in [Some(good), Some(bad), None] {
+        let request = v1::ReportOnceRequest {
+            hello,
+            goodbye: false,
+        };
+        answers.push(
+            client
+                .report_once(secretly(request))
+                .await
+                .map_or_else(told, |answer| format!("{answer:?}")),
+        );
+    }
+    let nobody = v1::GetServiceRequest {
+        name: "nobody".into(),
+    };
+    answers.push(told(client.get_service(secretly(nobody)).await.unwrap_err()));
+    let unknown = v1::WatchRequest {
+        level: 77,
+        ..Default::default()
+    };
+    answers.push(told(client.watch(secretly(unknown)).await.unwrap_err()));
+    let mut watch = client
+        .watch(secretly(v1::WatchRequest::default()))
+        .await
+        .unwrap()
+        .into_inner();
+    answers.push(format!("{:?}", watch.message().await.unwrap()));
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_shown_whatever_is_sent_and_however_much_is_logged() {
+    for format in ["text", "json"] {
+        let ward = Aggregator::start(format);
+        let mut seen = over_http(&ward);
+        seen.extend(over_grpc(&ward).await);
+        seen.push(ward.ask("GET /metrics", "", ""));
+        assert!(seen.iter().any(|answer| answer.contains("ward_reports_total")));
+        until("the log says everything", || {
+            ward.log().contains("an unknown path was asked for")
+        });
+        let log = ward.log();
+        assert!(
+            log.contains("TRACE") && log.contains("h2::"),
+            "not everything is logged: {log}"
+        );
+        seen.push(log);
+        for text in &seen {
+            let text = text.to_lowercase();
+            for canary in CANARIES {
+                let near = text
+                    .find(canary)
+                    .map(|at| text[..at].chars().rev().take(300).collect::<String>());
+                let near = near.map(|reversed| reversed.chars().rev().collect::<String>());
+                assert_eq!(near, None, "{format}: a secret is shown behind this");
+            }
+        }
+    }
+}
+
+/// Whoever floods the log is seen in the metrics.
+#[test]
+fn what_the_log_leaves_out_is_counted() {
+    let ward = Aggregator::start("text");
+    ward.ask(
+        "POST /api/v1/report",
+        JSON,
+        r#"{"service":"bank","status":"healthy"}"#,
+    );
+    for _ in 0..60 {
+        let body = r#"{"service":"bank","by":"mallory"}"#;
+        ward.ask("POST /api/v1/maintenance", JSON, body);
+    }
+    let metrics = ward.ask("GET /metrics", "", "");
+    let dropped = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("ward_log_lines_dropped_total "));
+    let dropped: usize = dropped.unwrap().parse().unwrap();
+    let log = ward.log();
+    let written = log.matches("maintenance is started").count();
+    assert!(
+        dropped > 0 && written + dropped == 60,
+        "{written} written, {dropped} dropped"
+    );
+    assert!(log.contains("lines like this were left out"), "{log}");
+}
