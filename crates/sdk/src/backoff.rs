@@ -35,6 +35,8 @@ pub(crate) fn hello_again(code: RejectionCode, refusals: u32, random: f64) -> Du
         // The place is free while the other is suspect, which may be for no more than a second.
         RejectionCode::AlreadyExists => (1_000, 1_000),
         RejectionCode::Exhausted => (1_000, 30_000),
+        // People grant rights, and do so while the aggregator runs: asked soon enough that they see it work.
+        RejectionCode::Denied => (5_000, 60_000),
         // Only people can mend these.
         RejectionCode::Superseded | RejectionCode::Invalid | RejectionCode::Unspecified => (30_000, 60_000),
     };
@@ -68,6 +70,11 @@ mod tests {
             hello_again(RejectionCode::AlreadyExists, u32::MAX, 1.0),
             Duration::from_secs(1)
         );
+        assert_eq!(
+            hello_again(RejectionCode::Denied, u32::MAX, 1.0),
+            Duration::from_secs(60)
+        );
+        assert!(hello_again(RejectionCode::Denied, 0, 0.0) >= LONGEST);
         assert!(hello_again(RejectionCode::Superseded, 0, 0.0) >= Duration::from_secs(15));
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn label(code: RejectionCode) -> &'static str {
         RejectionCode::Replayed => "replayed",
         RejectionCode::Exhausted => "exhausted",
         RejectionCode::Forgotten => "forgotten",
+        RejectionCode::Denied => "denied",
     }
 }
 
