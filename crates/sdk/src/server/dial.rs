@@ -1,0 +1,56 @@
+//! Makes one connection: TCP, then TLS where it is to be spoken.
+//!
+//! What to trust and to show is read once somebody answers, so that an aggregator that is away for a night costs no
+//! reading of files each second of it.
+
+use std::{error::Error, future::Future, sync::Arc};
+
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use rustls::pki_types::ServerName;
+use tokio::{net::TcpStream, task::spawn_blocking};
+use tokio_rustls::TlsConnector;
+use tonic::transport::Uri;
+use tower::{Service, ServiceExt as _, service_fn};
+
+use super::{fault::Fault, wire::Wire};
+use crate::credentials::{ALPN, Credentials};
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+/// Connects to whatever it is called with. With TLS if there is a `name` to be found in the server's certificate.
+pub(super) fn connector(
+    name: Option<ServerName<'static>>,
+    credentials: Credentials,
+) -> impl Service<
+    Uri,
+    Response = TokioIo<Wire>,
+    Error = Failed,
+    Future = impl Future<Output = Result<TokioIo<Wire>, Failed>> + Send,
+> + Send
++ 'static {
+    // For the addresses of a name in parallel: the first may be of a network that leads nowhere.
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    service_fn(move |uri: Uri| {
+        let (connecting, name, credentials) = (tcp.clone().oneshot(uri), name.clone(), credentials.clone());
+        async move {
+            let stream = connecting.await?.into_inner();
+            let wire = match name {
+                Some(name) => secured(stream, name, credentials).await?,
+                None => Wire::clear(stream),
+            };
+            Ok(TokioIo::new(wire))
+        }
+    })
+}
+
+async fn secured(stream: TcpStream, name: ServerName<'static>, credentials: Credentials) -> Result<Wire, Failed> {
+    let config = spawn_blocking(move || credentials.client()).await??;
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    let stream = connecting.await.map_err(|error| Fault::of_handshake(&error))?;
+    if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+        return Err(Fault::NotHttp2.into());
+    }
+    Ok(Wire::tls(stream))
+}
