@@ -119,7 +119,11 @@ impl Credentials {
     /// Those that `WARD_TLS_CA`, `WARD_TLS_CERT`, `WARD_TLS_KEY` and `WARD_TOKEN_FILE` name. A variable set to nothing
     /// says nothing.
     pub fn from_env() -> Self {
-        let file = |variable| env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let file = |variable| {
+            env::var_os(variable)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        };
         Self {
             tls_ca: file("WARD_TLS_CA"),
             tls_cert: file("WARD_TLS_CERT"),
@@ -159,7 +163,8 @@ impl Credentials {
             (Some(cert), Some(key)) => {
                 let chain = Field::TlsCert.read(cert, PEM_BYTES)?;
                 let chain = certificates(&chain).map_err(|fault| Field::TlsCert.invalid(cert, fault))?;
-                let mismatched = |error| Field::TlsKey.invalid(key, format_args!("does not go with `tls_cert`: {error}"));
+                let mismatched =
+                    |error| Field::TlsKey.invalid(key, format_args!("does not go with `tls_cert`: {error}"));
                 let key = private_key(key)?;
                 builder.with_client_auth_cert(chain, key).map_err(mismatched)?
             }
@@ -184,7 +189,9 @@ impl Credentials {
 
     /// What shows the token, if there is one. Reads the file.
     pub(crate) fn bearer(&self) -> Result<Bearer, InvalidCredentials> {
-        self.token_file.as_deref().map_or(Ok(Bearer::nobody()), Bearer::read)
+        self.token_file
+            .as_deref()
+            .map_or(Ok(Bearer::nobody()), Bearer::read)
     }
 }
 
@@ -242,7 +249,10 @@ mod tests {
         };
         let issued = rcgen::generate_simple_self_signed(["ward".to_owned()]).unwrap();
         let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
-        let (cert, key) = (write("cert", &issued.cert.pem()), write("key", &issued.signing_key.serialize_pem()));
+        let (cert, key) = (
+            write("cert", &issued.cert.pem()),
+            write("key", &issued.signing_key.serialize_pem()),
+        );
         let (ca, other, text) = (cert.clone(), write("other", &other), write("text", "hunter2"));
         let gone = Some(folder.path().join("gone"));
         let of = |tls_ca: &Option<PathBuf>, tls_cert: &Option<PathBuf>, tls_key: &Option<PathBuf>| {

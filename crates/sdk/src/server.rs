@@ -4,6 +4,7 @@
 //! anything is sent. tonic's own TLS was not taken: it reads what to trust once, passes over certificates it cannot use,
 //! and takes whichever provider of cryptography the process happens to have.
 
+mod connection;
 mod dial;
 mod fault;
 mod wire;
@@ -12,10 +13,10 @@ use std::{error::Error as _, fmt, str::FromStr, time::Duration};
 
 use rustls::pki_types::ServerName;
 use tokio::task::spawn_blocking;
-use tonic::{
-    service::interceptor::InterceptedService,
-    transport::{Channel, Endpoint},
-};
+use tonic::transport::Endpoint;
+
+pub use connection::Connection;
+use connection::Note;
 
 use crate::credentials::{Bearer, Credentials, Field, InvalidCredentials, is_open};
 
@@ -27,9 +28,6 @@ const CONNECT: Duration = Duration::from_secs(1);
 
 /// Deeper chains of causes are no more telling.
 const CAUSES: usize = 8;
-
-/// A connection to an aggregator, on which each call shows what is to be shown.
-pub type Connection = InterceptedService<Channel, Bearer>;
 
 /// The address of an aggregator: `host:port`, `https://host:port` or `http://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +65,9 @@ pub enum InvalidServer {
         source: Option<tonic::transport::Error>,
     },
     /// The address says that there is no TLS, and something else that there is.
-    #[error("http://{server} is spoken to without TLS, and {field} is for TLS: begin the address with https://")]
+    #[error(
+        "http://{server} is spoken to without TLS, and {field} is for TLS: begin the address with https://"
+    )]
     Contradiction {
         /// Which address.
         server: Address,
@@ -132,7 +132,8 @@ impl FromStr for Address {
             Endpoint::from_shared(format!("http://{authority}")).map_err(|source| invalid(Some(source)))?;
         let uri = endpoint.uri();
         let bare = uri.path() == "/" && uri.query().is_none() && !authority.contains(['/', '@', '?', '#']);
-        let complete = uri.port_u16().is_some_and(|port| port != 0) && uri.host().is_some_and(|host| !host.is_empty());
+        let complete =
+            uri.port_u16().is_some_and(|port| port != 0) && uri.host().is_some_and(|host| !host.is_empty());
         match bare && complete {
             true => Ok(Self {
                 scheme,
@@ -155,6 +156,16 @@ impl Address {
     /// It says itself that TLS is spoken.
     pub fn is_https(&self) -> bool {
         self.scheme == Some(Scheme::Https)
+    }
+
+    /// As it was given, `http://` and all.
+    pub fn url(&self) -> String {
+        let scheme = if self.scheme == Some(Scheme::Http) {
+            "http://"
+        } else {
+            ""
+        };
+        format!("{scheme}{self}")
     }
 
     /// `host:port`.
@@ -200,7 +211,8 @@ impl Server {
         }
         let authority = &address.authority;
         // The connector speaks TLS; tonic knows of none, so that only what is told to the server says https.
-        let mut endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(|_| address.invalid())?;
+        let mut endpoint =
+            Endpoint::from_shared(format!("http://{authority}")).map_err(|_| address.invalid())?;
         let name = match tls {
             true => Some(address.name(&endpoint)?),
             false => None,
@@ -254,9 +266,10 @@ impl Server {
             }
             None => Bearer::nobody(),
         };
-        let connector = dial::connector(self.name.clone(), self.credentials.clone());
+        let note = Note::default();
+        let connector = dial::connector(self.name.clone(), self.credentials.clone(), note.clone());
         let channel = self.endpoint.connect_with_connector(connector).await?;
-        Ok(InterceptedService::new(channel, bearer))
+        Ok(Connection::new(channel, bearer, note))
     }
 
     /// Connects when something is first said, and again when the connection broke. The token is read here, once; the files
@@ -269,14 +282,20 @@ impl Server {
     /// Outside of a tokio runtime.
     pub fn connect_lazy(&self) -> Result<Connection, InvalidCredentials> {
         let bearer = self.credentials.bearer()?;
-        let connector = dial::connector(self.name.clone(), self.credentials.clone());
+        let note = Note::default();
+        let connector = dial::connector(self.name.clone(), self.credentials.clone(), note.clone());
         let channel = self.endpoint.connect_with_connector_lazy(connector);
-        Ok(InterceptedService::new(channel, bearer))
+        Ok(Connection::new(channel, bearer, note))
     }
 
     /// Says once what is odd and no mistake.
     pub(crate) fn warn(&self) {
-        if let Some(path) = self.credentials.token_file.as_deref().filter(|path| is_open(path)) {
+        if let Some(path) = self
+            .credentials
+            .token_file
+            .as_deref()
+            .filter(|path| is_open(path))
+        {
             tracing::warn!(
                 file = %path.display(),
                 "the token can be read by others than its owner: chmod 600, unless it is mounted so"
@@ -361,11 +380,17 @@ mod tests {
         assert!(matches!(server("http://ward:1", false, false), Ok(false)));
         assert!(matches!(
             server("http://ward:1", true, false),
-            Err(InvalidServer::Contradiction { field: Field::TlsCa, .. })
+            Err(InvalidServer::Contradiction {
+                field: Field::TlsCa,
+                ..
+            })
         ));
         for clear in ["ward:1", "http://ward:1"] {
             let error = server(clear, false, true).unwrap_err();
-            assert!(error.to_string().starts_with("a token goes over TLS only"), "{error}");
+            assert!(
+                error.to_string().starts_with("a token goes over TLS only"),
+                "{error}"
+            );
         }
     }
 }

@@ -48,7 +48,9 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
-            return Err("must be given: this system has no certificate authorities (package ca-certificates)".into());
+            return Err(
+                "must be given: this system has no certificate authorities (package ca-certificates)".into(),
+            );
         }
         Ok(Self {
             roots: Arc::new(roots),

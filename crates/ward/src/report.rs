@@ -40,8 +40,8 @@ const OWN: &str = "self";
   ward report backup --interval 1d --run -- /usr/local/bin/backup --all
   30 2 * * *  ward report backup --timeout 2h --run -- pg_dump shop     in a crontab
 
-Without --run it ends with 0 if the report was taken, 4 aggregator unreachable, 64 usage, 70 any
-other failure. With --run it ends as the command does, whose input and output are left alone:
+Without --run it ends with 0 if the report was taken, 4 aggregator unreachable, 64 usage, 77 not
+allowed, 70 any other failure. With --run it ends as the command does, whose input and output are left alone:
 128+n if signal n ended it, 127 if it was not found, 126 if it could not be started, 124 if
 --timeout ended it. An aggregator that is away is warned of and changes nothing.")]
 #[group(id = "said", required = true, multiple = true, args = ["status", "check", "goodbye", "run"])]

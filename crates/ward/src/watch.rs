@@ -91,11 +91,14 @@ pub(crate) async fn run(args: WatchArgs) -> Result<Exit, Failure> {
             () = shutdown.triggered() => return Ok(Exit::Good),
         }
     }
-    let builder = Watcher::builder(args.client.server.to_string())
+    let builder = args
+        .client
+        .server
+        .watcher()
         .names(args.names.clone())
         .level(args.level.into())
         .least_severity(args.least_severity);
-    let watcher = builder.start().map_err(|error| Failure::Other(error.into()))?;
+    let watcher = builder.start()?;
     let told = Told {
         args,
         clock: Clock::start(),
@@ -242,7 +245,8 @@ pub(crate) fn never_reached(server: &Server, error: &Error) -> Failure {
         Error::Call(status) if status.code() == tonic::Code::Unimplemented => {
             server.unreachable("what answers there is no Ward aggregator")
         }
-        Error::Connect(error) => server.unreachable(root(error)),
+        Error::Denied(status) => server.denied(status),
+        Error::Connect(error) => server.unconnected(error),
         error => server.unreachable(chain(error)),
     }
 }

@@ -6,11 +6,7 @@
 use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use tonic::{
-    Request, Status,
-    metadata::{Ascii, MetadataValue},
-    service::Interceptor,
-};
+use tonic::codegen::http::HeaderValue;
 
 use super::{Field, InvalidCredentials};
 
@@ -56,22 +52,13 @@ impl Bearer {
         Err(Field::TokenFile.invalid(path, fault))
     }
 
-    /// The metadata, or header, `authorization` that shows it; marked sensitive.
-    pub fn authorization(&self) -> Option<MetadataValue<Ascii>> {
+    /// The header `authorization` that shows it, marked sensitive.
+    pub fn authorization(&self) -> Option<HeaderValue> {
         let token = self.token.as_ref()?.expose_secret();
-        let value = MetadataValue::try_from(format!("Bearer {token}"));
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
         let mut value = value.expect("visible ASCII, seen when it was read");
         value.set_sensitive(true);
         Some(value)
-    }
-}
-
-impl Interceptor for Bearer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = self.authorization() {
-            request.metadata_mut().insert("authorization", value);
-        }
-        Ok(request)
     }
 }
 
@@ -99,13 +86,11 @@ mod tests {
             let bearer = read(good).unwrap();
             assert!(!format!("{bearer:?}").contains("hunter2"), "{bearer:?}");
             let value = bearer.authorization().unwrap();
-            assert!(value.is_sensitive() && !format!("{value:?}").contains("hunter2"), "{value:?}");
-            let request = bearer.clone().call(Request::new(())).unwrap();
-            assert_eq!(
-                request.metadata().get("authorization").unwrap().as_bytes(),
-                [b"Bearer ", good.trim_ascii_end()].concat()
+            assert!(
+                value.is_sensitive() && !format!("{value:?}").contains("hunter2"),
+                "{value:?}"
             );
-            assert!(!format!("{request:?}").contains("hunter2"), "{request:?}");
+            assert_eq!(value.as_bytes(), [b"Bearer ", good.trim_ascii_end()].concat());
         }
         let too_long = [b'x'; TOKEN_BYTES + 1];
         let endless = [b' '; 2 * FILE_BYTES as usize];
@@ -124,8 +109,7 @@ mod tests {
             assert!(said.contains("token_file") && said.contains("512"), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }
-        let mut none = Bearer::nobody();
-        assert!(none.call(Request::new(())).unwrap().metadata().is_empty());
+        assert!(Bearer::nobody().authorization().is_none());
     }
 
     #[test]

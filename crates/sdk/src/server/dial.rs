@@ -12,7 +12,11 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::Uri;
 use tower::{Service, ServiceExt as _, service_fn};
 
-use super::{fault::Fault, wire::Wire};
+use super::{
+    connection::Note,
+    fault::Fault,
+    wire::{Link, Wire},
+};
 use crate::credentials::{ALPN, Credentials};
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -21,6 +25,7 @@ type Failed = Box<dyn Error + Send + Sync>;
 pub(super) fn connector(
     name: Option<ServerName<'static>>,
     credentials: Credentials,
+    note: Note,
 ) -> impl Service<
     Uri,
     Response = TokioIo<Wire>,
@@ -33,24 +38,30 @@ pub(super) fn connector(
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     service_fn(move |uri: Uri| {
-        let (connecting, name, credentials) = (tcp.clone().oneshot(uri), name.clone(), credentials.clone());
+        let (connecting, note) = (tcp.clone().oneshot(uri), note.clone());
+        let (name, credentials) = (name.clone(), credentials.clone());
         async move {
+            note.forget();
             let stream = connecting.await?.into_inner();
-            let wire = match name {
+            let link = match name {
                 Some(name) => secured(stream, name, credentials).await?,
-                None => Wire::clear(stream),
+                None => Link::Clear { stream, heard: false },
             };
-            Ok(TokioIo::new(wire))
+            Ok(TokioIo::new(Wire::new(link, note)))
         }
     })
 }
 
-async fn secured(stream: TcpStream, name: ServerName<'static>, credentials: Credentials) -> Result<Wire, Failed> {
+async fn secured(
+    stream: TcpStream,
+    name: ServerName<'static>,
+    credentials: Credentials,
+) -> Result<Link, Failed> {
     let config = spawn_blocking(move || credentials.client()).await??;
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
     let stream = connecting.await.map_err(|error| Fault::of_handshake(&error))?;
     if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(Fault::NotHttp2.into());
     }
-    Ok(Wire::tls(stream))
+    Ok(Link::Tls(Box::new(stream)))
 }

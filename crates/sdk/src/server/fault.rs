@@ -7,8 +7,11 @@ use std::io;
 use jiff::Timestamp;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, pki_types::UnixTime};
 
+/// Most names of a certificate that are told.
+const NAMES: usize = 4;
+
 /// What went wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Fault {
     #[error("TLS: {0}")]
     Said(String),
@@ -17,7 +20,9 @@ pub(super) enum Fault {
          what is asked for (ALPN h2)"
     )]
     NotHttp2,
-    #[error("TLS: the server speaks TLS and is spoken to without: begin the address with https://, or name `tls_ca`")]
+    #[error(
+        "TLS: the server speaks TLS and is spoken to without: begin the address with https://, or name `tls_ca`"
+    )]
     Unasked,
 }
 
@@ -26,9 +31,9 @@ impl Fault {
     pub(super) fn of_handshake(error: &io::Error) -> Self {
         match rustls(error) {
             Some(error) => Self::Said(words(error)),
-            None if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Self::Said("the server closed the connection during the handshake: perhaps it speaks no TLS".into())
-            }
+            None if error.kind() == io::ErrorKind::UnexpectedEof => Self::Said(
+                "the server closed the connection during the handshake: perhaps it speaks no TLS".into(),
+            ),
             None => Self::Said(format!("the handshake failed: {error}")),
         }
     }
@@ -54,7 +59,8 @@ fn words(error: &Error) -> String {
         Error::InvalidCertificate(error) => of_certificate(error),
         Error::AlertReceived(alert) => of_alert(*alert),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            "the server speaks no TLS: begin the address with http:// if it is meant to be spoken to without".into()
+            "the server speaks no TLS: begin the address with http:// if it is meant to be spoken to without"
+                .into()
         }
         Error::NoApplicationProtocol => Fault::NotHttp2.to_string().replacen("TLS: ", "", 1),
         error => error.to_string(),
@@ -63,7 +69,8 @@ fn words(error: &Error) -> String {
 
 fn of_certificate(error: &CertificateError) -> String {
     match error {
-        CertificateError::UnknownIssuer => {
+        // Of an authority that is called as one that is trusted, and is another: made anew, most likely.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "the server's certificate is not trusted: name the authority that issued it with `tls_ca`".into()
         }
         CertificateError::Expired => "the server's certificate has expired: it has to be renewed".into(),
@@ -83,11 +90,24 @@ fn of_certificate(error: &CertificateError) -> String {
         }
         CertificateError::NotValidForNameContext { expected, presented } => format!(
             "the server's certificate is for {}, not for {}: ask under a name that it has",
-            presented.join(", "),
+            names(presented),
             expected.to_str()
         ),
         CertificateError::Revoked => "the server's certificate is revoked".into(),
         error => format!("the server's certificate cannot be trusted: {error}"),
+    }
+}
+
+/// What rustls tells as `DnsName("ward.example")`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        inner.unwrap_or(name).trim_matches('"').to_owned()
+    };
+    let shown: Vec<_> = presented.iter().take(NAMES).map(bare).collect();
+    match presented.len() > NAMES {
+        true => format!("{} and others", shown.join(", ")),
+        false => shown.join(", "),
     }
 }
 
@@ -105,11 +125,14 @@ fn of_alert(alert: AlertDescription) -> String {
         | A::UnknownCA
         | A::AccessDenied
         | A::DecryptError => {
-            format!("the server does not accept the certificate it was shown ({alert:?}): name another with `tls_cert`")
+            format!(
+                "the server does not accept the certificate it was shown ({alert:?}): name another with `tls_cert`"
+            )
         }
         // Without a certificate TLS 1.2 ends so.
         A::HandshakeFailure => {
-            "the server refuses the handshake: perhaps it wants a certificate, see `tls_cert` and `tls_key`".into()
+            "the server refuses the handshake: perhaps it wants a certificate, see `tls_cert` and `tls_key`"
+                .into()
         }
         A::NoApplicationProtocol => Fault::NotHttp2.to_string().replacen("TLS: ", "", 1),
         alert => format!("the server ended the connection ({alert:?})"),
@@ -117,6 +140,8 @@ fn of_alert(alert: AlertDescription) -> String {
 }
 
 fn time(at: UnixTime) -> String {
-    let at = i64::try_from(at.as_secs()).ok().and_then(|at| Timestamp::from_second(at).ok());
+    let at = i64::try_from(at.as_secs())
+        .ok()
+        .and_then(|at| Timestamp::from_second(at).ok());
     at.map_or_else(|| "a time beyond all calendars".into(), |at| at.to_string())
 }

@@ -201,7 +201,10 @@ fn rejections_are_taken_for_what_they_are_about() {
     assert!(!session.is_known());
     assert!(session.hear(registration(5)).registered);
     assert_eq!(session.hear(rejection(5, RejectionCode::Denied)).refused.len(), 1);
-    assert!(!session.is_known(), "who may not report has no handle to beat with");
+    assert!(
+        !session.is_known(),
+        "who may not report has no handle to beat with"
+    );
     let mut both = registration(6);
     both.rejections = rejection(0, RejectionCode::Invalid).rejections;
     assert!(
