@@ -4,8 +4,9 @@
 //! this task and the connection there is room for one request: a request is only made when it can leave, from the state
 //! of that moment, so that a connection that takes nothing costs nothing and delays nobody.
 
+mod lost;
+
 use std::{
-    error::Error as _,
     future,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -17,15 +18,16 @@ use tokio::{
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming};
+use tonic::Streaming;
 use ward_proto::v1::{self, RejectionCode, health_service_client::HealthServiceClient};
 
 use crate::{
     backoff,
     board::Board,
-    server::{ConnectError, Server},
+    server::Server,
     session::{Due, Refused, Session, State},
 };
+use lost::{Lost, TROUBLES};
 
 /// How long connecting and the first answer's headers may take: over this the aggregator hangs.
 const OPENING: Duration = Duration::from_secs(5);
@@ -45,7 +47,7 @@ pub(crate) struct Stream {
     /// Connections in a row that did not lead to a registration.
     failures: u32,
     /// Which troubles were logged since the last registration.
-    told: [bool; 3],
+    told: [bool; TROUBLES],
     /// Refusals in a row without a beat between them.
     refusals: u32,
     last_refusal: Option<RejectionCode>,
@@ -69,67 +71,6 @@ enum Ended {
     Lost(Lost),
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error("connect to the aggregator")]
-    Connect(#[source] ConnectError),
-    #[error("the aggregator refuses this service: {} ({:?})", .0.message().escape_debug(), .0.code())]
-    Denied(Box<Status>),
-    #[error("the aggregator did not answer within {0:?}")]
-    Unanswered(Duration),
-    #[error("the aggregator ended the call: {} ({:?})", .0.message().escape_debug(), .0.code())]
-    Call(Box<Status>),
-    #[error("the aggregator ended the stream")]
-    Over,
-}
-
-/// What people can do about a loss differs.
-#[derive(Clone, Copy)]
-enum Trouble {
-    Away,
-    Credentials,
-    Denied,
-}
-
-impl Trouble {
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::Away => "",
-            Self::Credentials => ": the file is read again for each attempt",
-            Self::Denied => {
-                ", slowly: grant it the right, or show another certificate (tls_cert, tls_key) or token (token_file)"
-            }
-        }
-    }
-}
-
-impl Lost {
-    fn call(status: Status) -> Self {
-        match status.code() {
-            Code::Unauthenticated | Code::PermissionDenied => Self::Denied(Box::new(status)),
-            _ => Self::Call(Box::new(status)),
-        }
-    }
-
-    fn trouble(&self) -> Trouble {
-        match self {
-            Self::Denied(_) => Trouble::Denied,
-            Self::Connect(error) if error.of_credentials().is_some() => Trouble::Credentials,
-            _ => Trouble::Away,
-        }
-    }
-
-    /// The innermost reason: what the system, or TLS, said.
-    fn cause(&self) -> Option<String> {
-        let first = match self {
-            Self::Call(status) => status.source(),
-            lost => lost.source(),
-        };
-        let innermost = std::iter::successors(first, |error| (*error).source()).last();
-        innermost.map(ToString::to_string)
-    }
-}
-
 type Requests = mpsc::Sender<v1::ReportRequest>;
 type Answers = Streaming<v1::ReportResponse>;
 
@@ -148,7 +89,7 @@ impl Stream {
             interval,
             stop,
             failures: 0,
-            told: [false; 3],
+            told: [false; TROUBLES],
             refusals: 0,
             last_refusal: None,
             again: None,
@@ -329,7 +270,7 @@ impl Stream {
             tracing::info!(service = %self.board.service, "reporting to the aggregator");
         }
         self.failures = 0;
-        self.told = [false; 3];
+        self.told = [false; TROUBLES];
         self.last_refusal = None;
         self.again = None;
         talk.answer_by = None;

@@ -1,5 +1,7 @@
 //! Who is let in, and who is spoken to: TLS, client certificates and tokens, against real servers of both kinds.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     error::Error as _,
     fs,
