@@ -4,17 +4,19 @@
 //! anything is sent. tonic's own TLS was not taken: it reads what to trust once, passes over certificates it cannot use,
 //! and takes whichever provider of cryptography the process happens to have.
 
+mod address;
 mod connection;
 mod dial;
 mod fault;
 mod wire;
 
-use std::{error::Error as _, fmt, str::FromStr, time::Duration};
+use std::{error::Error, time::Duration};
 
 use rustls::pki_types::ServerName;
 use tokio::task::spawn_blocking;
 use tonic::transport::Endpoint;
 
+pub use address::Address;
 pub use connection::Connection;
 use connection::Note;
 
@@ -26,21 +28,13 @@ const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs
 /// came back should be found.
 const CONNECT: Duration = Duration::from_secs(1);
 
+/// TLS is why `error` came.
+pub(crate) fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    error.is::<fault::Fault>()
+}
+
 /// Deeper chains of causes are no more telling.
 const CAUSES: usize = 8;
-
-/// The address of an aggregator: `host:port`, `https://host:port` or `http://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    scheme: Option<Scheme>,
-    authority: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    Https,
-}
 
 /// An aggregator, as it is to be spoken to.
 #[derive(Clone, Debug)]
@@ -50,6 +44,7 @@ pub struct Server {
     endpoint: Endpoint,
     /// The name to be found in its certificate; `None` without TLS.
     name: Option<ServerName<'static>>,
+    patience: Duration,
 }
 
 /// Not how an aggregator can be spoken to.
@@ -99,103 +94,19 @@ pub enum ConnectError {
     Transport(#[from] tonic::transport::Error),
 }
 
+/// What `error` came from, one behind the other.
+pub(crate) fn causes<'a>(error: &'a dyn Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |error| (*error).source()).take(CAUSES)
+}
+
 impl ConnectError {
     /// The file that cannot be used any more, if that is why.
     pub fn of_credentials(&self) -> Option<&InvalidCredentials> {
         match self {
             Self::Credentials(invalid) => Some(invalid),
             // Read behind the connection to the port, so that the transport carries what was wrong.
-            Self::Transport(error) => {
-                let causes = std::iter::successors(error.source(), |error| (*error).source());
-                causes.take(CAUSES).find_map(|error| error.downcast_ref())
-            }
+            Self::Transport(error) => causes(error).find_map(|error| error.downcast_ref()),
         }
-    }
-}
-
-impl FromStr for Address {
-    type Err = InvalidServer;
-
-    fn from_str(text: &str) -> Result<Self, InvalidServer> {
-        let invalid = |source| InvalidServer::Address {
-            server: text.into(),
-            source,
-        };
-        let (scheme, rest) = match text.split_once("://") {
-            None => (None, text),
-            Some(("http", rest)) => (Some(Scheme::Http), rest),
-            Some(("https", rest)) => (Some(Scheme::Https), rest),
-            Some(_) => return Err(invalid(None)),
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let endpoint =
-            Endpoint::from_shared(format!("http://{authority}")).map_err(|source| invalid(Some(source)))?;
-        let uri = endpoint.uri();
-        let bare = uri.path() == "/" && uri.query().is_none() && !authority.contains(['/', '@', '?', '#']);
-        let complete =
-            uri.port_u16().is_some_and(|port| port != 0) && uri.host().is_some_and(|host| !host.is_empty());
-        match bare && complete {
-            true => Ok(Self {
-                scheme,
-                authority: authority.into(),
-            }),
-            false => Err(invalid(None)),
-        }
-    }
-}
-
-/// As it is typed to get there: without `http://`, which goes without saying.
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_https() { "https://" } else { "" };
-        write!(f, "{scheme}{}", self.authority)
-    }
-}
-
-impl Address {
-    /// It says itself that TLS is spoken.
-    pub fn is_https(&self) -> bool {
-        self.scheme == Some(Scheme::Https)
-    }
-
-    /// As it was given, `http://` and all.
-    pub fn url(&self) -> String {
-        let scheme = if self.scheme == Some(Scheme::Http) {
-            "http://"
-        } else {
-            ""
-        };
-        format!("{scheme}{self}")
-    }
-
-    /// `host:port`.
-    pub fn authority(&self) -> &str {
-        &self.authority
-    }
-
-    fn invalid(&self) -> InvalidServer {
-        InvalidServer::Address {
-            server: self.to_string(),
-            source: None,
-        }
-    }
-
-    /// Whether TLS is spoken there: where the address does not say, if there is something that only TLS has a use for.
-    fn tls(&self, credentials: &Credentials) -> Result<bool, InvalidServer> {
-        match (self.scheme, credentials.of_tls()) {
-            (Some(Scheme::Http), Some(field)) => Err(InvalidServer::Contradiction {
-                server: self.clone(),
-                field,
-            }),
-            (Some(Scheme::Https), _) | (None, Some(_)) => Ok(true),
-            (Some(Scheme::Http) | None, None) => Ok(false),
-        }
-    }
-
-    fn name(&self, endpoint: &Endpoint) -> Result<ServerName<'static>, InvalidServer> {
-        let host = endpoint.uri().host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        ServerName::try_from(host.to_owned()).map_err(|_| self.invalid())
     }
 }
 
@@ -209,37 +120,33 @@ impl Server {
         if !tls && credentials.token_file.is_some() {
             return Err(InvalidServer::TokenInClear { server: address });
         }
-        let authority = &address.authority;
-        // The connector speaks TLS; tonic knows of none, so that only what is told to the server says https.
-        let mut endpoint =
-            Endpoint::from_shared(format!("http://{authority}")).map_err(|_| address.invalid())?;
-        let name = match tls {
-            true => Some(address.name(&endpoint)?),
-            false => None,
-        };
-        if tls {
-            credentials.client()?;
-            credentials.bearer()?;
-            let origin = format!("https://{authority}").parse();
-            endpoint = endpoint.origin(origin.map_err(|_| address.invalid())?);
-        }
-        let endpoint = endpoint
-            .connect_timeout(CONNECT)
+        // The connector speaks TLS and tonic knows of none: only what the server is told says https.
+        let mut endpoint = Endpoint::from(address.uri("http"))
             .http2_keep_alive_interval(PING.0)
             .keep_alive_timeout(PING.1)
             .keep_alive_while_idle(true);
-        Ok(Self {
+        let mut name = None;
+        if tls {
+            credentials.client()?;
+            credentials.bearer()?;
+            name = Some(address.name()?);
+            endpoint = endpoint.origin(address.uri("https"));
+        }
+        let server = Self {
             address,
             credentials,
             endpoint,
             name,
-        })
+            patience: CONNECT,
+        };
+        Ok(server.connect_timeout(CONNECT))
     }
 
     /// How long connecting may take, the handshake of TLS included; 1 s unless said.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.endpoint = self.endpoint.connect_timeout(timeout);
+        self.patience = timeout;
         self
     }
 
@@ -267,7 +174,7 @@ impl Server {
             None => Bearer::nobody(),
         };
         let note = Note::default();
-        let connector = dial::connector(self.name.clone(), self.credentials.clone(), note.clone());
+        let connector = dial::connector(self, note.clone());
         let channel = self.endpoint.connect_with_connector(connector).await?;
         Ok(Connection::new(channel, bearer, note))
     }
@@ -283,7 +190,7 @@ impl Server {
     pub fn connect_lazy(&self) -> Result<Connection, InvalidCredentials> {
         let bearer = self.credentials.bearer()?;
         let note = Note::default();
-        let connector = dial::connector(self.name.clone(), self.credentials.clone(), note.clone());
+        let connector = dial::connector(self, note.clone());
         let channel = self.endpoint.connect_with_connector_lazy(connector);
         Ok(Connection::new(channel, bearer, note))
     }
@@ -329,34 +236,6 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses() {
-        for (good, shown) in [
-            ("127.0.0.1:7700", "127.0.0.1:7700"),
-            ("[::1]:7700", "[::1]:7700"),
-            ("http://ward.example:1/", "ward.example:1"),
-            ("https://ward:7700", "https://ward:7700"),
-        ] {
-            assert_eq!(good.parse::<Address>().unwrap().to_string(), shown);
-        }
-        for bad in [
-            "",
-            "7700",
-            "ward",
-            ":7700",
-            "ward:0",
-            "ftp://ward:7700",
-            "https://ward",
-            "http://ward:7700/x",
-            "u@ward:1",
-            "a b:1",
-            "a:1?x",
-            "a:1#x",
-        ] {
-            assert!(bad.parse::<Address>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn what_is_spoken_is_settled_by_address_and_files() {

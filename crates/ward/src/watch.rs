@@ -27,6 +27,7 @@ use ward_sdk::watch::{Error, Event, Level, Update, Watcher};
 
 use crate::{
     Exit, Failure,
+    access::as_flags,
     client::{Client, ClientArgs, Server},
     failure::root,
     near,
@@ -253,14 +254,14 @@ pub(crate) fn never_reached(server: &Server, error: &Error) -> Failure {
 
 /// An error and its innermost reason on one line.
 pub(crate) fn chain(error: &Error) -> String {
-    match error {
+    as_flags(&match error {
         Error::Connect(error) => root(error),
         Error::Call(status) if std::error::Error::source(&**status).is_some() => root(&**status),
         error => match std::error::Error::source(error) {
             Some(source) => format!("{error}: {}", root(source)),
             None => error.to_string(),
         },
-    }
+    })
 }
 
 /// Resolves when standard output is a pipe whose other end is closed; a watch with nothing to write would not notice.

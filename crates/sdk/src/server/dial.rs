@@ -13,6 +13,7 @@ use tonic::transport::Uri;
 use tower::{Service, ServiceExt as _, service_fn};
 
 use super::{
+    Server,
     connection::Note,
     fault::Fault,
     wire::{Link, Wire},
@@ -21,10 +22,9 @@ use crate::credentials::{ALPN, Credentials};
 
 type Failed = Box<dyn Error + Send + Sync>;
 
-/// Connects to whatever it is called with. With TLS if there is a `name` to be found in the server's certificate.
+/// Connects to what it is called with, as to `server`. Whatever a connection ends with is noted.
 pub(super) fn connector(
-    name: Option<ServerName<'static>>,
-    credentials: Credentials,
+    server: &Server,
     note: Note,
 ) -> impl Service<
     Uri,
@@ -37,6 +37,9 @@ pub(super) fn connector(
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
+    // Of each address its part.
+    tcp.set_connect_timeout(Some(server.patience));
+    let (name, credentials) = (server.name.clone(), server.credentials.clone());
     service_fn(move |uri: Uri| {
         let (connecting, note) = (tcp.clone().oneshot(uri), note.clone());
         let (name, credentials) = (name.clone(), credentials.clone());

@@ -3,14 +3,14 @@
 //! Which kind of trouble it is says how often it is told and how soon it is tried again; what exactly happened is told as it
 //! came.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error, time::Duration};
 
 use tonic::{Code, Status};
 
-use crate::server::ConnectError;
+use crate::server::{ConnectError, causes, is_of_tls};
 
 /// How many kinds of [`Trouble`] there are.
-pub(super) const TROUBLES: usize = 3;
+pub(super) const TROUBLES: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Lost {
@@ -30,6 +30,7 @@ pub(super) enum Lost {
 #[derive(Clone, Copy)]
 pub(super) enum Trouble {
     Away,
+    Tls,
     Credentials,
     Denied,
 }
@@ -37,7 +38,7 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn remedy(self) -> &'static str {
         match self {
-            Self::Away => "",
+            Self::Away | Self::Tls => "",
             Self::Credentials => ": the file is read again for each attempt",
             Self::Denied => {
                 ", slowly: grant it the right, or show another certificate (tls_cert, tls_key) or token (token_file)"
@@ -58,17 +59,20 @@ impl Lost {
         match self {
             Self::Denied(_) => Trouble::Denied,
             Self::Connect(error) if error.of_credentials().is_some() => Trouble::Credentials,
+            lost if lost.causes().any(is_of_tls) => Trouble::Tls,
             _ => Trouble::Away,
         }
     }
 
     /// The innermost reason: what the system, or TLS, said.
     pub(super) fn cause(&self) -> Option<String> {
-        let first = match self {
-            Self::Call(status) => status.source(),
-            lost => lost.source(),
-        };
-        let innermost = std::iter::successors(first, |error| (*error).source()).last();
-        innermost.map(ToString::to_string)
+        self.causes().last().map(ToString::to_string)
+    }
+
+    fn causes(&self) -> Box<dyn Iterator<Item = &(dyn Error + 'static)> + '_> {
+        match self {
+            Self::Call(status) => Box::new(causes(&**status)),
+            lost => Box::new(causes(lost)),
+        }
     }
 }

@@ -260,6 +260,20 @@ async fn a_file_that_breaks_later_is_told_once_and_read_again() {
 }
 
 #[tokio::test]
+async fn that_who_came_back_is_another_is_told_although_nobody_was_there() {
+    let log = Log::default();
+    let _logging = log.begin(LevelFilter::INFO);
+    let (ward, other) = (Authority::new(), Authority::new());
+    let addr = Server::start().await.die();
+    let server = format!("https://localhost:{}", addr.port());
+    let _reporter = payments(&server).tls_ca(ward.ca()).start().unwrap();
+    eventually("nobody is there", || !log.lines("refused").is_empty()).await;
+    let _impostor = Server::start_as(addr, Some(other.server())).await;
+    eventually("it is told", || !log.lines("not trusted").is_empty()).await;
+    assert_eq!(log.lines("WARN").len(), 2, "{:?}", log.lines("WARN"));
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_once_with_its_words_and_asked_again_slowly() {
     let log = Log::default();
     let _logging = log.begin(LevelFilter::DEBUG);

@@ -69,7 +69,7 @@ impl Server {
         Self::start_as(([127, 0, 0, 1], 0).into(), Some(config)).await
     }
 
-    async fn start_as(addr: SocketAddr, tls: Option<ServerConfig>) -> Self {
+    pub(crate) async fn start_as(addr: SocketAddr, tls: Option<ServerConfig>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
