@@ -6,6 +6,8 @@ mod access;
 mod authority;
 #[path = "reporter/grpc_health.rs"]
 mod grpc_health;
+#[path = "reporter/log.rs"]
+mod log;
 #[path = "reporter/server.rs"]
 mod server;
 
