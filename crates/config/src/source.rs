@@ -27,7 +27,7 @@ pub const VARIABLE_OF_FILE: &str = "WARD_CONFIG";
 pub const FILE_BYTES: u64 = 8 << 20;
 
 /// Variables of Ward that are read elsewhere: by the sdk, by the command, for logs.
-const OTHERS: [&str; 4] = ["WARD_SERVER", "WARD_LOG", "WARD_TLS_CA", "WARD_TOKEN_FILE"];
+const OTHERS: [&str; 4] = ["WARD_SERVER", "WARD_TLS_CA", "WARD_TOKEN_FILE", "WARD_LOG"];
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

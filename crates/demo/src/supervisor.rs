@@ -9,7 +9,10 @@ use tokio::{net::UnixListener, sync::mpsc, task::JoinSet, time::sleep};
 use ward_aggregator::App;
 use ward_chassis::{Clock, Shutdown, logs::LogsError, shutdown::Aborted};
 use ward_model::Entity;
-use ward_sdk::watch::{self, Level, Watcher};
+use ward_sdk::{
+    Credentials,
+    watch::{self, Level, Watcher},
+};
 
 use crate::{
     control::{self, Asked},
@@ -122,6 +125,8 @@ async fn keep_shop(at: Addresses, dir: &RunDir, clock: &Clock, shutdown: &Shutdo
     let (asking, mut asked) = mpsc::channel(1);
     around.spawn(control::listen(door(at, dir)?, asking));
     let watcher = Watcher::builder(at.grpc.to_string())
+        // The demo's own aggregator asks for none, whatever the environment has for others.
+        .credentials(Credentials::default())
         .level(Level::Instance)
         .start();
     let view = View {

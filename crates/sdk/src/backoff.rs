@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The longest wait a watcher can be asked for: who watches wants to see the restart, and need not register.
-const ASKED_MAX: Duration = Duration::from_secs(5);
+pub(crate) const ASKED_MAX: Duration = Duration::from_secs(5);
 
 /// The pause before watching again where `asked` was asked for: not less, and up to half as much more, so that those who
 /// were told the same do not come back as one. `random` in 0..1.

@@ -4,7 +4,7 @@
 //! mistake is an error of the deployment and not a refusal later. A configuration file was not taken: what a service
 //! declares belongs next to its code.
 
-use std::{collections::HashSet, env, fs, io, process, sync::Arc, time::Duration};
+use std::{collections::HashSet, env, fs, io, path::PathBuf, process, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 use ward_chassis::Clock;
@@ -17,10 +17,11 @@ use ward_proto::{Converted, Invalid, v1};
 use crate::{
     board::{Board, Cell, OWN},
     check::Check,
+    credentials::Credentials,
     liveness::{self, Liveness},
     reporter::Reporter,
     run,
-    server::{self, InvalidServer},
+    server::{InvalidServer, Wanted},
     session::Session,
     signal::Signal,
     stream::Stream,
@@ -38,7 +39,7 @@ pub enum StartError {
     /// Something declared is not as it must be.
     #[error("declare a service")]
     Declaration(#[from] Invalid),
-    /// No address.
+    /// Not an address, or what is to be shown there cannot be used.
     #[error(transparent)]
     Server(#[from] InvalidServer),
     /// Called outside of a tokio runtime.
@@ -53,7 +54,7 @@ pub enum StartError {
 #[derive(Debug)]
 #[must_use = "nothing is reported before start()"]
 pub struct Builder {
-    server: Option<String>,
+    server: Wanted,
     hello: v1::Hello,
     checks: Vec<Check>,
     signals: Vec<Signal>,
@@ -66,7 +67,7 @@ pub struct Builder {
 impl Builder {
     pub(crate) fn new(service: String) -> Self {
         Self {
-            server: None,
+            server: Wanted::default(),
             hello: v1::Hello {
                 service,
                 ..v1::Hello::default()
@@ -80,9 +81,40 @@ impl Builder {
         }
     }
 
-    /// The aggregator: `host:port`. Unless said `WARD_SERVER`, or 127.0.0.1:7700 where that is empty or not set.
+    /// The aggregator: `host:port`, or `https://host:port` for TLS. Unless said `WARD_SERVER`, or 127.0.0.1:7700 where
+    /// that is empty or not set.
     pub fn server(mut self, server: impl Into<String>) -> Self {
-        self.server = Some(server.into());
+        self.server.address = Some(server.into());
+        self
+    }
+
+    /// Speak TLS, and trust the authorities in this PEM file instead of the system's. Unless said `WARD_TLS_CA`.
+    ///
+    /// This file and those below are read anew for each connection, so that what is rotated is taken up without a
+    /// restart.
+    pub fn tls_ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.server.credentials.tls_ca = Some(file.into());
+        self
+    }
+
+    /// Speak TLS, and show the certificate in this PEM file, with its chain, and the key in that one (mTLS). Unless said
+    /// `WARD_TLS_CERT` and `WARD_TLS_KEY`.
+    pub fn tls_cert(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.server.credentials.tls_cert = Some(cert.into());
+        self.server.credentials.tls_key = Some(key.into());
+        self
+    }
+
+    /// Show the bearer token in this file. It goes over TLS only. Unless said `WARD_TOKEN_FILE`.
+    pub fn token_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.server.credentials.token_file = Some(file.into());
+        self
+    }
+
+    /// All of these at once, and the environment is not asked for what is left out.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.server.credentials = credentials;
+        self.server.complete = true;
         self
     }
 
@@ -196,7 +228,8 @@ impl Builder {
     /// Something declared is not as it must be, or there is no runtime. Never because the aggregator is away.
     pub fn start(self) -> Result<Reporter, StartError> {
         let runtime = Handle::try_current()?;
-        let endpoint = server::endpoint(&chosen(self.server.clone(), env::var("WARD_SERVER").ok()))?;
+        let environment = chosen(env::var("WARD_SERVER").ok());
+        let server = self.server.clone().server(&environment)?;
         let introduction = self.introduction();
         let declared = declared(introduction.clone())?;
         distinct(&self.heartbeats)?;
@@ -216,7 +249,7 @@ impl Builder {
         let liveness = self.liveness(&runtime)?;
         let (stop, stopped) = watch::channel(false);
         let session = Session::new(introduction);
-        let stream = Stream::new(Arc::clone(&board), endpoint, session, declared.interval, stopped);
+        let stream = Stream::new(Arc::clone(&board), server, session, declared.interval, stopped);
         let mut checks = JoinSet::new();
         for (number, check) in self.checks.into_iter().enumerate() {
             let phase = rand::random();
@@ -319,13 +352,13 @@ fn cells(declared: &Hello, checks: &[Check]) -> Vec<Cell> {
     declared.zip(checks).map(cell).collect()
 }
 
-/// Whole milliseconds, at least one: zero would mean the default.
-/// The server said in code, else the one in the environment. A variable set to nothing says nothing.
-fn chosen(said: Option<String>, environment: Option<String>) -> String {
+/// The server where none is said in code. A variable set to nothing says nothing.
+fn chosen(environment: Option<String>) -> String {
     let environment = environment.filter(|server| !server.is_empty());
-    said.or(environment).unwrap_or_else(|| DEFAULT_SERVER.into())
+    environment.unwrap_or_else(|| DEFAULT_SERVER.into())
 }
 
+/// Whole milliseconds, at least one: zero would mean the default.
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
 }
@@ -359,9 +392,8 @@ mod tests {
     #[test]
     fn an_empty_variable_names_no_server() {
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(chosen(None, some("")), DEFAULT_SERVER);
-        assert_eq!(chosen(None, some("ward:1")), "ward:1");
-        assert_eq!(chosen(some("own:1"), some("ward:1")), "own:1");
+        assert_eq!(chosen(some("")), DEFAULT_SERVER);
+        assert_eq!(chosen(some("ward:1")), "ward:1");
     }
 
     #[test]

@@ -55,8 +55,6 @@ mod memory_trend;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(feature = "certificate", feature = "http"))]
-mod trust;
 
 #[cfg(feature = "certificate")]
 pub use certificate::Certificate;

@@ -4,6 +4,8 @@
 //! this task and the connection there is room for one request: a request is only made when it can leave, from the state
 //! of that moment, so that a connection that takes nothing costs nothing and delays nobody.
 
+mod lost;
+
 use std::{
     future,
     pin::Pin,
@@ -16,14 +18,16 @@ use tokio::{
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Streaming, transport::Endpoint};
+use tonic::Streaming;
 use ward_proto::v1::{self, RejectionCode, health_service_client::HealthServiceClient};
 
 use crate::{
     backoff,
     board::Board,
+    server::Server,
     session::{Due, Refused, Session, State},
 };
+use lost::{Lost, TROUBLES};
 
 /// How long connecting and the first answer's headers may take: over this the aggregator hangs.
 const OPENING: Duration = Duration::from_secs(5);
@@ -35,13 +39,15 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// See the module.
 pub(crate) struct Stream {
     board: Arc<Board>,
-    endpoint: Endpoint,
+    server: Server,
     session: Session,
     /// Its own, for where the aggregator names none.
     interval: Duration,
     stop: watch::Receiver<bool>,
     /// Connections in a row that did not lead to a registration.
     failures: u32,
+    /// Which troubles were logged since the last registration.
+    told: [bool; TROUBLES],
     /// Refusals in a row without a beat between them.
     refusals: u32,
     last_refusal: Option<RejectionCode>,
@@ -65,36 +71,25 @@ enum Ended {
     Lost(Lost),
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error("connect to the aggregator")]
-    Connect(#[source] tonic::transport::Error),
-    #[error("the aggregator did not answer within {0:?}")]
-    Unanswered(Duration),
-    #[error("the aggregator ended the call: {} ({:?})", .0.message().escape_debug(), .0.code())]
-    Call(Box<tonic::Status>),
-    #[error("the aggregator ended the stream")]
-    Over,
-}
-
 type Requests = mpsc::Sender<v1::ReportRequest>;
 type Answers = Streaming<v1::ReportResponse>;
 
 impl Stream {
     pub(crate) fn new(
         board: Arc<Board>,
-        endpoint: Endpoint,
+        server: Server,
         session: Session,
         interval: Duration,
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
             board,
-            endpoint,
+            server,
             session,
             interval,
             stop,
             failures: 0,
+            told: [false; TROUBLES],
             refusals: 0,
             last_refusal: None,
             again: None,
@@ -112,7 +107,10 @@ impl Stream {
                 Ended::Closing(after) => after.min(RETRY_AFTER_MAX).max(self.backoff()),
                 Ended::Lost(lost) => {
                     self.log(&lost);
-                    self.backoff()
+                    match lost {
+                        Lost::Denied(_) => self.denied(),
+                        _ => self.backoff(),
+                    }
                 }
             };
             let again = self.again.take();
@@ -135,11 +133,22 @@ impl Stream {
         pause
     }
 
-    /// Once for each loss: an aggregator that is away for a night is no news every second of it.
-    fn log(&self, lost: &Lost) {
-        let cause = std::error::Error::source(lost).map(ToString::to_string);
-        if self.failures == 0 {
-            tracing::warn!(error = %lost, cause, "not reporting to the aggregator, trying on");
+    /// The pause behind a refusal of this client. People mend it, and asking faster would not.
+    fn denied(&mut self) -> Duration {
+        self.board.figures.rejections.fetch_add(1, Relaxed);
+        let pause = backoff::hello_again(RejectionCode::Denied, self.refusals, rand::random());
+        self.refusals = self.refusals.saturating_add(1);
+        self.failures = self.failures.saturating_add(1);
+        pause
+    }
+
+    /// Once for each loss and kind of it: an aggregator that is away for a night is no news every second of it, and that
+    /// it came back and refuses is.
+    fn log(&mut self, lost: &Lost) {
+        let cause = lost.cause();
+        let trouble = lost.trouble();
+        if !std::mem::replace(&mut self.told[trouble as usize], true) {
+            tracing::warn!(error = %lost, cause, "not reporting to the aggregator, trying on{}", trouble.remedy());
         } else {
             tracing::debug!(error = %lost, cause, attempts = self.failures, "still not reporting to the aggregator");
         }
@@ -162,7 +171,7 @@ impl Stream {
                         }
                     }
                     Ok(None) => return Ended::Lost(Lost::Over),
-                    Err(status) => return Ended::Lost(Lost::Call(Box::new(status))),
+                    Err(status) => return Ended::Lost(Lost::call(status)),
                 },
                 _ = talk.beats.tick() => talk.due.beat = true,
                 () = self.board.news.notified() => talk.due.news = true,
@@ -189,8 +198,8 @@ impl Stream {
     async fn open(&mut self) -> Result<(Requests, Answers), Ended> {
         let mut stop = self.stop.clone();
         let opening = async {
-            let channel = tokio::select! {
-                channel = self.endpoint.connect() => channel.map_err(|error| Ended::Lost(Lost::Connect(error)))?,
+            let connection = tokio::select! {
+                connected = self.server.connect() => connected.map_err(|error| Ended::Lost(Lost::Connect(error)))?,
                 () = stopped(&mut stop) => return Err(Ended::Stopped),
             };
             // One, so that nothing is queued: see the module.
@@ -198,10 +207,10 @@ impl Stream {
             if let (Some(hello), Ok(room)) = (self.introduce(), requests.try_reserve()) {
                 room.send(hello);
             }
-            let answers = HealthServiceClient::new(channel)
+            let answers = HealthServiceClient::new(connection)
                 .report(ReceiverStream::new(outbox))
                 .await;
-            let answers = answers.map_err(|status| Ended::Lost(Lost::Call(Box::new(status))))?;
+            let answers = answers.map_err(|status| Ended::Lost(Lost::call(status)))?;
             Ok((requests, answers.into_inner()))
         };
         timeout(OPENING, opening)
@@ -261,6 +270,7 @@ impl Stream {
             tracing::info!(service = %self.board.service, "reporting to the aggregator");
         }
         self.failures = 0;
+        self.told = [false; TROUBLES];
         self.last_refusal = None;
         self.again = None;
         talk.answer_by = None;

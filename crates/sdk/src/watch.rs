@@ -15,6 +15,7 @@ mod wire;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -24,7 +25,11 @@ use differ::Differ;
 pub use differ::Disorder;
 use link::{Link, Message};
 
-use crate::InvalidServer;
+use crate::{
+    backoff,
+    credentials::Credentials,
+    server::{ConnectError, InvalidServer, Wanted},
+};
 
 /// A place in the history of one life of an aggregator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,12 +123,16 @@ pub enum Event {
 /// Why a watch broke off.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not an address.
+    /// Not an address, or what is to be shown there cannot be used.
     #[error(transparent)]
     Address(#[from] InvalidServer),
     /// No connection.
     #[error("connect to the aggregator")]
-    Connect(#[source] tonic::transport::Error),
+    Connect(#[source] ConnectError),
+    /// The aggregator does not let this client watch: it wants to be shown who that is (`Unauthenticated`), or knows and
+    /// lacks the right (`PermissionDenied`).
+    #[error("the aggregator refuses this client: {} ({:?})", .0.message(), .0.code())]
+    Denied(Box<tonic::Status>),
     /// No answer to the request in time.
     #[error("the aggregator did not answer within {0:?}")]
     Unanswered(Duration),
@@ -155,7 +164,7 @@ pub enum Error {
 /// What to watch, and where.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    server: String,
+    server: Wanted,
     names: Vec<Name>,
     level: Level,
     least_severity: Status,
@@ -164,6 +173,40 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Speak TLS, and trust the authorities in this PEM file instead of the system's. Unless said `WARD_TLS_CA`.
+    ///
+    /// This file and those below are read anew for each connection, so that what is rotated is taken up without a
+    /// restart.
+    #[must_use]
+    pub fn tls_ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.server.credentials.tls_ca = Some(file.into());
+        self
+    }
+
+    /// Speak TLS, and show the certificate in this PEM file, with its chain, and the key in that one (mTLS). Unless said
+    /// `WARD_TLS_CERT` and `WARD_TLS_KEY`.
+    #[must_use]
+    pub fn tls_cert(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.server.credentials.tls_cert = Some(cert.into());
+        self.server.credentials.tls_key = Some(key.into());
+        self
+    }
+
+    /// Show the bearer token in this file. It goes over TLS only. Unless said `WARD_TOKEN_FILE`.
+    #[must_use]
+    pub fn token_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.server.credentials.token_file = Some(file.into());
+        self
+    }
+
+    /// All of these at once, and the environment is not asked for what is left out.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.server.credentials = credentials;
+        self.server.complete = true;
+        self
+    }
+
     /// Only these services, with the system; all when empty, which is the default.
     #[must_use]
     pub fn names(mut self, names: impl IntoIterator<Item = Name>) -> Self {
@@ -188,11 +231,13 @@ impl Builder {
     /// A watcher that connects at its first [`Watcher::next`].
     ///
     /// # Errors
-    /// [`Error::Address`] if the server is not an address. That it does not answer is an [`Event::Lost`].
+    /// [`Error::Address`] if the server is not an address, or a file cannot be used. That it does not answer is an
+    /// [`Event::Lost`].
     pub fn start(self) -> Result<Watcher, Error> {
+        let server = self.server.clone().server("")?;
         Ok(Watcher {
             differ: Differ::new(self.least_severity),
-            link: Link::new(&self)?,
+            link: Link::new(&self, server),
             queue: VecDeque::new(),
             lost: None,
         })
@@ -211,10 +256,13 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches the aggregator at `server`: `host:port` or `http://host:port`.
+    /// Watches the aggregator at `server`: `host:port`, or `https://host:port` for TLS.
     pub fn builder(server: impl Into<String>) -> Builder {
         Builder {
-            server: server.into(),
+            server: Wanted {
+                address: Some(server.into()),
+                ..Wanted::default()
+            },
             names: Vec::new(),
             level: Level::default(),
             least_severity: Status::Healthy,
@@ -284,6 +332,8 @@ impl Watcher {
         self.differ.drop_unfinished();
         self.link.retry(match error {
             Error::Closing { retry_after, .. } => retry_after,
+            // Only people can mend it.
+            Error::Denied(_) => backoff::ASKED_MAX,
             _ => Duration::ZERO,
         });
         if self.lost.is_none() {

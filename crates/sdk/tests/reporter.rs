@@ -1,7 +1,13 @@
 //! A reporter against an aggregator that the test plays, over real connections.
 
+#[path = "reporter/access.rs"]
+mod access;
+#[path = "reporter/authority.rs"]
+mod authority;
 #[path = "reporter/grpc_health.rs"]
 mod grpc_health;
+#[path = "reporter/log.rs"]
+mod log;
 #[path = "reporter/server.rs"]
 mod server;
 

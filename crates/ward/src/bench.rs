@@ -22,9 +22,11 @@ use std::{sync::Arc, time::Duration};
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ward_chassis::shutdown;
+use ward_sdk::Address;
 
 use crate::{
     Exit, Failure,
+    access::Access,
     client::{Client, DEFAULT_SERVER, Server},
     output::{Escaped, Format, Out},
     typed,
@@ -44,11 +46,14 @@ use progress::Progress;
 Its services are called bench-000 and so on, optional to the system; at the end they are said goodbye to
 and forgotten, also at Ctrl-C. On the machine of the aggregator it takes some of what it measures.
 
-Ends with 0 when it has figures, 4 aggregator unreachable, 64 usage, 70 any other failure.")]
+Ends with 0 when it has figures, 4 aggregator unreachable, 64 usage,
+77 not allowed, 70 any other failure.")]
 pub(crate) struct BenchArgs {
-    /// The aggregator to load: host:port or http://host:port
+    /// The aggregator to load: host:port, or https://host:port for TLS
     #[arg(long, value_name = "ADDR", env = "WARD_SERVER", default_value = DEFAULT_SERVER)]
-    target: Server,
+    target: Address,
+    #[command(flatten)]
+    access: Access,
     /// Instances that beat
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     instances: u32,
@@ -77,14 +82,15 @@ pub(crate) struct BenchArgs {
 
 pub(crate) async fn run(args: BenchArgs, out: &mut Out) -> Result<Exit, Failure> {
     let plan = Arc::new(Plan::of(&args).map_err(Failure::Usage)?);
+    let target = Server::new(args.target, args.access);
     let shutdown = shutdown::signal().map_err(Failure::runtime)?;
     let asked = |mut client: Client| async move { client.services().await };
     let before = tokio::select! {
-        there = args.target.ask(asked) => there?,
+        there = target.ask(asked) => there?,
         () = shutdown.triggered() => return Ok(Exit::Good),
     };
     raise_descriptors(&plan, out);
-    let fleet = Fleet::start(&plan, &args.target)?;
+    let fleet = Fleet::start(&plan, &target)?;
     let mut progress = Progress::new(&plan, out);
     fleet.fill(&mut progress, &shutdown).await;
     let nobody = fleet.tally().registered() == 0 && !shutdown.is_triggered();
@@ -96,14 +102,14 @@ pub(crate) async fn run(args: BenchArgs, out: &mut Out) -> Result<Exit, Failure>
     progress.finish();
     let tally = fleet.leave(&shutdown).await;
     if !args.keep {
-        leave::forget(&plan, &args.target, &before, out).await;
+        leave::forget(&plan, &target, &before, out).await;
     }
     if nobody {
         let why = tally.why().unwrap_or_else(|| "no answer to hello".to_owned());
         let why = Escaped(&why).to_string();
-        return Err(anyhow::anyhow!("no instance could be registered at {}: {why}", args.target).into());
+        return Err(anyhow::anyhow!("no instance could be registered at {target}: {why}").into());
     }
-    let outcome = Outcome::of(&plan, &args.target, measured, &tally);
+    let outcome = Outcome::of(&plan, &target, measured, &tally);
     match args.output {
         Format::Json => out.json(&outcome)?,
         Format::Text => out.data(&outcome.text(out.width()))?,

@@ -20,10 +20,11 @@ use clap::Args;
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
 use ward_chassis::Clock;
+use ward_sdk::Credentials;
 
 use crate::{
     Exit,
-    client::{DEFAULT_SERVER, Server},
+    client::DEFAULT_SERVER,
     output::{Escaped, Out},
     typed,
 };
@@ -108,11 +109,18 @@ pub(crate) async fn run(args: Box<CheckArgs>, out: &mut Out) -> Exit {
 
 async fn checked(args: CheckArgs, steps: &mut Steps<'_>) -> Result<Finding, Finding> {
     let invalid = |why: String| (Outcome::Invalid, why);
+    let mut tls = args.tls;
     let address = match args.address {
         Some(address) => address,
-        None => default_address(env::var("WARD_SERVER").ok()).map_err(invalid)?,
+        None => {
+            tls.or(Credentials::from_env());
+            default_address(env::var("WARD_SERVER").ok()).map_err(invalid)?
+        }
     };
-    let tls = args.tls.settings(&address).map_err(invalid)?;
+    let mut headers = args.rpc_header;
+    let authorization = tls.authorization().map_err(invalid)?;
+    headers.extend(authorization.map(|value| (MetadataKey::from_static("authorization"), value)));
+    let tls = tls.settings(&address).map_err(invalid)?;
     if args.service.is_some() && matches!(address.protocol, Protocol::Http { .. }) {
         return Err(invalid(format!(
             "--service is asked for by gRPC, and {address} is HTTP"
@@ -120,7 +128,7 @@ async fn checked(args: CheckArgs, steps: &mut Steps<'_>) -> Result<Finding, Find
     }
     let asking = Asking {
         service: args.service.unwrap_or_default(),
-        headers: args.rpc_header,
+        headers,
         user_agent: args.user_agent,
     };
     let connecting = async {
@@ -194,12 +202,13 @@ impl Steps<'_> {
 /// The aggregator that the other commands ask. Its address may begin with `http://`, and it is asked by gRPC.
 fn default_address(variable: Option<String>) -> Result<Address, String> {
     let server = variable.filter(|server| !server.is_empty());
-    let server: Server = server
+    let server: ward_sdk::Address = server
         .as_deref()
         .unwrap_or(DEFAULT_SERVER)
         .parse()
         .map_err(|invalid| format!("WARD_SERVER is no address: {invalid}"))?;
-    Ok(server.to_string().parse()?)
+    let scheme = if server.is_https() { "grpcs://" } else { "" };
+    Ok(format!("{scheme}{}", server.authority()).parse()?)
 }
 
 fn header(text: &str) -> Result<Header, String> {
@@ -231,6 +240,7 @@ mod tests {
     fn the_aggregator_is_asked_by_grpc() {
         let address = |text: &str| default_address(Some(text.to_owned())).map(|address| address.to_string());
         assert_eq!(address("http://ward:7700/"), Ok("ward:7700".into()));
+        assert_eq!(address("https://ward:7700"), Ok("grpcs://ward:7700".into()));
         assert_eq!(address(""), Ok(DEFAULT_SERVER.into()));
         assert!(address("nowhere").is_err());
     }

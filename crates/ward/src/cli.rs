@@ -32,7 +32,7 @@ use crate::{
   ward report backup --run -- pg_dump shop
                                  run a job, and tell how it ended
   ward status; echo $?           0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 nobody answers,
-                               64 usage, 70 any other failure")]
+                               64 usage, 77 not allowed, 70 any other failure")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -3,22 +3,24 @@
 //! One deadline for a whole command, not one for each call: people wait for the command. Only what no call can be made
 //! without stands here; what is asked stands with the command.
 
-use std::{error::Error, fmt, future::Future, str::FromStr, time::Duration};
+use std::{error::Error, fmt, future::Future, time::Duration};
 
 use clap::Args;
 use tokio::time::timeout;
-use tonic::{
-    Code, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Status};
 use ward_model::{Name, ServiceState};
 use ward_proto::{
     Invalid,
     v1::{self, health_service_client::HealthServiceClient},
 };
+use ward_sdk::{
+    Address, ConnectError, Connection, InvalidServer,
+    watch::{self, Watcher},
+};
 
 use crate::{
     Failure,
+    access::{Access, as_flags},
     failure::root,
     near,
     output::{Cursor, Escaped, Format},
@@ -35,13 +37,7 @@ const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// What every command that asks an aggregator takes.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
-    /// The aggregator: host:port or http://host:port
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "WARD_SERVER",
-        default_value = DEFAULT_SERVER
-    )]
+    #[command(flatten)]
     pub(crate) server: Server,
     /// For people or for programs
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -51,68 +47,57 @@ pub(crate) struct ClientArgs {
 /// The same, for commands that have no data to write.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// The aggregator: host:port or http://host:port
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// An aggregator: where it is, and how to be let in. Files are read when it is asked, and not before: a job that is run
+/// and reported comes first.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Server {
+    /// The aggregator: host:port, or https://host:port for TLS
     #[arg(
-        long,
+        long = "server",
         value_name = "ADDR",
         env = "WARD_SERVER",
         default_value = DEFAULT_SERVER
     )]
-    pub(crate) server: Server,
-}
-
-/// Where an aggregator is: `host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Server(String);
-
-/// Not the address of an aggregator.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct InvalidServer;
-
-impl fmt::Display for InvalidServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected host:port or http://host:port")
-    }
-}
-
-impl Error for InvalidServer {}
-
-impl FromStr for Server {
-    type Err = InvalidServer;
-
-    fn from_str(text: &str) -> Result<Self, InvalidServer> {
-        let authority = text.strip_prefix("http://").unwrap_or(text);
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(|_| InvalidServer)?;
-        let uri = endpoint.uri();
-        let bare = uri.path() == "/" && uri.query().is_none() && !authority.contains(['/', '@', '?', '#']);
-        if !bare || uri.port_u16().is_none_or(|port| port == 0) || uri.host().is_none_or(str::is_empty) {
-            return Err(InvalidServer);
-        }
-        Ok(Self(authority.to_owned()))
-    }
+    address: Address,
+    #[command(flatten)]
+    access: Access,
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.address.fmt(f)
     }
 }
 
 impl Server {
+    pub(crate) fn new(address: Address, access: Access) -> Self {
+        Self { address, access }
+    }
+
+    /// As the sdk speaks to it, each connection to be there within `patience`.
+    pub(crate) fn within(&self, patience: Duration) -> Result<ward_sdk::Server, Failure> {
+        let server = ward_sdk::Server::new(self.address.clone(), self.access.clone().into())?;
+        Ok(server.connect_timeout(patience))
+    }
+
+    /// A watch on it.
+    pub(crate) fn watcher(&self) -> watch::Builder {
+        Watcher::builder(self.address.url()).credentials(self.access.clone().into())
+    }
+
     /// Does `asking` with a connection to it, all within the patience of people.
     pub(crate) async fn ask<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         asking: impl FnOnce(Client) -> F,
     ) -> Result<T, Failure> {
+        let server = self.within(PATIENCE)?;
         let asked = timeout(PATIENCE, async {
-            let endpoint =
-                Endpoint::from_shared(format!("http://{self}")).expect("checked when it was parsed");
-            let channel = endpoint
-                .connect()
-                .await
-                .map_err(|error| self.unreachable(root(&error)))?;
-            let grpc = HealthServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
+            let connection = server.connect().await.map_err(|error| self.unconnected(&error))?;
+            let grpc = HealthServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES);
             asking(Client {
                 grpc,
                 server: self.clone(),
@@ -124,10 +109,26 @@ impl Server {
             .unwrap_or_else(|_| Err(self.unreachable(format!("no answer within {PATIENCE:?}"))))
     }
 
+    pub(crate) fn unconnected(&self, error: &ConnectError) -> Failure {
+        match error.of_credentials() {
+            Some(invalid) => InvalidServer::from(invalid.clone()).into(),
+            None => self.unreachable(root(error)),
+        }
+    }
+
     pub(crate) fn unreachable(&self, why: impl Into<String>) -> Failure {
         Failure::Unreachable {
-            server: self.0.clone(),
-            why: why.into(),
+            server: self.to_string(),
+            why: as_flags(&why.into()),
+        }
+    }
+
+    /// It does not want to hear this client.
+    pub(crate) fn denied(&self, status: &Status) -> Failure {
+        Failure::Denied {
+            server: self.to_string(),
+            said: status.message().to_owned(),
+            stranger: status.code() == Code::Unauthenticated,
         }
     }
 }
@@ -135,7 +136,7 @@ impl Server {
 /// A connection to an aggregator.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pub(crate) grpc: HealthServiceClient<Channel>,
+    pub(crate) grpc: HealthServiceClient<Connection>,
     server: Server,
 }
 
@@ -147,6 +148,7 @@ impl Client {
             return self.server.unreachable(root(status));
         }
         match status.code() {
+            Code::Unauthenticated | Code::PermissionDenied => self.server.denied(status),
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => self
                 .server
                 .unreachable(format!("{:?}: {}", status.code(), status.message())),
@@ -217,31 +219,4 @@ impl Client {
 pub(crate) fn cursor(wire: Option<v1::Cursor>) -> Cursor {
     let (epoch, revision) = wire.unwrap_or_default().into();
     Cursor::new(epoch, revision)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn servers() {
-        let server = |text: &str| text.parse::<Server>().map(|server| server.to_string());
-        assert_eq!(server("127.0.0.1:7700"), Ok("127.0.0.1:7700".into()));
-        assert_eq!(server("http://ward.internal:80/"), Ok("ward.internal:80".into()));
-        assert_eq!(server("[::1]:1"), Ok("[::1]:1".into()));
-        for bad in [
-            "",
-            "localhost",
-            ":7700",
-            "https://a:1",
-            "a:1/b",
-            "a:0",
-            "u@a:1",
-            "a b:1",
-            "a:1?x",
-            "a:1#x",
-        ] {
-            assert_eq!(server(bad), Err(InvalidServer), "{bad}");
-        }
-    }
 }

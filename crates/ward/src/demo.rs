@@ -10,10 +10,11 @@ use clap::{
 use tokio::task::spawn_blocking;
 use ward_chassis::shutdown;
 use ward_demo::{ControlError, How, Options, Refusal, ServiceOptions};
+use ward_sdk::Address;
 
 use crate::{
     Exit, Failure,
-    client::{DEFAULT_SERVER, Server},
+    client::DEFAULT_SERVER,
     output::{Escaped, Out},
 };
 
@@ -60,7 +61,7 @@ pub(crate) enum DemoAction {
 pub(crate) struct WhichDemo {
     /// The address of the demo's aggregator; the demo started last when left out
     #[arg(long, value_name = "ADDR", env = "WARD_SERVER")]
-    pub(crate) server: Option<Server>,
+    pub(crate) server: Option<Address>,
 }
 
 #[derive(Debug, Args)]
@@ -84,13 +85,13 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
             return Ok(Exit::Good);
         }
         Some(DemoAction::Break { name, how, which }) => {
-            let server = which.server.map(|server| server.to_string());
+            let server = which.server.map(|server| server.authority().to_owned());
             let breaking = name.clone();
             let asked = spawn_blocking(move || ward_demo::break_service(&breaking, how, server.as_deref()));
             (name, asked.await)
         }
         Some(DemoAction::Mend { name, which }) => {
-            let server = which.server.map(|server| server.to_string());
+            let server = which.server.map(|server| server.authority().to_owned());
             let mending = name.clone();
             let asked = spawn_blocking(move || ward_demo::mend_service(&mending, server.as_deref()));
             (name, asked.await)

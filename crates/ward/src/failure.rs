@@ -1,6 +1,6 @@
 //! How a command ends: every exit code, and the one line that says why.
 //!
-//! The codes are a promise to scripts. 0 to 3 are verdicts, so a failure is never one of them; 64 and 70 are those of
+//! The codes are a promise to scripts. 0 to 3 are verdicts, so a failure is never one of them; 64, 70 and 77 are those of
 //! sysexits.h. anyhow alone would make all failures 1, which is `degraded`. Where another promise is older (`check` ends
 //! as grpc_health_probe does, `report --run` as the command it ran) that one is kept.
 
@@ -8,8 +8,12 @@ use std::{error::Error, fmt, io, process::ExitCode};
 
 use ward_config::Errors;
 use ward_model::Status;
+use ward_sdk::{InvalidServer, watch};
 
-use crate::output::{Escaped, Out};
+use crate::{
+    access::as_flags,
+    output::{Escaped, Out},
+};
 
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub(crate) enum Exit {
     Usage,
     /// Anything else went wrong. 70.
     Failed,
+    /// The aggregator does not let this client do it. 77.
+    Denied,
     /// As another promise has it.
     As(u8),
 }
@@ -42,6 +48,7 @@ impl From<Exit> for ExitCode {
             Exit::Unreachable => 4,
             Exit::Usage => 64,
             Exit::Failed => 70,
+            Exit::Denied => 77,
             Exit::As(code) => code,
         })
     }
@@ -79,6 +86,15 @@ pub(crate) enum Failure {
         /// What happened instead.
         why: String,
     },
+    /// Somebody does, and refuses this client.
+    Denied {
+        /// Where.
+        server: String,
+        /// Why, in its words.
+        said: String,
+        /// It does not know who this is; else it knows, and the right is missing.
+        stranger: bool,
+    },
     /// No demo to speak to.
     NoDemo(String),
     /// Anything else.
@@ -106,6 +122,7 @@ impl Failure {
                 let exit = match failure {
                     Self::Usage(_) | Self::Config(_) => Exit::Usage,
                     Self::Unreachable { .. } | Self::NoDemo(_) => Exit::Unreachable,
+                    Self::Denied { .. } => Exit::Denied,
                     _ => Exit::Failed,
                 };
                 out.error(&failure.to_string());
@@ -126,12 +143,33 @@ impl fmt::Display for Failure {
                 let mistakes = if count == 1 { "mistake" } else { "mistakes" };
                 write!(f, "the configuration cannot be used: {count} {mistakes}")
             }
+            // Somebody is there, and what to do is said.
+            Self::Unreachable { server, why } if why.starts_with("TLS: ") => {
+                let (server, why) = (Escaped(server), Escaped(why));
+                write!(f, "no connection to the aggregator at {server}: {why}")
+            }
             Self::Unreachable { server, why } => {
                 let (server, why) = (Escaped(server), Escaped(why));
                 write!(
                     f,
                     "no aggregator at {server} ({why}): start one with `ward demo` or `ward aggregator`, or name another \
                      with --server"
+                )
+            }
+            Self::Denied {
+                server,
+                said,
+                stranger,
+            } => {
+                let (server, said) = (Escaped(server), Escaped(said));
+                let what = match stranger {
+                    true => "does not know who asks",
+                    false => "does not allow this",
+                };
+                write!(
+                    f,
+                    "the aggregator at {server} {what} ({said}): show a certificate with --tls-cert and --tls-key, or a \
+                     token with --token-file, that has the right"
                 )
             }
             Self::NoDemo(why) => write!(f, "{}", Escaped(why)),
@@ -143,6 +181,22 @@ impl fmt::Display for Failure {
 impl From<Errors> for Failure {
     fn from(errors: Errors) -> Self {
         Self::Config(Box::new(errors))
+    }
+}
+
+impl From<InvalidServer> for Failure {
+    fn from(invalid: InvalidServer) -> Self {
+        Self::Usage(Escaped(&as_flags(&invalid.to_string())).to_string())
+    }
+}
+
+/// Of a watch that did not start.
+impl From<watch::Error> for Failure {
+    fn from(error: watch::Error) -> Self {
+        match error {
+            watch::Error::Address(invalid) => invalid.into(),
+            error => Self::Other(error.into()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! What a command does stands in the module of its name; what Ward does stands in the rooms below. `main` returns an
 //! exit code instead of ending the process, so that everything on the way is dropped in order.
 
+mod access;
 mod aggregator;
 mod bench;
 mod cert;

@@ -17,7 +17,7 @@ use clap::{
 use tonic::Code;
 use ward_chassis::Clock;
 use ward_model::{Criticality, Name, Status, Wall, bounds};
-use ward_proto::v1;
+use ward_proto::v1::{self, RejectionCode};
 
 use crate::{
     Exit, Failure,
@@ -40,8 +40,8 @@ const OWN: &str = "self";
   ward report backup --interval 1d --run -- /usr/local/bin/backup --all
   30 2 * * *  ward report backup --timeout 2h --run -- pg_dump shop     in a crontab
 
-Without --run it ends with 0 if the report was taken, 4 aggregator unreachable, 64 usage, 70 any
-other failure. With --run it ends as the command does, whose input and output are left alone:
+Without --run it ends with 0 if the report was taken, 4 aggregator unreachable, 64 usage, 77 not
+allowed, 70 any other failure. With --run it ends as the command does, whose input and output are left alone:
 128+n if signal n ended it, 127 if it was not found, 126 if it could not be started, 124 if
 --timeout ended it. An aggregator that is away is warned of and changes nothing.")]
 #[group(id = "said", required = true, multiple = true, args = ["status", "check", "goodbye", "run"])]
@@ -155,7 +155,18 @@ async fn send(server: &Server, hello: v1::Hello, goodbye: bool) -> Result<v1::Re
                 _ => client.failed(&status),
             })
     };
-    server.ask(asked).await
+    let answer = server.ask(asked).await?;
+    match denied(&answer) {
+        Some(said) => Err(server.denied(&tonic::Status::permission_denied(said))),
+        None => Ok(answer),
+    }
+}
+
+/// Why nothing of a report was taken, if that is for want of a right.
+fn denied(answer: &v1::ReportOnceResponse) -> Option<&str> {
+    let denied = |rejection: &&v1::Rejection| rejection.code() == RejectionCode::Denied;
+    let rejection = answer.rejections.iter().find(denied)?;
+    answer.registration.is_none().then_some(&rejection.message)
 }
 
 /// What of a report was not taken.
@@ -231,4 +242,30 @@ fn criticality() -> impl TypedValueParser<Value = Criticality> {
         "optional" => Criticality::Optional,
         _ => Criticality::Important,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_is_denied_has_not_left() {
+        let answer = |code: RejectionCode, registration| v1::ReportOnceResponse {
+            registration,
+            rejections: vec![v1::Rejection {
+                code: code.into(),
+                message: "no right".into(),
+                ..v1::Rejection::default()
+            }],
+        };
+        let registered = Some(v1::Registration::default());
+        assert_eq!(denied(&answer(RejectionCode::Denied, None)), Some("no right"));
+        assert_eq!(
+            denied(&answer(RejectionCode::Denied, registered)),
+            None,
+            "a part of it"
+        );
+        assert_eq!(denied(&answer(RejectionCode::Invalid, None)), None);
+        assert_eq!(denied(&v1::ReportOnceResponse::default()), None, "a goodbye");
+    }
 }

@@ -28,7 +28,7 @@ use crate::{
   ward status -o json | jq -r '.services[] | select(.condition.status != \"healthy\") | .name'
 
 Ends with 0 healthy, 1 degraded, 2 unhealthy, 3 unknown, 4 aggregator unreachable, 64 usage,
-70 any other failure.")]
+77 not allowed, 70 any other failure.")]
 pub(crate) struct StatusArgs {
     /// One service, with its instances, checks and signals
     #[arg(value_parser = typed::service)]

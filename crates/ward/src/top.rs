@@ -45,7 +45,7 @@ use ward_sdk::watch::{Event, Watcher};
 
 use crate::{
     Exit, Failure,
-    client::{DEFAULT_SERVER, Server},
+    client::Server,
     output::{Out, Times},
     typed,
     watch::never_reached,
@@ -78,8 +78,7 @@ pub(crate) struct TopArgs {
     /// Only what is, or was until now, at least this bad
     #[arg(long, value_name = "STATUS", value_parser = typed::status(), default_value = "healthy")]
     least_severity: Status,
-    /// The aggregator: host:port or http://host:port
-    #[arg(long, value_name = "ADDR", env = "WARD_SERVER", default_value = DEFAULT_SERVER)]
+    #[command(flatten)]
     server: Server,
 }
 
@@ -90,11 +89,12 @@ pub(crate) async fn run(args: TopArgs) -> Result<Exit, Failure> {
     }
     let shutdown = shutdown::signal().map_err(Failure::runtime)?;
     let signals = Signals::listen(shutdown.clone()).map_err(Failure::runtime)?;
-    let watcher = Watcher::builder(args.server.to_string())
+    let watcher = args
+        .server
+        .watcher()
         .names(args.names)
         .least_severity(args.least_severity)
-        .start()
-        .map_err(|error| Failure::Other(error.into()))?;
+        .start()?;
     let clock = Clock::start();
     let screen = Screen::take().map_err(|error| no_terminal(&format!("it cannot be taken: {error}")))?;
     let top = Top {

@@ -27,6 +27,7 @@ use ward_sdk::watch::{Error, Event, Level, Update, Watcher};
 
 use crate::{
     Exit, Failure,
+    access::as_flags,
     client::{Client, ClientArgs, Server},
     failure::root,
     near,
@@ -91,11 +92,14 @@ pub(crate) async fn run(args: WatchArgs) -> Result<Exit, Failure> {
             () = shutdown.triggered() => return Ok(Exit::Good),
         }
     }
-    let builder = Watcher::builder(args.client.server.to_string())
+    let builder = args
+        .client
+        .server
+        .watcher()
         .names(args.names.clone())
         .level(args.level.into())
         .least_severity(args.least_severity);
-    let watcher = builder.start().map_err(|error| Failure::Other(error.into()))?;
+    let watcher = builder.start()?;
     let told = Told {
         args,
         clock: Clock::start(),
@@ -242,21 +246,22 @@ pub(crate) fn never_reached(server: &Server, error: &Error) -> Failure {
         Error::Call(status) if status.code() == tonic::Code::Unimplemented => {
             server.unreachable("what answers there is no Ward aggregator")
         }
-        Error::Connect(error) => server.unreachable(root(error)),
+        Error::Denied(status) => server.denied(status),
+        Error::Connect(error) => server.unconnected(error),
         error => server.unreachable(chain(error)),
     }
 }
 
 /// An error and its innermost reason on one line.
 pub(crate) fn chain(error: &Error) -> String {
-    match error {
+    as_flags(&match error {
         Error::Connect(error) => root(error),
         Error::Call(status) if std::error::Error::source(&**status).is_some() => root(&**status),
         error => match std::error::Error::source(error) {
             Some(source) => format!("{error}: {}", root(source)),
             None => error.to_string(),
         },
-    }
+    })
 }
 
 /// Resolves when standard output is a pipe whose other end is closed; a watch with nothing to write would not notice.

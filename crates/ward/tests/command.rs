@@ -2,6 +2,8 @@
 //!
 //! Services are reported through the wire contract alone, so that what is shown here does not rest on the sdk's reporter.
 
+#[path = "command/access.rs"]
+mod access;
 #[path = "command/bench.rs"]
 mod bench;
 #[path = "command/canary.rs"]
@@ -41,7 +43,18 @@ fn mistakes_end_with_64_and_say_so_on_standard_error() {
     for args in [
         &["frobnicate"] as &[&str],
         &["status", "--server", "nowhere"],
-        &["status", "--server", "https://127.0.0.1:1"],
+        &["status", "--server", "https://127.0.0.1"],
+        &[
+            "status",
+            "--server",
+            "http://127.0.0.1:1",
+            "--tls-ca",
+            "/dev/null",
+        ],
+        &["status", "--token-file", "/dev/null"],
+        &["status", "--tls-cert", "/dev/null"],
+        &["watch", "--token-file", "/dev/null"],
+        &["bench", "--token-file", "/dev/null"],
         &["status", "Bank"],
         &["status", "liveness"],
         &["status", "bank\u{1b}[2J"],

@@ -20,9 +20,11 @@ use super::{
     flight::Flight,
     misses::Misses,
     resolve::{fault, resolve},
+};
+use crate::{
+    check::{Check, Verdict},
     trust::{Trust, certificates},
 };
-use crate::check::{Check, Verdict};
 use chain::Limits;
 use presented::Presented;
 

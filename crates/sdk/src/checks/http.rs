@@ -18,8 +18,11 @@ use ward_chassis::Clock;
 use ward_model::Status;
 use ward_proto::Invalid;
 
-use super::{chain, flight::Flight, resolve::resolve, trust::Trust};
-use crate::check::{Check, Verdict};
+use super::{chain, flight::Flight, resolve::resolve};
+use crate::{
+    check::{Check, Verdict},
+    trust::Trust,
+};
 pub use json::Json;
 
 /// An HTTP server answers a GET or HEAD as it should.
@@ -209,7 +212,7 @@ impl Http {
             .referer(false)
             .redirect(redirects(self.redirects, secret))
             .dns_resolver(Arc::new(Resolver(Flight::new())))
-            .tls_backend_preconfigured(trust.client())
+            .tls_backend_preconfigured(trust.client().with_no_client_auth())
             .build()
             .map_err(|error| {
                 Invalid::new("url", format!("cannot be used: {}", chain(&error.without_url())))

@@ -6,12 +6,12 @@
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use tokio::time::{Sleep, sleep, timeout};
-use tonic::{Streaming, transport::Endpoint};
+use tonic::{Code, Status, Streaming};
 use ward_model::ObserverState;
 use ward_proto::v1::{self, health_service_client::HealthServiceClient};
 
 use super::{Builder, Cursor, Error, differ::Step, wire};
-use crate::{backoff, server::endpoint};
+use crate::{backoff, server::Server};
 
 /// Three periods of bookmarks.
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
@@ -40,20 +40,20 @@ enum Phase {
 /// One connection at a time, and when to try the next.
 pub(super) struct Link {
     what: Builder,
-    endpoint: Endpoint,
+    server: Server,
     phase: Phase,
     // Failures since the last message of use.
     pub(super) failures: u32,
 }
 
 impl Link {
-    pub(super) fn new(what: &Builder) -> Result<Self, Error> {
-        Ok(Self {
-            endpoint: endpoint(&what.server)?,
+    pub(super) fn new(what: &Builder, server: Server) -> Self {
+        Self {
+            server,
             what: what.clone(),
             phase: Phase::Closed,
             failures: 0,
-        })
+        }
     }
 
     /// The next message; a stream that has to be opened first continues behind `resume`. After an error, call
@@ -76,7 +76,7 @@ impl Link {
                 Phase::Open { stream, quiet } => {
                     let wire = tokio::select! {
                         biased;
-                        message = stream.message() => message.map_err(|status| Error::Call(Box::new(status)))?,
+                        message = stream.message() => message.map_err(ended)?,
                         () = quiet.as_mut() => return Err(Error::Silent(self.what.silence)),
                     };
                     *quiet = Box::pin(sleep(self.what.silence));
@@ -103,19 +103,26 @@ impl Link {
     }
 
     fn open(&mut self, resume: Option<Cursor>) {
-        let endpoint = self.endpoint.clone();
+        let server = self.server.clone();
         let request = wire::request(&self.what, resume);
         self.phase = Phase::Opening(Box::pin(async move {
             let opened = timeout(OPENING, async {
-                let channel = endpoint.connect().await.map_err(Error::Connect)?;
-                let answer = HealthServiceClient::new(channel).watch(request).await;
-                answer.map_err(|status| Error::Call(Box::new(status)))
+                let connection = server.connect().await.map_err(Error::Connect)?;
+                let answer = HealthServiceClient::new(connection).watch(request).await;
+                answer.map_err(ended)
             });
             Ok(opened
                 .await
                 .unwrap_or(Err(Error::Unanswered(OPENING)))?
                 .into_inner())
         }));
+    }
+}
+
+fn ended(status: Status) -> Error {
+    match status.code() {
+        Code::Unauthenticated | Code::PermissionDenied => Error::Denied(Box::new(status)),
+        _ => Error::Call(Box::new(status)),
     }
 }
 

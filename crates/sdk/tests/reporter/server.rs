@@ -2,13 +2,22 @@
 //!
 //! A real tonic server on a real socket and a runtime of its own, so that it can die as a process does.
 
-use std::{net::SocketAddr, pin::Pin, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use rustls::ServerConfig;
 use tokio::{
+    net::{TcpListener, TcpStream},
     runtime::Runtime,
     sync::mpsc,
     time::{sleep, timeout},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::{
     Stream,
     wrappers::{ReceiverStream, TcpListenerStream},
@@ -28,13 +37,21 @@ type Answers = mpsc::Sender<Result<v1::ReportResponse, Status>>;
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
     talks: mpsc::Receiver<Talk>,
+    /// What calls are answered with instead, once there is something.
+    pub(crate) refusal: Refusal,
     runtime: Option<Runtime>,
 }
+
+pub(crate) type Refusal = Arc<Mutex<Option<Status>>>;
 
 /// One report stream, seen from the aggregator.
 pub(crate) struct Talk {
     requests: Streaming<v1::ReportRequest>,
     answers: Answers,
+    /// What its metadata shows.
+    pub(crate) authorization: Option<String>,
+    /// The certificate it was shown, in DER.
+    pub(crate) certificate: Option<Vec<u8>>,
 }
 
 impl Server {
@@ -44,6 +61,15 @@ impl Server {
 
     /// Waits until the address is free.
     pub(crate) async fn start_at(addr: SocketAddr) -> Self {
+        Self::start_as(addr, None).await
+    }
+
+    /// Over TLS.
+    pub(crate) async fn start_tls(config: ServerConfig) -> Self {
+        Self::start_as(([127, 0, 0, 1], 0).into(), Some(config)).await
+    }
+
+    pub(crate) async fn start_as(addr: SocketAddr, tls: Option<ServerConfig>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -51,10 +77,7 @@ impl Server {
             .expect("a runtime");
         let bound = timeout(PATIENCE, async {
             loop {
-                let bound = runtime
-                    .spawn(tokio::net::TcpListener::bind(addr))
-                    .await
-                    .expect("no panic");
+                let bound = runtime.spawn(TcpListener::bind(addr)).await.expect("no panic");
                 match bound {
                     Ok(listener) => break listener,
                     Err(_) => sleep(Duration::from_millis(20)).await,
@@ -64,12 +87,23 @@ impl Server {
         let listener = bound.await.expect("the address becomes free");
         let addr = listener.local_addr().expect("a bound listener");
         let (seen, talks) = mpsc::channel(16);
-        let service = HealthServiceServer::new(Scripted { seen });
+        let refusal = Refusal::default();
+        let service = HealthServiceServer::new(Scripted {
+            seen,
+            refusal: Arc::clone(&refusal),
+        });
         let serving = tonic::transport::Server::builder().add_service(service);
-        runtime.spawn(serving.serve_with_incoming(TcpListenerStream::new(listener)));
+        match tls {
+            None => drop(runtime.spawn(serving.serve_with_incoming(TcpListenerStream::new(listener)))),
+            Some(config) => {
+                let incoming = secured(&runtime, listener, config);
+                drop(runtime.spawn(serving.serve_with_incoming(incoming)));
+            }
+        }
         Self {
             addr,
             talks,
+            refusal,
             runtime: Some(runtime),
         }
     }
@@ -216,8 +250,36 @@ impl Talk {
     }
 }
 
+/// Handshakes beside each other, as a server has to make them.
+fn secured(
+    runtime: &Runtime,
+    listener: TcpListener,
+    config: ServerConfig,
+) -> ReceiverStream<io::Result<TlsStream<TcpStream>>> {
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (accepted, incoming) = mpsc::channel(16);
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    drop(accepted.send(Ok(stream)).await);
+                }
+            });
+        }
+    });
+    ReceiverStream::new(incoming)
+}
+
 struct Scripted {
     seen: mpsc::Sender<Talk>,
+    refusal: Refusal,
+}
+
+impl Scripted {
+    fn refused(&self) -> Result<(), Status> {
+        self.refusal.lock().expect("no panic").clone().map_or(Ok(()), Err)
+    }
 }
 
 type Outbound<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -236,9 +298,15 @@ impl HealthService for Scripted {
         request: Request<Streaming<v1::ReportRequest>>,
     ) -> Result<Response<Self::ReportStream>, Status> {
         let (answers, outbox) = mpsc::channel(16);
+        let shown = request.metadata().get("authorization");
+        let authorization = shown.map(|shown| String::from_utf8_lossy(shown.as_bytes()).into_owned());
+        let certificate = request.peer_certs().map(|chain| chain[0].to_vec());
+        self.refused()?;
         let talk = Talk {
             requests: request.into_inner(),
             answers,
+            authorization,
+            certificate,
         };
         self.seen
             .send(talk)
@@ -255,6 +323,7 @@ impl HealthService for Scripted {
     }
 
     async fn watch(&self, _: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        self.refused()?;
         not_here()
     }
 

@@ -2,14 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tonic::transport::{Channel, Endpoint};
 use ward_chassis::{Clock, Shutdown};
+use ward_sdk::InvalidServer;
 
 use super::{
     losses,
@@ -17,6 +16,7 @@ use super::{
     probe::Probes,
     progress::Progress,
     reporter::Reporter,
+    session::PATIENCE,
     tally::{Stage, Tally},
 };
 use crate::{Failure, client::Server};
@@ -45,18 +45,24 @@ impl Fleet {
         let clock = Clock::start();
         let tally = Arc::new(Tally::default());
         let stage = watch::Sender::new(Stage::Filling);
-        let endpoint = Endpoint::from_shared(format!("http://{target}")).context("read the target")?;
+        let server = target.within(PATIENCE)?;
+        let connect = || {
+            server
+                .connect_lazy()
+                .map_err(|invalid| Failure::from(InvalidServer::from(invalid)))
+        };
         // Each connects when something is first said on it, and again when it broke.
-        let channels: Vec<Channel> = (0..plan.connections).map(|_| endpoint.connect_lazy()).collect();
+        let channels: Vec<_> = (0..plan.connections)
+            .map(|_| connect())
+            .collect::<Result<_, _>>()?;
         let mut watches = JoinSet::new();
-        let server = target.to_string();
         let probes = Probes::new(plan, &tally, &clock);
-        let watcher = Probes::watcher(&server).context("watch the probes")?;
+        let watcher = Probes::watcher(target)?;
         watches.spawn(probes.clone().watch(watcher));
-        let watcher = losses::watcher(&server).context("watch the services")?;
+        let watcher = losses::watcher(target)?;
         watches.spawn(losses::watch(watcher, stage.subscribe(), tally.clone()));
         let mut reporters = JoinSet::new();
-        reporters.spawn(probes.run(endpoint.connect_lazy(), stage.subscribe()));
+        reporters.spawn(probes.run(connect()?, stage.subscribe()));
         let opening = Arc::new(Semaphore::new(OPENING));
         for (stream, channel) in (0..plan.streams).zip(channels.iter().cycle()) {
             let reporter = Reporter {

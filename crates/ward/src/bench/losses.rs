@@ -13,10 +13,11 @@ use super::{
     plan::PREFIX,
     tally::{Stage, Tally},
 };
+use crate::client::Server;
 
 /// A watch of all services; those of others are passed over.
-pub(super) fn watcher(server: &str) -> Result<Watcher, Error> {
-    Watcher::builder(server).level(Level::Service).start()
+pub(super) fn watcher(target: &Server) -> Result<Watcher, Error> {
+    target.watcher().level(Level::Service).start()
 }
 
 /// Watches for ever; only what gets worse while the run is measured is counted.

@@ -11,17 +11,20 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use tonic::transport::Channel;
 use ward_chassis::Clock;
 use ward_model::{Entity, InstanceState, Mono, Name};
 use ward_proto::v1;
-use ward_sdk::watch::{Event, Level, Update, Watcher};
+use ward_sdk::{
+    Connection,
+    watch::{Event, Level, Update, Watcher},
+};
 
 use super::{
     plan::{CHECK, PROBES_SERVICE, Plan},
     session::{Broken, Session},
     tally::{Stage, Tally},
 };
+use crate::client::Server;
 
 const PROBES: usize = 8;
 /// From one change to the next, of all probes together. Not a multiple of the engine's tick of 10 ms, so that changes
@@ -56,12 +59,9 @@ impl Probes {
     }
 
     /// What watches them.
-    pub(super) fn watcher(server: &str) -> Result<Watcher, ward_sdk::watch::Error> {
+    pub(super) fn watcher(target: &Server) -> Result<Watcher, ward_sdk::watch::Error> {
         let service = Name::service(PROBES_SERVICE).expect("a name of our own");
-        Watcher::builder(server)
-            .names([service])
-            .level(Level::Instance)
-            .start()
+        target.watcher().names([service]).level(Level::Instance).start()
     }
 
     /// Watches for ever.
@@ -103,7 +103,7 @@ impl Probes {
     }
 
     /// Changes words while the run is measured, then says goodbye.
-    pub(super) async fn run(self, channel: Channel, mut stage: watch::Receiver<Stage>) {
+    pub(super) async fn run(self, channel: Connection, mut stage: watch::Receiver<Stage>) {
         while *stage.borrow() < Stage::Leaving {
             let Err(broken) = self.changes(channel.clone(), &mut stage).await else {
                 return;
@@ -114,7 +114,7 @@ impl Probes {
         }
     }
 
-    async fn changes(&self, channel: Channel, stage: &mut watch::Receiver<Stage>) -> Result<(), Broken> {
+    async fn changes(&self, channel: Connection, stage: &mut watch::Receiver<Stage>) -> Result<(), Broken> {
         let hellos = self.plan.probe_hellos(PROBES);
         let (mut session, registered) = Session::open(channel, hellos, self.tally.clone()).await?;
         let probes: Vec<_> = registered

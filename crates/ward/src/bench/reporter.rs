@@ -6,9 +6,9 @@ use tokio::{
     sync::{Semaphore, watch},
     time::sleep,
 };
-use tonic::transport::Channel;
 use ward_chassis::Clock;
 use ward_proto::v1;
+use ward_sdk::Connection;
 
 use super::{
     plan::Plan,
@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 3;
 pub(super) struct Reporter {
     pub(super) plan: Arc<Plan>,
     pub(super) stream: u32,
-    pub(super) channel: Channel,
+    pub(super) channel: Connection,
     pub(super) tally: Arc<Tally>,
     pub(super) clock: Clock,
     pub(super) stage: watch::Receiver<Stage>,

@@ -7,8 +7,9 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Streaming, transport::Channel};
+use tonic::Streaming;
 use ward_proto::v1::{self, health_service_client::HealthServiceClient};
+use ward_sdk::Connection;
 
 use super::tally::Tally;
 use crate::failure::root;
@@ -17,8 +18,8 @@ use crate::failure::root;
 const QUEUE: usize = 4;
 /// Hellos, and goodbyes, in one message: far below the 64 KiB that a message may have.
 const PARTS: usize = 200;
-/// How long the target may take to open a stream, and to say anything about a hello.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the target may take to be connected to, to open a stream, and to say anything about a hello.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait for more once all hellos are acknowledged and not all are answered: of many refusals not each one
 /// is told.
 const REST: Duration = Duration::from_secs(1);
@@ -61,7 +62,7 @@ impl Broken {
 impl Session {
     /// Opens a stream and introduces instances. Returns those that were taken.
     pub(super) async fn open(
-        channel: Channel,
+        channel: Connection,
         hellos: Vec<v1::Hello>,
         tally: Arc<Tally>,
     ) -> Result<(Self, Vec<v1::Registration>), Broken> {

@@ -16,8 +16,11 @@ use rustls::{
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
+use tonic::metadata::{Ascii, MetadataValue};
+use ward_sdk::{Bearer, Credentials};
 
 use super::address::{Address, Place, Protocol};
+use crate::access::as_flags;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
@@ -26,13 +29,13 @@ pub(crate) struct TlsArgs {
     #[arg(long)]
     tls: bool,
     /// Trust these certificates (PEM) instead of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, alias = "tls-ca", value_name = "FILE")]
     tls_ca_cert: Option<PathBuf>,
     /// Show this certificate (PEM, with its chain) to the server
-    #[arg(long, value_name = "FILE", requires = "tls_client_key")]
+    #[arg(long, alias = "tls-cert", value_name = "FILE", requires = "tls_client_key")]
     tls_client_cert: Option<PathBuf>,
     /// The key (PEM) of that certificate
-    #[arg(long, value_name = "FILE", requires = "tls_client_cert")]
+    #[arg(long, alias = "tls-key", value_name = "FILE", requires = "tls_client_cert")]
     tls_client_key: Option<PathBuf>,
     /// Expect this name in the server's certificate instead of the address's
     #[arg(long, value_name = "NAME")]
@@ -40,6 +43,9 @@ pub(crate) struct TlsArgs {
     /// Believe any certificate: who answers may be anybody
     #[arg(long, conflicts_with_all = ["tls_ca_cert", "tls_server_name"])]
     tls_no_verify: bool,
+    /// Show the bearer token in this file; over TLS only
+    #[arg(long, value_name = "FILE", conflicts_with = "tls_no_verify")]
+    token_file: Option<PathBuf>,
 }
 
 /// TLS as it was asked for.
@@ -53,6 +59,35 @@ pub(super) struct Tls {
 }
 
 impl TlsArgs {
+    /// With what the other commands show to the aggregator, where nothing is said. Only for the aggregator: anybody else who
+    /// is asked must not be shown a token that is not meant for them.
+    pub(super) fn or(&mut self, credentials: Credentials) {
+        let Credentials {
+            tls_ca,
+            tls_cert,
+            tls_key,
+            token_file,
+        } = credentials;
+        if !self.tls_no_verify {
+            self.tls_ca_cert = self.tls_ca_cert.take().or(tls_ca);
+            self.token_file = self.token_file.take().or(token_file);
+        }
+        if self.tls_client_cert.is_none() {
+            (self.tls_client_cert, self.tls_client_key) = (tls_cert, tls_key);
+        }
+        self.tls |= self.tls_ca_cert.is_some() || self.tls_client_cert.is_some();
+    }
+
+    /// What shows the token, if there is one.
+    pub(super) fn authorization(&self) -> Result<Option<MetadataValue<Ascii>>, String> {
+        let Some(file) = &self.token_file else {
+            return Ok(None);
+        };
+        let bearer = Bearer::read(file).map_err(|invalid| as_flags(&invalid.to_string()))?;
+        let value = bearer.authorization();
+        Ok(value.map(|value| MetadataValue::try_from(value.as_bytes()).expect("a token is visible ASCII")))
+    }
+
     /// `None` without TLS. What is wrong with the arguments, or with a file they name.
     pub(super) fn settings(self, address: &Address) -> Result<Option<Tls>, String> {
         let is_http = matches!(address.protocol, Protocol::Http { .. });
@@ -94,6 +129,7 @@ impl TlsArgs {
             ("--tls-client-cert", self.tls_client_cert.is_some()),
             ("--tls-server-name", self.tls_server_name.is_some()),
             ("--tls-no-verify", self.tls_no_verify),
+            ("--token-file", self.token_file.is_some()),
         ]
         .into_iter()
         .find_map(|(option, given)| given.then_some(option))

@@ -38,7 +38,8 @@ pub(super) struct Asking {
 impl Asking {
     /// Asks at once.
     pub(super) fn new(server: Server, name: Name) -> Self {
-        let watcher = Watcher::builder(server.to_string())
+        let watcher = server
+            .watcher()
             .names([name.clone()])
             .level(Level::Instance)
             .start()

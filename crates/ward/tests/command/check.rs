@@ -186,14 +186,14 @@ async fn a_socket_in_the_file_system_is_asked_too() {
 }
 
 /// Certificates in files, as they are named on a command line.
-struct Files {
+pub(crate) struct Files {
     dir: TempDir,
-    ours: Authority,
-    theirs: Authority,
+    pub(crate) ours: Authority,
+    pub(crate) theirs: Authority,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
             ours: Authority::new(),
@@ -201,18 +201,18 @@ impl Files {
         }
     }
 
-    fn pem(&self, name: &str, text: String) -> String {
+    pub(crate) fn pem(&self, name: &str, text: String) -> String {
         let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    fn ca(&self) -> String {
+    pub(crate) fn ca(&self) -> String {
         self.pem("ca.pem", self.ours.pem())
     }
 
     /// A certificate for a client, and its key.
-    fn client(&self, name: &str, authority: &Authority) -> (String, String) {
+    pub(crate) fn client(&self, name: &str, authority: &Authority) -> (String, String) {
         let (certificate, key) = authority.issue("client");
         (
             self.pem(&format!("{name}.pem"), certificate),
@@ -221,7 +221,7 @@ impl Files {
     }
 }
 
-fn port(address: &str) -> &str {
+pub(crate) fn port(address: &str) -> &str {
     address.rsplit_once(':').unwrap().1
 }
 

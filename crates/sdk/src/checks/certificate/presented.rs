@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use crate::checks::trust::Trust;
+use crate::trust::Trust;
 
 /// What one server has shown, its own certificate first.
 #[derive(Debug)]

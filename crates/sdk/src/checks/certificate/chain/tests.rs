@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 
 use super::*;
-use crate::checks::trust::Trust;
+use crate::trust::Trust;
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 

@@ -1,4 +1,4 @@
-//! Which certificate authorities a check trusts, as a configuration of rustls.
+//! Which certificate authorities a client trusts, as a configuration of rustls.
 //!
 //! Always with the ring provider, said explicitly: a program may have several, and which one is its default is not this
 //! crate's to decide.
@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use rustls::{
-    RootCertStore,
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::WantsClientCert,
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, pem::PemObject as _},
 };
+#[cfg(any(feature = "certificate", feature = "http"))]
 use ward_proto::Invalid;
 
 /// Authorities to trust.
@@ -20,24 +22,35 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// Those in `pem`; without it the system's, whose files are read here.
+    #[cfg(any(feature = "certificate", feature = "http"))]
     pub(crate) fn new(pem: Option<&[u8]>) -> Result<Self, Invalid> {
+        let trust = match pem {
+            Some(pem) => Self::in_pem(pem),
+            None => Self::of_the_system(),
+        };
+        trust.map_err(|fault| Invalid::new("ca", fault))
+    }
+
+    /// Those in `pem`, at least one; or what is wrong with it.
+    pub(crate) fn in_pem(pem: &[u8]) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        match pem {
-            Some(pem) => {
-                for certificate in certificates(pem).map_err(|fault| Invalid::new("ca", fault))? {
-                    let added = roots.add(certificate);
-                    added.map_err(|error| Invalid::new("ca", format!("cannot be used: {error}")))?;
-                }
-            }
-            None => {
-                // Single files that cannot be read are no reason to trust none of the others.
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                if roots.is_empty() {
-                    let fault =
-                        "must be given: this system has no certificate authorities (package ca-certificates)";
-                    return Err(Invalid::new("ca", fault));
-                }
-            }
+        for certificate in certificates(pem)? {
+            let added = roots.add(certificate);
+            added.map_err(|error| format!("cannot be used: {error}"))?;
+        }
+        Ok(Self {
+            roots: Arc::new(roots),
+        })
+    }
+
+    /// The system's, at least one. Single files that cannot be read are no reason to trust none of the others.
+    pub(crate) fn of_the_system() -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(
+                "must be given: this system has no certificate authorities (package ca-certificates)".into(),
+            );
         }
         Ok(Self {
             roots: Arc::new(roots),
@@ -56,14 +69,12 @@ impl Trust {
         Arc::new(ring::default_provider())
     }
 
-    /// For a client that lets nobody pass whom it does not trust.
-    #[cfg(feature = "http")]
-    pub(crate) fn client(&self) -> rustls::ClientConfig {
-        rustls::ClientConfig::builder_with_provider(Self::provider())
+    /// For a client that lets nobody pass whom it does not trust. Who it is itself is left to say.
+    pub(crate) fn client(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        ClientConfig::builder_with_provider(Self::provider())
             .with_safe_default_protocol_versions()
             .expect("ring has the default versions of TLS")
             .with_root_certificates(Arc::clone(&self.roots))
-            .with_no_client_auth()
     }
 
     /// What such a client asks about a certificate.
