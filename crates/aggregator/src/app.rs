@@ -181,6 +181,7 @@ impl App {
             reloader,
             upcoming: ArcSwap::default(),
             closings: edge::Closings::default(),
+            clients: edge::Clients::new(config.client_limits),
             streams: edge::Streams::default(),
             standard,
         });

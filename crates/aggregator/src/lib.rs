@@ -16,7 +16,7 @@ mod reload;
 
 pub use app::{App, RunError, StartError, run};
 pub use config::Config;
-pub use edge::{HttpLimits, Rate};
+pub use edge::{ClientLimits, HttpLimits, Rate};
 #[doc(hidden)]
 pub use measured::Measured;
 pub use reload::{ReloadError, Reloaded};

@@ -60,6 +60,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// Who it has proved to be.
     pub identity: Identity,
+    /// The number of the connection, given to no other of this process.
+    pub connection: u64,
     closing: watch::Receiver<bool>,
     cut: Arc<Notify>,
 }
@@ -76,12 +78,14 @@ impl Peer {
     pub(crate) fn new(
         addr: SocketAddr,
         identity: Identity,
+        connection: u64,
         closing: watch::Receiver<bool>,
         cut: Arc<Notify>,
     ) -> Self {
         Self {
             addr,
             identity,
+            connection,
             closing,
             cut,
         }

@@ -12,7 +12,10 @@ use std::{
     error::Error,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,9 @@ use crate::{
     Limits, Listener, Peer,
     listener::{Accepted, Identity, ListenerStats, add},
 };
+
+/// Names connections. Of the process, because what is counted by connection is counted over all its listeners.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 type Cause = Box<dyn Error + Send + Sync>;
 
@@ -186,6 +192,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 /// The side of a connection that is not bytes: its bounds in time, and the word that it should go.
 struct Connection {
     addr: SocketAddr,
+    number: u64,
     limits: Arc<Limits>,
     stats: Arc<ListenerStats>,
     /// From the server, to all connections.
@@ -209,6 +216,7 @@ impl Connection {
             stats,
             stopping,
             addr,
+            number: CONNECTIONS.fetch_add(1, Relaxed),
             closing: watch::Sender::new(false),
             cut: Arc::default(),
         }
@@ -216,7 +224,7 @@ impl Connection {
 
     fn peer(&self) -> Peer {
         let (closing, cut) = (self.closing.subscribe(), Arc::clone(&self.cut));
-        Peer::new(self.addr, Identity::Anonymous, closing, cut)
+        Peer::new(self.addr, Identity::Anonymous, self.number, closing, cut)
     }
 
     /// Polls `served` to its end. `shown` tells whether the peer has said enough to be taken for a client.

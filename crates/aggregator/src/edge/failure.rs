@@ -30,6 +30,8 @@ pub(super) enum Failure {
     Refused(Refusal),
     /// A bound is reached; the sentence says which.
     Exhausted(String),
+    /// The client asks more often than it may, and may again after so long.
+    TooOften(&'static str, Duration),
     /// This process is on its way out, or the decision failed.
     Unavailable(String),
     /// A mistake on this side.
@@ -55,7 +57,7 @@ impl Failure {
                 Refusal::NotInMaintenance(_) => "NOT_IN_MAINTENANCE",
                 Refusal::EmptyWindow(_) => "EMPTY_WINDOW",
             },
-            Self::Exhausted(_) => "EXHAUSTED",
+            Self::Exhausted(_) | Self::TooOften(..) => "EXHAUSTED",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
@@ -72,7 +74,7 @@ impl Failure {
             Self::NoService(name) => format!("no service named {name}: list them with ward status"),
             Self::Refused(refusal) => refusal.to_string(),
             Self::Exhausted(message) | Self::Unavailable(message) => message.clone(),
-            Self::Internal(message) => (*message).to_owned(),
+            Self::TooOften(message, _) | Self::Internal(message) => (*message).to_owned(),
         }
     }
 
@@ -86,7 +88,11 @@ impl Failure {
 
     /// When it may go better; `None` where the same request will fail again.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Exhausted(_) | Self::Unavailable(_)).then_some(RETRY_AFTER)
+        match self {
+            Self::TooOften(_, after) => Some(*after),
+            Self::Exhausted(_) | Self::Unavailable(_) => Some(RETRY_AFTER),
+            _ => None,
+        }
     }
 
     /// Its code in gRPC.
@@ -105,7 +111,7 @@ impl Failure {
                 Refusal::NoService(_) | Refusal::NoInstance(_) => Code::NotFound,
                 Refusal::EmptyWindow(_) => Code::InvalidArgument,
             },
-            Self::Exhausted(_) => Code::ResourceExhausted,
+            Self::Exhausted(_) | Self::TooOften(..) => Code::ResourceExhausted,
             Self::Unavailable(_) => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }

@@ -78,7 +78,7 @@ impl HealthService for Service {
         let raw = request
             .into_inner()
             .map(|request| request.map(|request| Bytes::from(request.encode_to_vec())));
-        Self::answered(Ok(report::report(&self.edge, raw, peer)))
+        Self::answered(report::report(&self.edge, raw, peer))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
@@ -93,6 +93,9 @@ impl HealthService for Service {
         &self,
         request: Request<v1::ReportOnceRequest>,
     ) -> Result<Response<v1::ReportOnceResponse>, Status> {
+        let peer = peer(&request);
+        let account = self.edge.clients.of(peer.as_ref(), self.edge.clock.mono());
+        report::admit_once(&self.edge, &account)?;
         Self::answered(
             report::report_once(&self.edge, request.into_inner())
                 .await
@@ -186,7 +189,7 @@ impl Streams {
         let serve = tower::service_fn(|request: Request<Streaming<Bytes>>| {
             let peer = peer(&request);
             let answers = report::report(&self.service.edge, request.into_inner(), peer);
-            std::future::ready(Service::answered(Ok(answers)))
+            std::future::ready(Service::answered(answers))
         });
         Grpc::new(RawCodec::<v1::ReportResponse>::default())
             .max_decoding_message_size(limits.message_bytes_in)

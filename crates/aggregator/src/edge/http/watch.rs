@@ -121,8 +121,7 @@ fn begin(edge: &Edge, peer: Option<Peer>, query: Option<&str>, headers: &HeaderM
     }
     let last_event_id = headers.get(LAST_EVENT_ID).map(|id| id.as_bytes());
     let ask = ask::ask(query, last_event_id).map_err(Failure::from)?;
-    let messages =
-        watch::begin(edge, ask, Encoding::Json, peer).map_err(|full| Failure::Exhausted(full.to_string()))?;
+    let messages = watch::begin(edge, ask, Encoding::Json, peer)?;
     let events = messages.flat_map(|message| stream::iter(event::chunks(message)));
     let opening = stream::iter([event::opening()]);
     Ok(Body::from_stream(opening.chain(events).map(Ok::<_, Infallible>)))
