@@ -47,8 +47,8 @@ const INBOX: usize = 1_024;
 const NOT_FOR_UPDATES: usize = INBOX / 4;
 
 /// How long updates wait at most, and how old what waits may be before they are left out at once. A stream that waits reads
-/// no beats, and the shortest lease leaves 2 s for what is late: an eighth of that, because several may wait in a row.
-const LATE: Duration = Duration::from_millis(250);
+/// no beats, and the shortest lease leaves 2 s for what is late: half of that. Longer than a busy machine makes anybody wait.
+const LATE: Duration = Duration::from_secs(1);
 
 /// How many events one caller should have decided at once: a fraction of a tick's worth.
 pub(crate) const TOGETHER: usize = 64;

@@ -129,7 +129,7 @@ fn hold(decider: &crate::decider::Decider) -> (Sender<()>, Receiver<()>, JoinHan
         let hold = move |_: &Engine| {
             taken.send(()).unwrap();
             // Ends with its sender.
-            drop(released.recv());
+            let _over = released.recv();
         };
         decider.read(hold).await.unwrap();
     });

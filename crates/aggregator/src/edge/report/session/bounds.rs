@@ -18,7 +18,7 @@ use crate::edge::{
 };
 
 /// Behind a request whose updates took so long to be decided, those of the next second do not wait: behind them there are
-/// beats, and those must be read. So a stream seldom waits longer than one update does, however many it has.
+/// beats, and those must be read. So a stream does not wait for one update after the other, however many it has.
 const SLOW: Duration = Duration::from_millis(100);
 
 /// Most states that are asked for at once of those that were left out, so that not all come together again.
