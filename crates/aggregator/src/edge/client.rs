@@ -55,7 +55,7 @@ pub struct ClientLimits {
     /// Watchers of all clients. At 6 KiB each they stay within 64 MB; names to filter by come on top of that.
     pub watchers_in_all: usize,
     /// Report streams of one client. A connection carries 128 and a stream 16,384 instances, so this is for one identity
-    /// that a whole fleet shares: a host to a stream, a thousand hosts. Some 10 MB if nobody has an instance.
+    /// that a whole fleet shares: a host to a stream, a thousand hosts.
     pub streams: usize,
     /// Instances that the open streams of one client hold: half of what there may be, so that one who floods leaves as
     /// much for the others.
@@ -63,12 +63,12 @@ pub struct ClientLimits {
     /// Updates of one client that are decided, and single reports over gRPC. For each instance it has on a stream there
     /// are 10 more at once and twice as many more a second as it is heard, as everything that a beat carries may be new
     /// each time and a change of status is told between beats. This much comes on top, for those whose beats are rare: a
-    /// `ward bench` changes 53 words a second under leases of an hour. An update takes some 10 µs, so one client alone
-    /// takes a thousandth of the engine with it.
+    /// `ward bench` changes 53 words a second under leases of an hour. An update takes some microseconds, so what comes on
+    /// top is about a thousandth of what the engine can do.
     pub updates: Rate,
     /// Hellos of one client that are decided, and as many again for each of its report streams: a stream introduces 16,384
-    /// instances at most, which all come at once when the aggregator is back, and in the long run there are few. They are
-    /// never fewer than the streams of an honest fleet need, whoever shares an identity.
+    /// instances at most, which all come at once when the aggregator is back, and in the long run there are few. So no
+    /// fleet is kept waiting at a restart, whoever shares an identity.
     pub hellos: Rate,
 }
 
