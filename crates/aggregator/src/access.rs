@@ -82,7 +82,7 @@ impl Access {
         if !self.required {
             return match token {
                 Some(_) => Err(Unproven::Cleartext),
-                None => Ok(Caller::anybody(peer.addr)),
+                None => Ok(Caller::anybody(peer)),
             };
         }
         let in_force = self.now.borrow();
@@ -91,17 +91,13 @@ impl Access {
                 return Err(Unproven::Cleartext);
             }
             let grants = in_force.owner(&token, now)?;
-            return Ok(Caller::new(
-                Who::Token(token.id().clone()),
-                grants,
-                Some(peer.addr),
-            ));
+            return Ok(Caller::new(Who::Token(token.id().clone()), grants, Some(peer)));
         }
         let (who, grants) = match &peer.identity {
             Identity::Certificate(name) => (Who::Certificate(Arc::clone(name)), in_force.policy.grants(name)),
             _ => (Who::Anonymous, in_force.policy.anonymous()),
         };
-        Ok(Caller::new(who, grants, Some(peer.addr)))
+        Ok(Caller::new(who, grants, Some(peer)))
     }
 
     /// Resolves once `caller` may do something else than when it was let in. Never for one that proved nothing and needed

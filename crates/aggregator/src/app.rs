@@ -210,6 +210,7 @@ impl App {
             reloader,
             upcoming: ArcSwap::default(),
             closings: edge::Closings::default(),
+            clients: edge::Clients::new(config.client_limits.clone()),
             streams: edge::Streams::default(),
             standard,
         });

@@ -10,7 +10,7 @@ use ward_chassis::{Limits, TlsFiles, logs};
 use ward_config::{Aggregator, Errors, Service, Settings, Source};
 use ward_model::Name;
 
-use crate::HttpLimits;
+use crate::{ClientLimits, HttpLimits};
 
 /// How one aggregator is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,8 @@ pub struct Config {
     pub limits: Limits,
     /// What one client of HTTP may cost.
     pub http_limits: HttpLimits,
+    /// What one client may have open and decided, whatever it speaks.
+    pub client_limits: ClientLimits,
     /// How the engine judges.
     pub engine: ward_engine::Config,
     /// A watcher hears something at least this often.
@@ -133,6 +135,7 @@ impl From<Settings> for Config {
             source: None,
             limits: Limits::default(),
             http_limits: HttpLimits::default(),
+            client_limits: ClientLimits::default(),
             engine: ward_engine::Config::default(),
             bookmark_every: Duration::from_secs(10),
             stall_after: Duration::from_secs(60),

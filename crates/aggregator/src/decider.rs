@@ -25,7 +25,10 @@ use std::{
 };
 
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
 use ward_chassis::Clock;
 use ward_engine::{Declaration, Engine, Event, Reply, Slab};
 use ward_model::{Entity, Epoch, Mono, Name};
@@ -38,6 +41,14 @@ use crate::hub::{self, Hub};
 /// How many calls may wait. Each call and each report stream has one outstanding at most, so a full inbox means that many
 /// are waiting already; more of them wait where they are, which costs nobody else anything.
 const INBOX: usize = 1_024;
+
+/// Places of the inbox that updates leave to everything else: hellos, goodbyes, commands and questions come in as few as
+/// there are of those who ask, and wait; updates can be left out, because a newer one says more.
+const NOT_FOR_UPDATES: usize = INBOX / 4;
+
+/// How long updates wait at most, and how old what waits may be before they are left out at once. A stream that waits reads
+/// no beats, and the shortest lease leaves 2 s for what is late: half of that. Longer than a busy machine makes anybody wait.
+const LATE: Duration = Duration::from_secs(1);
 
 /// How many events one caller should have decided at once: a fraction of a tick's worth.
 pub(crate) const TOGETHER: usize = 64;
@@ -52,6 +63,12 @@ pub(crate) struct Unavailable;
 
 /// Makes an event of what it sees.
 type Look = Box<dyn FnOnce(&Engine) -> Option<Event> + Send>;
+
+/// A command, and since when it waits.
+struct Waiting {
+    since: Mono,
+    command: Command,
+}
 
 enum Command {
     Apply {
@@ -78,7 +95,7 @@ pub(crate) struct Timings {
 /// A handle to the engine. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Decider {
-    inbox: mpsc::Sender<Command>,
+    inbox: mpsc::Sender<Waiting>,
     shared: Arc<Shared>,
 }
 
@@ -90,6 +107,8 @@ struct Shared {
     ingress: AtomicU64,
     /// Moves when streams have to ask for renewals.
     renewals: watch::Sender<()>,
+    /// Nothing in the inbox waits for longer than since then, unless it is empty: nanoseconds of [`Mono`].
+    oldest: AtomicU64,
     /// When time last passed for the engine: nanoseconds of [`Mono`].
     heartbeat: AtomicU64,
     /// Empty once the loop has ended, which lets go of the circle that its occupant makes of this.
@@ -129,6 +148,7 @@ pub(crate) fn start(
         clock: clock.clone(),
         slab,
         ingress: AtomicU64::new(0),
+        oldest: AtomicU64::new(0),
         renewals: watch::Sender::new(()),
         seat: Seat::default(),
     });
@@ -188,24 +208,65 @@ impl Decider {
     /// between but time. If they are few and nobody else decides right now, waits to, or has a tick to do, that is done by
     /// the caller. So they should be of a kind that is decided in microseconds. The answers are in the order of the events.
     pub(crate) async fn report(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
+        match self.decide_here(events, received) {
+            Ok(answers) => Ok(answers),
+            Err(events) => self.send(events, received).await,
+        }
+    }
+
+    /// The same for what may be left out when there is too much: `None` if it was, or if nobody knows, which is when it
+    /// would have to wait and may not, when too much waits already, or when it has waited for [`LATE`]. It may be decided
+    /// then all the same, and always before what is offered later.
+    pub(crate) async fn offer(
+        &self,
+        events: Vec<Event>,
+        received: Mono,
+        may_wait: bool,
+    ) -> Result<Option<Vec<Reply>>, Unavailable> {
+        match self.decide_here(events, received) {
+            Ok(answers) => Ok(Some(answers)),
+            Err(_) if !may_wait || self.is_overloaded(received) => Ok(None),
+            Err(events) => timeout(LATE, self.send(events, received)).await.ok().transpose(),
+        }
+    }
+
+    /// Whether updates are left out at `now`: too many wait to be decided, or one of them for too long.
+    pub(crate) fn is_overloaded(&self, now: Mono) -> bool {
+        let waits = || now.since(Mono(self.shared.oldest.load(Relaxed)));
+        self.inbox.capacity() <= NOT_FOR_UPDATES || !self.nobody_waits() && waits() > LATE
+    }
+
+    fn nobody_waits(&self) -> bool {
+        self.inbox.capacity() == self.inbox.max_capacity()
+    }
+
+    /// Decides by itself, or gives back what has to wait.
+    fn decide_here(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Vec<Event>> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
         // Who waits already goes first.
-        let nobody_waits = self.inbox.capacity() == self.inbox.max_capacity();
-        let mut waiting = Some(events);
-        if nobody_waits && waiting.as_ref().is_some_and(|events| events.len() <= BY_ITSELF) {
-            let decided = self.shared.seat.hold_if_free(|writer| {
-                let events = waiting.take_if(|_| !writer.is_tick_due())?;
-                let answers = writer.decide(events, received);
-                writer.wake();
-                Some(answers)
-            });
-            if let Some(answers) = decided.flatten() {
-                return Ok(answers);
-            }
+        if events.len() > BY_ITSELF || !self.nobody_waits() {
+            return Err(events);
         }
-        self.send(waiting.unwrap_or_default(), received).await
+        let mut waiting = Some(events);
+        let decided = self.shared.seat.hold_if_free(|writer| {
+            let events = waiting.take_if(|_| !writer.is_tick_due())?;
+            let answers = writer.decide(events, received);
+            writer.wake();
+            Some(answers)
+        });
+        decided.flatten().ok_or_else(|| waiting.unwrap_or_default())
+    }
+
+    /// Lets a command wait for its turn.
+    async fn put(&self, command: Command) -> Result<(), Unavailable> {
+        let since = self.shared.clock.mono();
+        if self.nobody_waits() {
+            self.shared.oldest.store(since.0, Relaxed);
+        }
+        let waiting = Waiting { since, command };
+        self.inbox.send(waiting).await.map_err(|_| Unavailable)
     }
 
     async fn send(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
@@ -215,7 +276,7 @@ impl Decider {
             received,
             reply,
         };
-        self.inbox.send(command).await.map_err(|_| Unavailable)?;
+        self.put(command).await?;
         answers.await.map_err(|_| Unavailable)
     }
 
@@ -227,8 +288,7 @@ impl Decider {
     ) -> Result<Option<Reply>, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let look = Box::new(look);
-        let command = Command::Decide { look, reply };
-        self.inbox.send(command).await.map_err(|_| Unavailable)?;
+        self.put(Command::Decide { look, reply }).await?;
         answer.await.map_err(|_| Unavailable)
     }
 
@@ -242,10 +302,7 @@ impl Decider {
             // Whoever asked may have left meanwhile.
             drop(reply.send(read(engine)));
         });
-        self.inbox
-            .send(Command::Read(read))
-            .await
-            .map_err(|_| Unavailable)?;
+        self.put(Command::Read(read)).await?;
         answer.await.map_err(|_| Unavailable)
     }
 

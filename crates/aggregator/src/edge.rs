@@ -5,6 +5,7 @@
 
 mod admit;
 mod ask;
+mod client;
 mod closing;
 mod codec;
 mod command;
@@ -28,11 +29,13 @@ use ward_model::Maintenance;
 
 use crate::{access::Access, decider::Decider, hub::Hub, metrics::Metrics, reload::Reloader};
 
+pub use client::ClientLimits;
+pub(crate) use client::Clients;
 pub(crate) use closing::Closings;
 pub use http::{HttpLimits, Rate};
 pub(crate) use report::Streams;
 #[cfg(test)]
-pub(crate) use report::report;
+pub(crate) use report::{Answers, report};
 pub(crate) use standard::{Standard, follow};
 
 /// What every edge has in hand.
@@ -51,6 +54,8 @@ pub(crate) struct Edge {
     pub(crate) upcoming: ArcSwap<Vec<Maintenance>>,
     /// Tells report streams that this side ends them.
     pub(crate) closings: Closings,
+    /// What each client may have.
+    pub(crate) clients: Clients,
     /// Names report streams.
     pub(crate) streams: Streams,
     /// What `grpc.health.v1` answers.

@@ -197,6 +197,7 @@ impl Hub {
     }
 
     /// How many watch now, from outside of this process.
+    #[cfg(test)]
     pub(crate) fn watchers(&self) -> usize {
         self.shared.watching.iter().map(|count| count.load(Relaxed)).sum()
     }

@@ -19,7 +19,7 @@ pub use app::{App, RunError, StartError, run};
 pub use config::Config;
 #[doc(hidden)]
 pub use edge::fuzzed;
-pub use edge::{HttpLimits, Rate};
+pub use edge::{ClientLimits, HttpLimits, Rate};
 #[doc(hidden)]
 pub use measured::Measured;
 pub use reload::{ReloadError, Reloaded};

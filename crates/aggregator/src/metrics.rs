@@ -62,6 +62,7 @@ pub(crate) struct Metrics {
     rejections: Family<Label, Counter>,
     requests: Family<Labels, Counter>,
     refused: Family<Label, Counter>,
+    bounds: Family<Label, Counter>,
     /// Bumped once for each message that carries beats, whatever their number.
     pub(crate) beats: Arc<AtomicU64>,
     /// Report streams open now.
@@ -95,6 +96,7 @@ impl Metrics {
             rejections: Family::default(),
             requests: Family::default(),
             refused: Family::default(),
+            bounds: Family::default(),
             beats: Arc::default(),
             report_streams: Gauge::default(),
             stalled_watchers: Counter::default(),
@@ -133,6 +135,12 @@ impl Metrics {
             self.refused.clone(),
         );
         registry.register(
+            "ward_refused",
+            "What was asked of this side beyond a bound, by bound: watchers, all_watchers, streams, instances, hellos, \
+             updates, reports of one client, overload of the engine",
+            self.bounds.clone(),
+        );
+        registry.register(
             "ward_report_streams",
             "Report streams open now",
             self.report_streams.clone(),
@@ -162,6 +170,11 @@ impl Metrics {
     /// One HTTP request was refused by a guard.
     pub(crate) fn count_refused(&self, reason: &'static str) {
         self.refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// One thing was not done because a bound of its client, or of all, is reached.
+    pub(crate) fn count_bound(&self, bound: &'static str) {
+        self.bounds.get_or_create(&[("bound", bound)]).inc();
     }
 
     /// One call was answered.

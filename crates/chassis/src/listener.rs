@@ -80,6 +80,8 @@ pub struct Peer {
     pub identity: Identity,
     /// Nobody in between can read or change what is said.
     pub secure: bool,
+    /// The number of the connection, given to no other of this process.
+    pub connection: u64,
     closing: watch::Receiver<bool>,
     cut: Arc<Notify>,
 }
@@ -98,6 +100,7 @@ impl Peer {
     pub(crate) fn new(
         addr: SocketAddr,
         (identity, secure): (Identity, bool),
+        connection: u64,
         closing: watch::Receiver<bool>,
         cut: Arc<Notify>,
     ) -> Self {
@@ -105,6 +108,7 @@ impl Peer {
             addr,
             identity,
             secure,
+            connection,
             closing,
             cut,
         }
@@ -115,7 +119,7 @@ impl Peer {
     /// **For tests only** of what looks at peers.
     pub fn of(addr: SocketAddr, identity: Identity, secure: bool) -> Self {
         let (_, closing) = watch::channel(false);
-        Self::new(addr, (identity, secure), closing, Arc::default())
+        Self::new(addr, (identity, secure), u64::MAX, closing, Arc::default())
     }
 
     /// Has this connection dropped at once, with all that it carries. For a peer that reads nothing: an answer that

@@ -13,7 +13,10 @@ use std::{
     error::Error,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,9 @@ use crate::{
     listener::{Identity, ListenerStats, add},
     tls::Standing,
 };
+
+/// Names connections. Of the process, because what is counted by connection is counted over all its listeners.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 type Cause = Box<dyn Error + Send + Sync>;
 
@@ -214,6 +220,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 /// The side of a connection that is not bytes: its bounds in time, and the word that it should go.
 struct Connection {
     addr: SocketAddr,
+    number: u64,
     limits: Arc<Limits>,
     stats: Arc<ListenerStats>,
     secure: bool,
@@ -242,6 +249,7 @@ impl Connection {
             addr,
             secure: false,
             standing: None,
+            number: CONNECTIONS.fetch_add(1, Relaxed),
             closing: watch::Sender::new(false),
             cut: Arc::default(),
         }
@@ -253,7 +261,7 @@ impl Connection {
             Some(standing) => Identity::Certificate(Arc::clone(standing.name())),
             None => Identity::Anonymous,
         };
-        Peer::new(self.addr, (identity, self.secure), closing, cut)
+        Peer::new(self.addr, (identity, self.secure), self.number, closing, cut)
     }
 
     /// Polls `served` to its end. `shown` tells whether the peer has said enough to be taken for a client.

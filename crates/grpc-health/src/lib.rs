@@ -44,7 +44,7 @@ mod watching;
 use std::{future::Future, sync::Arc};
 
 use futures_util::FutureExt;
-use tonic::Extensions;
+use tonic::{Extensions, Status};
 
 pub use registry::Limits;
 pub use service::Service;
@@ -125,15 +125,17 @@ impl Health {
     }
 
     /// The same, where each watch ends, without a last word, when the future that `ending` makes for it resolves:
-    /// clients come back, on a new connection if need be. `ending` is given the extensions of the request.
+    /// clients come back, on a new connection if need be. `ending` is given the extensions of the request, and may refuse
+    /// the watch instead. The future is dropped with the watch, so what it holds on to is held as long.
     ///
-    /// For servers that close connections by age: a watch never ends by itself, and would hold its connection for ever.
+    /// For servers that close connections by age (a watch never ends by itself, and would hold its connection for ever),
+    /// and for those that count what each client has.
     pub fn server_ending<E, F>(&self, ending: E) -> HealthServer<Service>
     where
-        E: Fn(&Extensions) -> F + Send + Sync + 'static,
+        E: Fn(&Extensions) -> Result<F, Status> + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let ending: Ending = Arc::new(move |extensions| ending(extensions).boxed());
+        let ending: Ending = Arc::new(move |extensions| ending(extensions).map(FutureExt::boxed));
         Service::new(self.0.clone(), Some(ending)).into_server()
     }
 }

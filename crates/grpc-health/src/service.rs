@@ -18,8 +18,8 @@ use crate::{
 /// megabytes is somebody's attempt at our memory.
 const REQUEST_BYTES: usize = 16 << 10;
 
-/// Makes the future that ends a watch, from the extensions of its request.
-pub(crate) type Ending = Arc<dyn Fn(&Extensions) -> BoxFuture<'static, ()> + Send + Sync>;
+/// Makes the future that ends a watch, from the extensions of its request, or refuses it.
+pub(crate) type Ending = Arc<dyn Fn(&Extensions) -> Result<BoxFuture<'static, ()>, Status> + Send + Sync>;
 
 /// The implementation of the generated trait, made by [`crate::Health::server`].
 #[derive(Clone)]
@@ -70,7 +70,8 @@ impl Health for Service {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let ending = self.ending.as_ref().map(|ending| ending(request.extensions()));
+        let ending = self.ending.as_ref();
+        let ending = ending.map(|ending| ending(request.extensions())).transpose()?;
         let watched = self.registry.watch(&request.into_inner().service);
         let watched = watched.map_err(|refused| match refused {
             Refused::TooMany(_) => Status::resource_exhausted(refused.to_string()),

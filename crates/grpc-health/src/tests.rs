@@ -316,7 +316,10 @@ fn a_drain_is_told_to_a_watch_that_is_ended_in_the_same_moment() {
     let health = Health::new();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let ended = ended.map(drop).shared();
-    let service = Service::new(health.0.clone(), Some(Arc::new(move |_| ended.clone().boxed())));
+    let service = Service::new(
+        health.0.clone(),
+        Some(Arc::new(move |_| Ok(ended.clone().boxed()))),
+    );
     let mut watch = now(service.watch(request(""))).unwrap().into_inner();
     assert_eq!(next(&mut watch), Next::Told(Told::Serving));
     assert_eq!(next(&mut watch), Next::Nothing);
@@ -331,7 +334,10 @@ fn a_watch_ends_when_the_server_says_so() {
     let health = Health::new();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let ended = ended.map(drop).shared();
-    let service = Service::new(health.0.clone(), Some(Arc::new(move |_| ended.clone().boxed())));
+    let service = Service::new(
+        health.0.clone(),
+        Some(Arc::new(move |_| Ok(ended.clone().boxed()))),
+    );
     let mut watch = now(service.watch(request(""))).unwrap().into_inner();
     assert_eq!(next(&mut watch), Next::Told(Told::Serving));
     assert_eq!(next(&mut watch), Next::Nothing);
@@ -343,4 +349,32 @@ fn a_watch_ends_when_the_server_says_so() {
     health.drain();
     assert_eq!(next(&mut late), Next::Told(Told::NotServing));
     assert_eq!(next(&mut late), Next::End);
+}
+
+#[test]
+fn a_server_may_refuse_a_watch_and_sees_the_end_of_those_it_takes() {
+    let health = Health::new();
+    let place = Arc::new(());
+    let (free, taken) = (place.clone(), Arc::downgrade(&place));
+    drop(place);
+    let free = std::sync::Mutex::new(Some(free));
+    let service = Service::new(
+        health.0.clone(),
+        Some(Arc::new(move |_| {
+            let place = free.lock().unwrap().take();
+            let place = place.ok_or_else(|| tonic::Status::resource_exhausted("one is enough"))?;
+            Ok(async move {
+                let _place = place;
+                std::future::pending().await
+            }
+            .boxed())
+        })),
+    );
+    let mut watch = now(service.watch(request(""))).unwrap().into_inner();
+    assert_eq!(next(&mut watch), Next::Told(Told::Serving));
+    let refused = now(service.watch(request(""))).err().unwrap();
+    assert_eq!((refused.code(), health.watches()), (Code::ResourceExhausted, 1));
+    assert!(taken.upgrade().is_some());
+    drop(watch);
+    assert!(taken.upgrade().is_none(), "given back with the watch");
 }

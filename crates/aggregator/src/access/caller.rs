@@ -1,8 +1,10 @@
 //! Somebody who was let in, with what they may do. In the extensions of every request.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, sync::Arc};
 
+use http::Extensions;
 use ward_access::{Grants, Right, TokenId};
+use ward_chassis::Peer;
 use ward_model::{Hello, Name};
 
 /// Who it is, in the words of how they proved it.
@@ -25,8 +27,8 @@ pub(crate) enum Who {
 pub(crate) struct Caller {
     who: Who,
     grants: Arc<Grants>,
-    /// From where, as far as that is known.
-    addr: Option<SocketAddr>,
+    /// Over which connection; `None` within this process.
+    peer: Option<Peer>,
 }
 
 /// A right that somebody has not, and what it would have been about. Nothing else is said: neither what there is nor who
@@ -47,8 +49,9 @@ impl fmt::Display for Missing {
 }
 
 impl Caller {
-    pub(super) fn new(who: Who, grants: Arc<Grants>, addr: Option<SocketAddr>) -> Self {
-        Self { who, grants, addr }
+    pub(super) fn new(who: Who, grants: Arc<Grants>, peer: Option<&Peer>) -> Self {
+        let peer = peer.cloned();
+        Self { who, grants, peer }
     }
 
     /// This process.
@@ -56,8 +59,13 @@ impl Caller {
         Self::new(Who::Within, Arc::new(Grants::all()), None)
     }
 
-    pub(super) fn anybody(addr: SocketAddr) -> Self {
-        Self::new(Who::Anybody, Arc::new(Grants::all()), Some(addr))
+    /// Who was let in with this request; this process, where nobody had to be.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_else(Self::within)
+    }
+
+    pub(super) fn anybody(peer: &Peer) -> Self {
+        Self::new(Who::Anybody, Arc::new(Grants::all()), Some(peer))
     }
 
     /// One who may do nothing.
@@ -72,6 +80,11 @@ impl Caller {
 
     pub(crate) fn who(&self) -> &Who {
         &self.who
+    }
+
+    /// The other end of its connection; none within this process.
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
     }
 
     pub(super) fn grants(&self) -> &Grants {
@@ -130,8 +143,8 @@ impl fmt::Display for Who {
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.who.fmt(f)?;
-        match self.addr {
-            Some(addr) => write!(f, " from {addr}"),
+        match &self.peer {
+            Some(peer) => write!(f, " from {}", peer.addr),
             None => Ok(()),
         }
     }

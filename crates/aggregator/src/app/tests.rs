@@ -96,7 +96,7 @@ async fn a_panic_in_a_report_stream_is_told_and_the_stream_is_over_for_the_engin
     let home = tempfile::tempdir().unwrap();
     let app = started(&home).await;
     let broken = stream::poll_fn(|_| panic!("a stream that fails"));
-    let mut answers = edge::report(&app.edge, broken, None, Caller::within());
+    let mut answers = edge::report(&app.edge, broken, Caller::within()).unwrap();
     let last = timeout(SOON, answers.next()).await.unwrap();
     assert_eq!(last.unwrap().unwrap_err().code(), Code::Internal);
     assert!(timeout(SOON, answers.next()).await.unwrap().is_none());
@@ -106,3 +106,4 @@ async fn a_panic_in_a_report_stream_is_told_and_the_stream_is_over_for_the_engin
 }
 
 mod intervals;
+mod overload;

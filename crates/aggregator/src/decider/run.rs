@@ -1,6 +1,9 @@
 //! The loop itself: time, and what waits in the inbox.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -8,7 +11,7 @@ use tokio::{
 };
 use ward_model::Mono;
 
-use super::{Command, Shared, TOGETHER, Unavailable};
+use super::{Shared, TOGETHER, Unavailable, Waiting};
 
 /// How many commands are taken out of the inbox at once, with the writer held once and watchers woken once for all of them.
 const BATCH: usize = TOGETHER;
@@ -16,7 +19,7 @@ const BATCH: usize = TOGETHER;
 /// Until stopped, until nobody is left who could ask, or until the writer is gone because a decision failed.
 pub(super) async fn run(
     shared: Arc<Shared>,
-    mut commands: mpsc::Receiver<Command>,
+    mut commands: mpsc::Receiver<Waiting>,
     stopped: oneshot::Receiver<()>,
     tick: Duration,
 ) {
@@ -48,9 +51,13 @@ pub(super) async fn run(
 }
 
 /// Obeys all commands, and sees to it that time passes. Returns when it is to pass next.
-fn turn(shared: &Shared, batch: &mut Vec<Command>) -> Result<Mono, Unavailable> {
+fn turn(shared: &Shared, batch: &mut Vec<Waiting>) -> Result<Mono, Unavailable> {
+    if let Some(last) = batch.last() {
+        // Whoever is still in the inbox came behind this one.
+        shared.oldest.store(last.since.0, Relaxed);
+    }
     shared.seat.hold(|writer| {
-        batch.drain(..).for_each(|command| writer.obey(command));
+        batch.drain(..).for_each(|waiting| writer.obey(waiting.command));
         writer.wake();
         writer.tick_if_due();
         writer.next_tick()

@@ -175,6 +175,77 @@ async fn a_report_is_decided_whoever_has_the_writer() {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_wait_only_while_there_is_room_for_others_and_nothing_waits_long() {
+    let (running, decider, _hub, _) = started(Vec::new());
+    let (taken, is_taken) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let holder = decider.clone();
+    let holding = std::thread::spawn(move || {
+        holder.shared.seat.hold(|_| {
+            taken.send(()).unwrap();
+            released.recv().unwrap();
+        })
+    });
+    is_taken.recv().unwrap();
+    let now = || decider.shared.clock.mono();
+    let offer = |may_wait| Box::pin(decider.offer(vec![hello("bank")], now(), may_wait));
+    assert_eq!(offer(false).await, Ok(None), "it would have to wait");
+    let mut waiting = Vec::new();
+    let shed = loop {
+        let mut offered = offer(true);
+        match (&mut offered).now_or_never() {
+            Some(shed) => break shed,
+            None => waiting.push(offered),
+        }
+    };
+    assert_eq!(shed, Ok(None));
+    // The loop has taken some out and waits for the writer with them.
+    let most = INBOX - NOT_FOR_UPDATES + TOGETHER;
+    assert!(
+        (most - TOGETHER..=most).contains(&waiting.len()),
+        "{}",
+        waiting.len()
+    );
+    let mut question = Box::pin(decider.read(|_| ()));
+    assert!((&mut question).now_or_never().is_none());
+    assert!(decider.inbox.capacity() > 0, "there is room for questions");
+    assert_eq!(waiting.remove(0).await, Ok(None), "after {LATE:?}");
+    release.send(()).unwrap();
+    assert_eq!(question.await, Ok(()));
+    holding.join().unwrap().unwrap();
+    let reply = decider.report(vec![hello("bank")], now()).await;
+    assert!(reply.is_ok() && !decider.is_overloaded(now()));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_do_not_queue_behind_what_has_waited_for_long() {
+    let (running, decider, _hub, _) = started(Vec::new());
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let mut held = Box::pin(decider.read(move |_| {
+        let _over = released.recv();
+    }));
+    assert!((&mut held).now_or_never().is_none());
+    // Until the loop is in there, so that what comes next waits in the inbox.
+    while !decider.nobody_waits() {
+        tokio::task::yield_now().await;
+    }
+    let mut question = Box::pin(decider.read(|_| ()));
+    assert!((&mut question).now_or_never().is_none());
+    let now = decider.shared.clock.mono();
+    assert!(!decider.is_overloaded(now));
+    assert!(decider.is_overloaded(now + LATE + Duration::from_millis(1)));
+    release.send(()).unwrap();
+    assert_eq!(question.await, Ok(()));
+    held.await.unwrap();
+    assert!(
+        !decider.is_overloaded(now + Duration::from_secs(60)),
+        "nothing waits"
+    );
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_decision_that_fails_at_an_edge_is_noticed_by_the_loop() {
     let (mut running, decider, _hub, _) = started(Vec::new());

@@ -34,6 +34,8 @@ pub(super) enum Failure {
     Denied(Missing),
     /// A bound is reached; the sentence says which.
     Exhausted(String),
+    /// The client asks more often than it may, and may again after so long.
+    TooOften(&'static str, Duration),
     /// This process is on its way out, or the decision failed.
     Unavailable(String),
     /// A mistake on this side.
@@ -61,7 +63,7 @@ impl Failure {
             },
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::Denied(_) => "PERMISSION_DENIED",
-            Self::Exhausted(_) => "EXHAUSTED",
+            Self::Exhausted(_) | Self::TooOften(..) => "EXHAUSTED",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
@@ -81,7 +83,7 @@ impl Failure {
             Self::Unauthenticated(message) | Self::Exhausted(message) | Self::Unavailable(message) => {
                 message.clone()
             }
-            Self::Internal(message) => (*message).to_owned(),
+            Self::TooOften(message, _) | Self::Internal(message) => (*message).to_owned(),
         }
     }
 
@@ -95,7 +97,11 @@ impl Failure {
 
     /// When it may go better; `None` where the same request will fail again.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Exhausted(_) | Self::Unavailable(_)).then_some(RETRY_AFTER)
+        match self {
+            Self::TooOften(_, after) => Some(*after),
+            Self::Exhausted(_) | Self::Unavailable(_) => Some(RETRY_AFTER),
+            _ => None,
+        }
     }
 
     /// Its code in gRPC.
@@ -116,7 +122,7 @@ impl Failure {
             },
             Self::Unauthenticated(_) => Code::Unauthenticated,
             Self::Denied(_) => Code::PermissionDenied,
-            Self::Exhausted(_) => Code::ResourceExhausted,
+            Self::Exhausted(_) | Self::TooOften(..) => Code::ResourceExhausted,
             Self::Unavailable(_) => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }

@@ -17,7 +17,6 @@ use tonic::{
     Request, Response, Status, Streaming, body::Body, server::Grpc, server::NamedService, service::Routes,
 };
 use tonic_prost::ProstCodec;
-use ward_chassis::Peer;
 use ward_proto::{
     DESCRIPTOR_SET,
     v1::{
@@ -63,14 +62,9 @@ impl Service {
     }
 }
 
-fn peer<T>(request: &Request<T>) -> Option<Peer> {
-    request.extensions().get::<Peer>().cloned()
-}
-
 /// Who was let in; this process, where nobody had to be.
 fn caller<T>(request: &Request<T>) -> Caller {
-    let caller = request.extensions().get::<Caller>().cloned();
-    caller.unwrap_or_else(Caller::within)
+    Caller::of(request.extensions())
 }
 
 #[tonic::async_trait]
@@ -82,16 +76,16 @@ impl HealthService for Service {
         &self,
         request: Request<Streaming<v1::ReportRequest>>,
     ) -> Result<Response<Self::ReportStream>, Status> {
-        let (peer, caller) = (peer(&request), caller(&request));
+        let caller = caller(&request);
         let raw = request
             .into_inner()
             .map(|request| request.map(|request| Bytes::from(request.encode_to_vec())));
-        Self::answered(Ok(report::report(&self.edge, raw, peer, caller)))
+        Self::answered(report::report(&self.edge, raw, caller))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let peer = peer(&request);
-        let watch = watch::watch(&self.edge, request.into_inner(), peer);
+        let caller = caller(&request);
+        let watch = watch::watch(&self.edge, request.into_inner(), &caller);
         let generated =
             watch.map(|told| -> Self::WatchStream { Box::pin(told.map(|message| generated(&message))) });
         Self::answered(generated)
@@ -101,8 +95,11 @@ impl HealthService for Service {
         &self,
         request: Request<v1::ReportOnceRequest>,
     ) -> Result<Response<v1::ReportOnceResponse>, Status> {
+        let caller = caller(&request);
+        let account = self.edge.clients.of(&caller, self.edge.clock.mono());
+        report::admit_once(&self.edge, &account)?;
         Self::answered(
-            report::report_once(&self.edge, &caller(&request), request.into_inner())
+            report::report_once(&self.edge, &caller, request.into_inner())
                 .await
                 .map_err(Into::into),
         )
@@ -192,9 +189,9 @@ impl Streams {
     async fn report(self, request: http::Request<Body>) -> http::Response<Body> {
         let limits = self.service.edge.limits.clone();
         let serve = tower::service_fn(|request: Request<Streaming<Bytes>>| {
-            let (peer, caller) = (peer(&request), caller(&request));
-            let answers = report::report(&self.service.edge, request.into_inner(), peer, caller);
-            std::future::ready(Service::answered(Ok(answers)))
+            let caller = caller(&request);
+            let answers = report::report(&self.service.edge, request.into_inner(), caller);
+            std::future::ready(Service::answered(answers))
         });
         Grpc::new(RawCodec::<v1::ReportResponse>::default())
             .max_decoding_message_size(limits.message_bytes_in)
@@ -208,8 +205,8 @@ impl Streams {
         let limits = self.service.edge.limits.clone();
         let mut begun = None;
         let serve = tower::service_fn(|request: Request<v1::WatchRequest>| {
-            let peer = peer(&request);
-            let told = watch::watch(&self.service.edge, request.into_inner(), peer);
+            let caller = caller(&request);
+            let told = watch::watch(&self.service.edge, request.into_inner(), &caller);
             let told = told.map(|told| {
                 begun = Some(told);
                 stream::empty()

@@ -4,7 +4,7 @@ use tonic::Status;
 use ward_engine::Refusal;
 use ward_proto::{Invalid, v1::RejectionCode};
 
-use super::failure::Failure;
+use super::{Edge, client::Full, failure::Failure};
 use crate::decider::Unavailable;
 
 /// The label of a code in `ward_rejections_total`.
@@ -41,6 +41,12 @@ pub(super) fn code(refusal: &Refusal) -> RejectionCode {
 /// A field is not as it must be.
 pub(super) fn invalid(invalid: Invalid) -> Status {
     Failure::from(invalid).into()
+}
+
+/// There is no more of it for this client, or for anybody.
+pub(super) fn full(edge: &Edge, full: Full) -> Failure {
+    edge.metrics.count_bound(full.label());
+    Failure::Exhausted(full.to_string())
 }
 
 impl From<Unavailable> for Status {

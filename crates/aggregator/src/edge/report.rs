@@ -11,6 +11,7 @@
 mod answer;
 mod once;
 mod session;
+mod shed;
 mod table;
 pub(super) mod wire;
 
@@ -25,13 +26,12 @@ use futures_util::{FutureExt, Stream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
-use ward_chassis::Peer;
 use ward_engine::{Event, StreamId};
 use ward_proto::v1;
 
-pub(super) use once::report_once;
+pub(super) use once::{admit_once, report_once};
 
-use super::Shared;
+use super::{Shared, refusal};
 use crate::access::Caller;
 use session::Session;
 
@@ -51,19 +51,22 @@ impl Streams {
 /// The answers to one stream of reports.
 pub(crate) type Answers = ReceiverStream<Result<v1::ReportResponse, Status>>;
 
-/// Serves one stream in a task of its own, which ends with the stream, with its connection or with the server. In the
-/// body of the response, where it could live too, it would stand still whenever the peer does not read.
-pub(crate) fn report<S>(edge: &Shared, requests: S, peer: Option<Peer>, caller: Caller) -> Answers
+/// Serves one stream, if its client may have one more, in a task of its own, which ends with the stream, with its
+/// connection or with the server. In the body of the response, where it could live too, it would stand still whenever the
+/// peer does not read.
+pub(crate) fn report<S>(edge: &Shared, requests: S, caller: Caller) -> Result<Answers, Status>
 where
     S: Stream<Item = Result<Bytes, Status>> + Send + Unpin + 'static,
 {
+    let share = edge.clients.of(&caller, edge.clock.mono()).report();
+    let share = share.map_err(|full| refusal::full(edge, full))?;
     let (out, answers) = mpsc::channel(ANSWERS);
     let edge = edge.clone();
     tokio::spawn(async move {
         let id = edge.streams.next();
         edge.metrics.report_streams.inc();
-        let session = Session::new(edge.clone(), id, caller, out.clone());
-        let mut ending = edge.closings.ending(peer);
+        let mut ending = edge.closings.ending(caller.peer().cloned());
+        let session = Session::new(edge.clone(), id, (caller, share), out.clone());
         let talk = session.run(requests, poll_fn(|cx| ending.poll(cx)));
         let ended = AssertUnwindSafe(talk).catch_unwind().await;
         let by_peer = ended.unwrap_or_else(|_| {
@@ -81,5 +84,5 @@ where
         // Only now may the connection end, and with it a drain: the engine knows.
         drop(out);
     });
-    ReceiverStream::new(answers)
+    Ok(ReceiverStream::new(answers))
 }

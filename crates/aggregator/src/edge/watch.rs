@@ -13,7 +13,6 @@ use std::{
 
 use futures_util::Stream;
 use tonic::Status;
-use ward_chassis::Peer;
 use ward_model::{Epoch, Name, Revision};
 use ward_proto::{
     Invalid,
@@ -21,19 +20,15 @@ use ward_proto::{
 };
 
 pub(super) use self::body::TellBody;
-use super::{Edge, closing::Ending, failure::Failure, refusal};
-use crate::hub::{Cursor, Encoding, Filter, Level, Outgoing, Watcher};
+use super::{Edge, client::Watching, closing::Ending, failure::Failure, refusal};
+use crate::{
+    access::Caller,
+    hub::{Cursor, Encoding, Filter, Level, Outgoing, Watcher},
+};
 
-/// Most watchers at once. At 6 KiB each they stay within 64 MB; names to filter by come on top of that.
-const WATCHERS: usize = 10_000;
 /// Most services one watcher names. A request of 64 KiB holds 10,000 names, which are a megabyte once they are sorted:
 /// a hundred streams of one connection could hold a hundred of those. Who wants more services wants all.
 const NAMES: usize = 128;
-
-/// As many watch as may.
-#[derive(Debug, thiserror::Error)]
-#[error("{WATCHERS} watch already, the most there may be: try again later")]
-pub(super) struct Full;
 
 /// What somebody asks to be told.
 #[derive(Debug, PartialEq)]
@@ -44,16 +39,17 @@ pub(super) struct Ask {
     pub(super) resume: Option<Cursor>,
 }
 
-/// Begins a watch for `peer`, in protobuf over a stream among others, in JSON over a connection of its own.
-pub(super) fn begin(edge: &Edge, ask: Ask, encoding: Encoding, peer: Option<Peer>) -> Result<Told, Full> {
-    if edge.hub.watchers() >= WATCHERS {
-        return Err(Full);
-    }
+/// Begins a watch for `caller`, in protobuf over a stream among others, in JSON over a connection of its own.
+pub(super) fn begin(edge: &Edge, ask: Ask, encoding: Encoding, caller: &Caller) -> Result<Told, Failure> {
+    let share = edge.clients.watch(caller, edge.clock.mono());
+    let share = share.map_err(|full| refusal::full(edge, full))?;
+    let peer = caller.peer().cloned();
     let alone = peer.clone().filter(|_| encoding == Encoding::Json);
     let watcher = edge.hub.watch(ask.filter, encoding, ask.resume).alone_on(alone);
     Ok(Told {
         watcher,
         ending: Some(edge.closings.ending(peer)),
+        _share: share,
     })
 }
 
@@ -63,6 +59,8 @@ pub(super) struct Told {
     watcher: Watcher,
     /// `None` once it has ended.
     ending: Option<Ending>,
+    /// What it takes of what its client, and all clients, may have.
+    _share: Watching,
 }
 
 impl Stream for Told {
@@ -95,13 +93,12 @@ pub(super) fn names<'a>(asked: impl ExactSizeIterator<Item = &'a str>) -> Result
 }
 
 /// `Watch`. What is wrong with the request is told before anything else.
-pub(super) fn watch(edge: &Edge, request: v1::WatchRequest, peer: Option<Peer>) -> Result<Told, Status> {
+pub(super) fn watch(edge: &Edge, request: v1::WatchRequest, caller: &Caller) -> Result<Told, Status> {
     let ask = Ask {
         filter: filter(&request).map_err(refusal::invalid)?,
         resume: request.resume.as_ref().map(cursor),
     };
-    let begun = begin(edge, ask, Encoding::Protobuf, peer);
-    begun.map_err(|full| Failure::Exhausted(full.to_string()).into())
+    Ok(begin(edge, ask, Encoding::Protobuf, caller)?)
 }
 
 fn cursor(wire: &v1::Cursor) -> Cursor {

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel};
-use ward_aggregator::{App, Config};
+use ward_aggregator::{App, ClientLimits, Config};
 use ward_config::{Key, Source};
 use ward_proto::v1::{self, health_service_client::HealthServiceClient, watch_response::Event};
 
@@ -35,6 +35,15 @@ pub(crate) fn config(home: &tempfile::TempDir) -> Config {
 
 pub(crate) async fn start() -> Aggregator {
     start_with(|config| config).await
+}
+
+/// Where one client may change things as often as it likes, and as fast as they are decided.
+pub(crate) async fn start_unbounded() -> Aggregator {
+    start_with(|config| Config {
+        client_limits: ClientLimits::unguarded(),
+        ..config
+    })
+    .await
 }
 
 pub(crate) async fn start_with(change: impl FnOnce(Config) -> Config) -> Aggregator {

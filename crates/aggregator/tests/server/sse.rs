@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::timeout;
+use ward_aggregator::ClientLimits;
 use ward_proto::v1::{
     self,
     Status::{Degraded, Healthy, Unhealthy},
 };
 
 use self::client::{Knowledge, Response, Sent};
-use crate::harness::{Aggregator, Reporter, SOON, hello, result, start, start_with, until, update};
+use crate::harness::{
+    Aggregator, Reporter, SOON, hello, result, start, start_unbounded, start_with, until, update,
+};
 
 const WATCH: &str = "GET /api/v1/watch";
 
@@ -369,7 +372,7 @@ async fn who_leaves_is_noticed_before_there_is_anything_to_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_reaches_a_slow_reader_as_the_newest_state() {
-    let ward = start().await;
+    let ward = start_unbounded().await;
     let mut reporter = ward.reporter().await;
     let handle = reporter.hello(hello("bank", Healthy)).await;
     let (mut events, mut knowledge) = (watch(&ward, "", None).await, Knowledge::default());
@@ -400,6 +403,7 @@ async fn a_burst_reaches_a_slow_reader_as_the_newest_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_who_reads_nothing_is_cut_off() {
     let ward = start_with(|mut config| {
+        config.client_limits = ClientLimits::unguarded();
         config.stall_after = Duration::from_secs(1);
         config
     })
@@ -500,7 +504,7 @@ async fn an_old_connection_is_told_and_its_client_goes_on_elsewhere() {
 /// A fleet that does things at random while watchers of both kinds come and go.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_ends_with_what_a_question_and_a_grpc_watcher_say() {
-    let ward = start().await;
+    let ward = start_unbounded().await;
     let mut reporter = ward.reporter().await;
     let services: Vec<String> = (0..12).map(|index| format!("s-{index}")).collect();
     let mut handles = Vec::new();

@@ -10,7 +10,7 @@ use ward_proto::v1::{
     watch_response::Event,
 };
 
-use crate::harness::{hello, start, start_with, update};
+use crate::harness::{hello, start, start_unbounded, start_with, update};
 
 fn cursor(delta: &v1::Delta) -> v1::Cursor {
     v1::Cursor {
@@ -169,7 +169,7 @@ async fn a_wrong_question_is_refused_with_the_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_reaches_a_slow_reader_as_the_newest_state() {
-    let ward = start().await;
+    let ward = start_unbounded().await;
     let mut reporter = ward.reporter().await;
     let handle = reporter.hello(hello("bank", Healthy)).await;
     let mut watch = ward.watch(v1::WatchRequest::default()).await;

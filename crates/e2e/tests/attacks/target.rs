@@ -12,7 +12,7 @@ use std::{
 use nix::sys::resource::{Resource, setrlimit};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use ward_aggregator::{App, Config};
+use ward_aggregator::{App, ClientLimits, Config};
 use ward_chassis::Limits;
 
 use crate::honest::Experience;
@@ -160,6 +160,11 @@ async fn be_attacked() {
         grpc: ([127, 0, 0, 1], 0).into(),
         http: ([127, 0, 0, 1], 0).into(),
         limits: setup.limits(),
+        client_limits: if setup.guarded {
+            ClientLimits::default()
+        } else {
+            ClientLimits::unguarded()
+        },
         ..Config::new(env::var_os(DATA_DIR).unwrap())
     };
     let app = App::start(config).await.unwrap();

@@ -23,7 +23,7 @@ use governor::{
 use parking_lot::Mutex;
 use ward_model::Mono;
 
-/// How many requests of one client are answered.
+/// How often one client may have something done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// So many at once,
@@ -33,7 +33,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    const fn new(burst: u32, per_second: u32) -> Self {
+    pub(in crate::edge) const fn new(burst: u32, per_second: u32) -> Self {
         match (NonZeroU32::new(burst), NonZeroU32::new(per_second)) {
             (Some(burst), Some(per_second)) => Self { burst, per_second },
             _ => panic!("a rate of nothing"),

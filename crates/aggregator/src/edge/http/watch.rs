@@ -22,10 +22,10 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use ward_chassis::Peer;
 
 use super::{App, negotiate::takes, problem::Problem, view};
 use crate::{
+    access::Caller,
     edge::{Edge, failure::Failure, watch},
     hub::Encoding,
 };
@@ -99,12 +99,11 @@ enum Level {
 )]
 async fn follow(
     State(app): State<App>,
-    peer: Option<Extension<Peer>>,
+    Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let peer = peer.map(|Extension(peer)| peer);
-    let body = begin(&app.edge, peer, query.as_deref(), &headers)?;
+    let body = begin(&app.edge, &caller, query.as_deref(), &headers)?;
     let headers = [
         (header::CONTENT_TYPE, EVENT_STREAM),
         (header::CACHE_CONTROL, "no-store"),
@@ -114,15 +113,14 @@ async fn follow(
 }
 
 /// What is wrong with the request is told before the stream begins.
-fn begin(edge: &Edge, peer: Option<Peer>, query: Option<&str>, headers: &HeaderMap) -> Result<Body, Problem> {
+fn begin(edge: &Edge, caller: &Caller, query: Option<&str>, headers: &HeaderMap) -> Result<Body, Problem> {
     if !takes(headers, EVENT_STREAM) {
         let detail = "there is text/event-stream: name it in Accept, or nothing";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", detail));
     }
     let last_event_id = headers.get(LAST_EVENT_ID).map(|id| id.as_bytes());
     let ask = ask::ask(query, last_event_id).map_err(Failure::from)?;
-    let messages =
-        watch::begin(edge, ask, Encoding::Json, peer).map_err(|full| Failure::Exhausted(full.to_string()))?;
+    let messages = watch::begin(edge, ask, Encoding::Json, caller)?;
     let events = messages.flat_map(|message| stream::iter(event::chunks(message)));
     let opening = stream::iter([event::opening()]);
     Ok(Body::from_stream(opening.chain(events).map(Ok::<_, Infallible>)))

@@ -11,10 +11,19 @@ use ward_proto::{
 };
 
 use super::{
-    super::{Edge, admit::denied, failure::Failure, refusal},
+    super::{Edge, admit::denied, client::Account, failure::Failure, refusal},
     answer::{past_bounds, registration, rejection},
 };
 use crate::access::Caller;
+
+/// Whether a client may have one more report decided. For gRPC: over HTTP an address has a bound for all that it tells.
+pub(in super::super) fn admit_once(edge: &Edge, account: &Account) -> Result<(), Failure> {
+    account.once(edge.clock.mono()).map_err(|wait| {
+        edge.metrics.count_bound("reports");
+        let message = "this client reports more often than it may: hold a stream, or come back later";
+        Failure::TooOften(message, wait)
+    })
+}
 
 /// Takes one report, or a last word. What is wrong as a whole is the failure; what was left out stands in the answer.
 pub(in super::super) async fn report_once(

@@ -1,5 +1,6 @@
 //! One stream of reports from its first request to its end.
 
+mod bounds;
 mod parts;
 
 use std::{
@@ -27,8 +28,9 @@ use ward_proto::v1::{self, RejectionCode};
 
 use self::parts::unknown_handle;
 use super::{
-    super::{Shared, refusal},
+    super::{Shared, client::Reporting, refusal},
     answer::{ACKNOWLEDGE_AFTER, Answer, registration},
+    shed::Shed,
     table::Table,
     wire,
 };
@@ -60,7 +62,12 @@ pub(super) struct Session {
     out: Out,
     table: Table,
     answer: Answer,
-    /// When an acknowledgement that is owed has to go.
+    /// Its share in what its client may have.
+    share: Reporting,
+    shed: Shed,
+    /// Until then updates do not wait, see [`Session::has_taken_since`].
+    hurried: Mono,
+    /// When an acknowledgement that is owed has to go, or what was left out is asked for.
     alarm: Option<Rarely<Sleep>>,
     /// Something is due and the peer has not taken what was said before.
     waiting: bool,
@@ -91,7 +98,7 @@ impl From<Unavailable> for End {
 }
 
 impl Session {
-    pub(super) fn new(edge: Shared, id: StreamId, caller: Caller, out: Out) -> Self {
+    pub(super) fn new(edge: Shared, id: StreamId, (caller, share): (Caller, Reporting), out: Out) -> Self {
         let now = edge.clock.mono();
         let answer = Answer::new(now);
         // Before the first hello, so that no change behind one is missed.
@@ -103,6 +110,9 @@ impl Session {
             out,
             table: Table::default(),
             answer,
+            share,
+            shed: Shed::default(),
+            hurried: Mono::default(),
             alarm: None,
             waiting: false,
             renewal: next(&renewals),
@@ -177,6 +187,7 @@ impl Session {
                 () = poll_fn(|cx| poll_alarm(&mut self.alarm, cx)) => {
                     self.now = self.edge.clock.mono();
                     self.alarm = None;
+                    self.ask_for_shed();
                     self.say();
                 }
                 () = poll_fn(|cx| self.renewal.poll(cx, self.renewals.has_changed().unwrap_or(false))) => {
@@ -233,6 +244,7 @@ impl Session {
     async fn look_up(&mut self) -> Result<(), End> {
         self.looked = self.now;
         self.tell_orphans();
+        self.ask_for_shed();
         if self.renewals.has_changed().unwrap_or(false) {
             self.renew().await?;
             self.now = self.edge.clock.mono();
@@ -274,8 +286,9 @@ impl Session {
             };
             let registered = &renewed[&lease.slot];
             self.answer.register(registration(id, handle, registered));
-            self.table.renew(handle, registered.suspect_after);
+            self.table.renew(handle, registered);
         }
+        self.count();
         Ok(())
     }
 
@@ -316,7 +329,7 @@ impl Session {
                 Err(_) => self.waiting = true,
             }
         }
-        if self.answer.is_owed() && self.alarm.is_none() {
+        if (self.answer.is_owed() || self.shed.is_behind()) && self.alarm.is_none() {
             self.alarm = Some(Rarely::new(sleep(ACKNOWLEDGE_AFTER)));
         }
     }

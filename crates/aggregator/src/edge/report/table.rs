@@ -11,7 +11,7 @@ use std::{
 };
 
 use hashbrown::HashTable;
-use ward_engine::Slot;
+use ward_engine::{Registered, Slot};
 use ward_model::{InstanceId, Mono, Name};
 
 /// Most handles one stream is given: as many as have room for their beats in one message of 64 KiB.
@@ -48,6 +48,12 @@ impl Lease {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     leases: Vec<Option<Lease>>,
+    /// How often each is to be heard, in milliseconds; beside the leases too.
+    intervals: Vec<u32>,
+    /// How many of the handles stand for somebody.
+    live: usize,
+    /// How often those are to be heard, all together: thousandths a second.
+    beats: u64,
     /// Whose each handle is; beside the leases, so that beats run through as little memory as possible.
     ids: Vec<InstanceId>,
     /// The present handle of each id. The ids are not kept again: there are a million of them.
@@ -76,18 +82,41 @@ impl Table {
             .filter_map(move |(handle, lease)| lease.as_ref().filter(|lease| of(lease)).map(|_| handle))
     }
 
+    /// How many instances are on the stream.
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// How often they are to be heard, all together: thousandths a second.
+    pub(super) fn beats(&self) -> u64 {
+        self.beats
+    }
+
+    /// The present handle of an id.
+    pub(super) fn handle(&self, id: &InstanceId) -> Option<u32> {
+        let hash = self.hasher.hash_one(id);
+        let found = self
+            .handles
+            .find(hash, |&handle| self.ids[handle as usize] == *id);
+        found.copied()
+    }
+
     /// There is no handle left to give.
     pub(super) fn is_full(&self) -> bool {
         self.leases.len() >= HANDLES
     }
 
     /// A new handle for an instance; one it had before is void.
-    pub(super) fn give(&mut self, id: InstanceId, slot: Slot, suspect_after: Duration) -> u32 {
+    pub(super) fn give(&mut self, id: InstanceId, registered: &Registered) -> u32 {
         let handle = u32::try_from(self.leases.len()).expect("handles are bounded far below");
-        self.leases.push(Some(Lease::new(slot, suspect_after)));
         if let Some(old) = self.forget(&id) {
-            self.leases[old as usize] = None;
+            self.void(old);
         }
+        self.leases
+            .push(Some(Lease::new(registered.slot, registered.suspect_after)));
+        self.intervals.push(millis(registered.interval));
+        self.live += 1;
+        self.beats += beats(millis(registered.interval));
         let id = self.share(id);
         let hash = self.hasher.hash_one(&id);
         self.ids.push(id);
@@ -119,17 +148,37 @@ impl Table {
     }
 
     /// Beats under this handle are good for so long from now on.
-    pub(super) fn renew(&mut self, handle: u32, suspect_after: Duration) {
+    pub(super) fn renew(&mut self, handle: u32, registered: &Registered) {
         if let Some(Some(lease)) = self.leases.get_mut(handle as usize) {
-            *lease = Lease::new(lease.slot, suspect_after);
+            *lease = Lease::new(lease.slot, registered.suspect_after);
+            let interval = &mut self.intervals[handle as usize];
+            self.beats -= beats(*interval);
+            *interval = millis(registered.interval);
+            self.beats += beats(*interval);
         }
+    }
+
+    fn void(&mut self, handle: u32) -> Option<Lease> {
+        let lease = self.leases.get_mut(handle as usize)?.take()?;
+        self.live -= 1;
+        self.beats -= beats(self.intervals[handle as usize]);
+        Some(lease)
     }
 
     /// The handle is void from now on; what it stood for.
     pub(super) fn take(&mut self, handle: u32) -> Option<Lease> {
-        let lease = self.leases.get_mut(handle as usize)?.take()?;
+        let lease = self.void(handle)?;
         let id = self.ids[handle as usize].clone();
         self.forget(&id);
         Some(lease)
     }
+}
+
+fn millis(interval: Duration) -> u32 {
+    u32::try_from(interval.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// Of one that is heard at this interval, thousandths a second. An hour makes none, and a tenth of a second 10,000.
+fn beats(interval_ms: u32) -> u64 {
+    1_000_000 / u64::from(interval_ms.max(1))
 }

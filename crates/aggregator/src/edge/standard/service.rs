@@ -5,21 +5,28 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::future::BoxFuture;
 use tonic::{Status, body::Body, server::NamedService};
 use tower::Service;
-use ward_chassis::Peer;
 use ward_grpc_health::v1::health_server::HealthServer;
 
-use super::super::Shared;
+use super::super::{Shared, refusal};
+use crate::access::Caller;
 
 /// `grpc.health.v1.Health`, to be added to the routes.
 pub(crate) fn service(edge: &Shared) -> Counted {
     let closing = edge.clone();
     // A watch never ends by itself, and a connection that is to go waits for its streams.
     let server = edge.standard.health.server_ending(move |extensions| {
-        let peer = extensions.get::<Peer>().cloned();
-        closing.closings.of(peer).map(drop)
+        let caller = Caller::of(extensions);
+        let share = closing.clients.watch(&caller, closing.clock.mono());
+        let share = share.map_err(|full| refusal::full(&closing, full))?;
+        let end = closing.closings.of(caller.peer().cloned());
+        // Dropped with the watch, however it ends.
+        Ok(async move {
+            let _share = share;
+            end.await;
+        })
     });
     Counted {
         edge: edge.clone(),

@@ -61,6 +61,10 @@ impl Session {
             self.tell(Some(&hello.id), 0, RejectionCode::Exhausted, message);
             return Ok(());
         }
+        if let Err(message) = self.admit(&hello.id) {
+            self.tell(Some(&hello.id), 0, RejectionCode::Exhausted, message);
+            return Ok(());
+        }
         let id = hello.id.clone();
         let event = Event::Hello {
             stream: Some(self.id),
@@ -68,9 +72,8 @@ impl Session {
         };
         match self.decide(event, received).await? {
             Reply::Registered(registered) => {
-                let handle = self
-                    .table
-                    .give(id.clone(), registered.slot, registered.suspect_after);
+                let handle = self.table.give(id.clone(), &registered);
+                self.count();
                 self.too_many(Some(&id), handle, registered.left_out);
                 self.answer.register(registration(&id, handle, &registered));
             }
@@ -80,7 +83,8 @@ impl Session {
         Ok(())
     }
 
-    /// Updates are decided together: were each before the next, every watcher would be woken for each.
+    /// Updates are decided together: were each before the next, every watcher would be woken for each. While there is too
+    /// much to decide they are left out.
     async fn updates(
         &mut self,
         updates: impl Iterator<Item = v1::Update>,
@@ -94,9 +98,16 @@ impl Session {
                 events.push(event);
             }
         }
-        let replies = self.edge.decider.report(events, received).await?;
-        for (handle, reply) in handles.into_iter().zip(replies) {
-            self.updated(handle, reply);
+        let may_wait = received >= self.hurried;
+        let decided = self.edge.decider.offer(events, received, may_wait).await?;
+        self.has_taken_since(received);
+        match decided {
+            Some(replies) => {
+                for (handle, reply) in handles.into_iter().zip(replies) {
+                    self.updated(handle, reply);
+                }
+            }
+            None => handles.into_iter().for_each(|handle| self.is_too_much(handle)),
         }
         Ok(())
     }
@@ -114,6 +125,9 @@ impl Session {
             self.reject(unknown_handle(handle));
             return None;
         };
+        if !self.takes_turn(handle, lease, wire.full) {
+            return None;
+        }
         let id = self.table.id(handle).cloned();
         match Converted::<Update>::try_from(wire) {
             Ok(Converted { value, left_out }) => {
@@ -146,6 +160,7 @@ impl Session {
             self.reject(unknown_handle(handle));
             return Ok(());
         };
+        self.count();
         let event = Event::Goodbye { slot: lease.slot };
         if let Reply::Refused(refusal) = self.decide(event, received).await? {
             let id = self.table.id(handle).cloned();
@@ -158,6 +173,7 @@ impl Session {
         if *refusal == Refusal::Forgotten {
             // Its beats would keep nobody alive; that they are not taken either is how the reporter notices.
             self.table.take(handle);
+            self.count();
         }
         self.tell(id, handle, refusal::code(refusal), refusal.to_string());
     }
