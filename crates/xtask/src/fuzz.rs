@@ -98,6 +98,8 @@ fn command(program: &Path, made: &Path, target: &str, seconds: u32) -> Command {
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={INPUT_BYTES}"))
         .arg(format!("-timeout={INPUT_SECONDS}"))
+        // How many were tried, instead of a line for each that is new.
+        .args(["-verbosity=0", "-print_final_stats=1"])
         .current_dir(root())
         // Coverage is a flag of rustc that only nightly takes, unless told so.
         .env("RUSTC_BOOTSTRAP", "1");

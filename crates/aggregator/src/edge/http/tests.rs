@@ -14,7 +14,7 @@ async fn panics() -> &'static str {
 }
 
 #[tokio::test]
-async fn the_answer_for_a_panic_carries_what_every_answer_does() {
+async fn a_panic_in_a_handler_is_an_answer_like_any_other_and_the_next_one_is_well() {
     let home = tempfile::tempdir().unwrap();
     let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let config = Config {
@@ -32,9 +32,16 @@ async fn the_answer_for_a_panic_carries_what_every_answer_does() {
         guard: Arc::new(Guard::new(config.http_limits, &[], &[])),
         paths: Arc::default(),
     };
-    let router = sealed(Router::new().route("/panics", get(panics)), app, false);
+    let router = sealed(
+        Router::new()
+            .route("/panics", get(panics))
+            .route("/well", get(async || "well")),
+        app,
+        false,
+    );
     let request = Request::get("/panics").header("host", "ward");
     let answer = router
+        .clone()
         .oneshot(request.body(Body::empty()).unwrap())
         .await
         .unwrap();
@@ -62,5 +69,11 @@ async fn the_answer_for_a_panic_carries_what_every_answer_does() {
     );
     let said = to_bytes(answer.into_body(), 4_096).await.unwrap();
     assert!(!String::from_utf8_lossy(&said).contains("secret"));
+    let request = Request::get("/well").header("host", "ward");
+    let answer = router
+        .oneshot(request.body(Body::empty()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
     running.stop().await;
 }
