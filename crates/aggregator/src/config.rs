@@ -90,10 +90,10 @@ impl Config {
                 http: self.http,
                 data_dir: self.data_dir.clone(),
                 insecure: self.insecure,
-                tls_cert: self.tls.as_ref().map(|tls| tls.cert.clone()),
-                tls_key: self.tls.as_ref().map(|tls| tls.key.clone()),
-                tls_client_ca: self.tls.as_ref().and_then(|tls| tls.client_ca.clone()),
-                tls_crl: self.tls.as_ref().and_then(|tls| tls.crl.clone()),
+                server_cert: self.tls.as_ref().map(|tls| tls.cert.clone()),
+                server_key: self.tls.as_ref().map(|tls| tls.key.clone()),
+                client_ca: self.tls.as_ref().and_then(|tls| tls.client_ca.clone()),
+                client_crl: self.tls.as_ref().and_then(|tls| tls.crl.clone()),
                 debug: self.debug,
                 degraded_is_serving: self.degraded_is_serving,
                 cors_origins: self.cors_origins.clone(),
@@ -108,10 +108,10 @@ impl Config {
 /// The files that settings name.
 fn tls(own: &Aggregator) -> Option<TlsFiles> {
     Some(TlsFiles {
-        cert: own.tls_cert.clone()?,
-        key: own.tls_key.clone()?,
-        client_ca: own.tls_client_ca.clone(),
-        crl: own.tls_crl.clone(),
+        cert: own.server_cert.clone()?,
+        key: own.server_key.clone()?,
+        client_ca: own.client_ca.clone(),
+        crl: own.client_crl.clone(),
     })
 }
 

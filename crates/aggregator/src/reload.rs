@@ -202,15 +202,15 @@ fn held(before: &Settings, mut wanted: Settings) -> (Settings, Vec<&'static str>
     hold(&mut waiting, "http", &old.http, &mut new.http);
     hold(&mut waiting, "data_dir", &old.data_dir, &mut new.data_dir);
     hold(&mut waiting, "insecure", &old.insecure, &mut new.insecure);
-    hold(&mut waiting, "tls_cert", &old.tls_cert, &mut new.tls_cert);
-    hold(&mut waiting, "tls_key", &old.tls_key, &mut new.tls_key);
     hold(
         &mut waiting,
-        "tls_client_ca",
-        &old.tls_client_ca,
-        &mut new.tls_client_ca,
+        "server_cert",
+        &old.server_cert,
+        &mut new.server_cert,
     );
-    hold(&mut waiting, "tls_crl", &old.tls_crl, &mut new.tls_crl);
+    hold(&mut waiting, "server_key", &old.server_key, &mut new.server_key);
+    hold(&mut waiting, "client_ca", &old.client_ca, &mut new.client_ca);
+    hold(&mut waiting, "client_crl", &old.client_crl, &mut new.client_crl);
     hold(&mut waiting, "debug", &old.debug, &mut new.debug);
     hold(
         &mut waiting,

@@ -40,7 +40,7 @@ pub enum BindError {
     /// Beyond loopback without leave.
     #[error(
         "listen on {0}: other machines could reach it, and without TLS nobody knows who is calling; give it a \
-         certificate (tls_cert and tls_key; `ward cert dev` makes some to try), listen on 127.0.0.1 or [::1], or accept \
+         certificate (server_cert and server_key; `ward cert dev` makes some to try), listen on 127.0.0.1 or [::1], or accept \
          that with --insecure"
     )]
     BeyondLoopback(SocketAddr),

@@ -42,7 +42,7 @@ table! {
         /// What is said about services, by their names. It wins over what they say themselves, and the difference is
         /// shown. A service that is named here and never registers is missing.
         "services" services: Services,
-        /// Who may do what, where callers prove who they are (`tls_cert`): a table for each identity, by the name in its
+        /// Who may do what, where callers prove who they are (`server_cert`): a table for each identity, by the name in its
         /// certificate, and `anonymous` for those who prove nothing. Tokens carry their own rights.
         "access" access: Access,
     }
@@ -52,7 +52,7 @@ table! {
     /// How the aggregator itself is run.
     struct AggregatorTable {
         /// Where gRPC is served: reporters, watchers, `ward status`. Default "127.0.0.1:7700". Beyond loopback it needs
-        /// `tls_cert`, or `insecure`. A change needs a restart.
+        /// `server_cert`, or `insecure`. A change needs a restart.
         "grpc" grpc: SocketAddr,
         /// Where HTTP is served: the API, /health, /metrics. Default "127.0.0.1:7780". A change needs a restart.
         "http" http: SocketAddr,
@@ -65,13 +65,13 @@ table! {
         /// The certificate of the aggregator, with its chain, in PEM: both listeners then speak TLS, callers have to prove
         /// who they are, and addresses beyond loopback are permitted. Read again when it changes. Default none. Another path
         /// needs a restart, as for the three below.
-        "tls_cert" tls_cert: FilePath,
+        "server_cert" server_cert: FilePath,
         /// The key of that certificate, in PEM.
-        "tls_key" tls_key: FilePath,
+        "server_key" server_key: FilePath,
         /// Certificates of authorities, in PEM: clients prove who they are by certificates that these signed.
-        "tls_client_ca" tls_client_ca: FilePath,
+        "client_ca" client_ca: FilePath,
         /// What those authorities have revoked, in PEM.
-        "tls_crl" tls_crl: FilePath,
+        "client_crl" client_crl: FilePath,
         /// Tell clients the details of internal errors. Default false. A change needs a restart.
         "debug" debug: bool,
         /// Tell clients of grpc.health.v1 that a service that is degraded is SERVING. Default true.
@@ -236,10 +236,10 @@ impl AggregatorTable {
         set(&mut settings.data_dir, self.data_dir);
         set(&mut settings.insecure, self.insecure);
         let file = |said: Option<At<FilePath>>| said.map(|said| said.map(|path| Some(path.0)));
-        set(&mut settings.tls_cert, file(self.tls_cert));
-        set(&mut settings.tls_key, file(self.tls_key));
-        set(&mut settings.tls_client_ca, file(self.tls_client_ca));
-        set(&mut settings.tls_crl, file(self.tls_crl));
+        set(&mut settings.server_cert, file(self.server_cert));
+        set(&mut settings.server_key, file(self.server_key));
+        set(&mut settings.client_ca, file(self.client_ca));
+        set(&mut settings.client_crl, file(self.client_crl));
         set(&mut settings.debug, self.debug);
         set(&mut settings.degraded_is_serving, self.degraded_is_serving);
         if let Some(origins) = self.cors_origins {

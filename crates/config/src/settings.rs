@@ -41,13 +41,13 @@ pub struct Aggregator {
     /// Listen beyond loopback although nobody has to prove who they are.
     pub insecure: bool,
     /// The certificate of the aggregator, with its chain. With it both listeners speak TLS and callers prove who they are.
-    pub tls_cert: Option<PathBuf>,
+    pub server_cert: Option<PathBuf>,
     /// Its key.
-    pub tls_key: Option<PathBuf>,
+    pub server_key: Option<PathBuf>,
     /// Authorities whose certificates prove who a caller is.
-    pub tls_client_ca: Option<PathBuf>,
+    pub client_ca: Option<PathBuf>,
     /// What those have revoked.
-    pub tls_crl: Option<PathBuf>,
+    pub client_crl: Option<PathBuf>,
     /// Tell details of internal errors to who caused them.
     pub debug: bool,
     /// Tell clients of `grpc.health.v1` that what is degraded is serving.
@@ -83,10 +83,10 @@ impl Aggregator {
     /// The files of TLS, by their keys.
     pub(crate) fn tls(&self) -> [(&'static str, &Option<PathBuf>); 4] {
         [
-            ("tls_cert", &self.tls_cert),
-            ("tls_key", &self.tls_key),
-            ("tls_client_ca", &self.tls_client_ca),
-            ("tls_crl", &self.tls_crl),
+            ("server_cert", &self.server_cert),
+            ("server_key", &self.server_key),
+            ("client_ca", &self.client_ca),
+            ("client_crl", &self.client_crl),
         ]
     }
 
@@ -97,10 +97,10 @@ impl Aggregator {
             http: (Ipv4Addr::LOCALHOST, HTTP_PORT).into(),
             data_dir: data_dir.into(),
             insecure: false,
-            tls_cert: None,
-            tls_key: None,
-            tls_client_ca: None,
-            tls_crl: None,
+            server_cert: None,
+            server_key: None,
+            client_ca: None,
+            client_crl: None,
             debug: false,
             degraded_is_serving: true,
             cors_origins: Vec::new(),

@@ -27,7 +27,14 @@ pub const VARIABLE_OF_FILE: &str = "WARD_CONFIG";
 pub const FILE_BYTES: u64 = 8 << 20;
 
 /// Variables of Ward that are read elsewhere: by the sdk, by the command, for logs.
-const OTHERS: [&str; 4] = ["WARD_SERVER", "WARD_TLS_CA", "WARD_TOKEN_FILE", "WARD_LOG"];
+const OTHERS: [&str; 6] = [
+    "WARD_SERVER",
+    "WARD_TLS_CA",
+    "WARD_TLS_CERT",
+    "WARD_TLS_KEY",
+    "WARD_TOKEN_FILE",
+    "WARD_LOG",
+];
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -153,11 +160,11 @@ impl Loading {
     fn judge(&mut self) {
         let own = &self.settings.aggregator;
         let (grpc, http) = (own.grpc, own.http);
-        let permitted = own.insecure || own.tls_cert.is_some();
+        let permitted = own.insecure || own.server_cert.is_some();
         for (key, addr) in [(Key::Grpc, grpc), (Key::Http, http)] {
             if !permitted && !addr.ip().to_canonical().is_loopback() {
                 let message = format!("is {addr}, which other machines can reach");
-                let help = "set `tls_cert` and `tls_key` (`ward cert dev` makes some to try), listen on 127.0.0.1, or \
+                let help = "set `server_cert` and `server_key` (`ward cert dev` makes some to try), listen on 127.0.0.1, or \
                             set `insecure`";
                 self.wrong(key, message, help);
             }
@@ -178,10 +185,10 @@ impl Loading {
     /// Each file of TLS is of use with another one only.
     fn judge_tls(&mut self) {
         let needs = [
-            (Key::TlsCert, Key::TlsKey),
-            (Key::TlsKey, Key::TlsCert),
-            (Key::TlsClientCa, Key::TlsCert),
-            (Key::TlsCrl, Key::TlsClientCa),
+            (Key::ServerCert, Key::ServerKey),
+            (Key::ServerKey, Key::ServerCert),
+            (Key::ClientCa, Key::ServerCert),
+            (Key::ClientCrl, Key::ClientCa),
         ];
         let said = |loading: &Self, key: Key| {
             let tls = loading.settings.aggregator.tls();
@@ -199,9 +206,9 @@ impl Loading {
             }
         }
         let has_rows = !self.settings.access.is_empty();
-        if has_rows && !said(self, Key::TlsCert) {
+        if has_rows && !said(self, Key::ServerCert) {
             self.warnings.push(
-                "[access] has no effect without tls_cert: nobody can prove who they are, and everybody may do everything"
+                "[access] has no effect without server_cert: nobody can prove who they are, and everybody may do everything"
                     .to_owned(),
             );
         }

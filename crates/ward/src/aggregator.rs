@@ -19,7 +19,7 @@ use crate::{Exit, Failure, config, output::Out};
   ward aggregator
   ward aggregator --config ward.toml
   ward aggregator --data-dir /var/lib/ward --log-format json
-  ward aggregator --grpc 0.0.0.0:7700 --tls-cert server.pem --tls-key server.key --tls-client-ca ca.pem
+  ward aggregator --grpc 0.0.0.0:7700 --server-cert server.pem --server-key server.key --client-ca ca.pem
   ward aggregator --grpc 0.0.0.0:7700 --insecure   no authentication: anybody may report
 
 What is given here wins over the environment, and that over the file. SIGHUP reads both again.
@@ -40,18 +40,18 @@ pub(crate) struct AggregatorArgs {
     /// Listen beyond loopback although nobody is authenticated [env: WARD_INSECURE]
     #[arg(long)]
     insecure: bool,
-    /// Speak TLS with this certificate, in PEM with its chain; callers then have to prove who they are [env: WARD_TLS_CERT]
+    /// Speak TLS with this certificate, in PEM with its chain; callers then have to prove who they are [env: WARD_SERVER_CERT]
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    tls_cert: Option<String>,
-    /// The key of that certificate, in PEM [env: WARD_TLS_KEY]
+    server_cert: Option<String>,
+    /// The key of that certificate, in PEM [env: WARD_SERVER_KEY]
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    tls_key: Option<String>,
-    /// Believe clients whose certificates these authorities signed, in PEM [env: WARD_TLS_CLIENT_CA]
+    server_key: Option<String>,
+    /// Believe clients whose certificates these authorities signed, in PEM [env: WARD_CLIENT_CA]
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    tls_client_ca: Option<String>,
-    /// But for those that are revoked here, in PEM [env: WARD_TLS_CRL]
+    client_ca: Option<String>,
+    /// But for those that are revoked here, in PEM [env: WARD_CLIENT_CRL]
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    tls_crl: Option<String>,
+    client_crl: Option<String>,
     /// Tell clients the details of internal errors [env: WARD_DEBUG]
     #[arg(long)]
     debug: bool,
@@ -138,10 +138,10 @@ fn source(args: AggregatorArgs) -> Source {
         (Key::Http, args.http),
         (Key::DataDir, args.data_dir),
         (Key::Insecure, set(args.insecure)),
-        (Key::TlsCert, args.tls_cert),
-        (Key::TlsKey, args.tls_key),
-        (Key::TlsClientCa, args.tls_client_ca),
-        (Key::TlsCrl, args.tls_crl),
+        (Key::ServerCert, args.server_cert),
+        (Key::ServerKey, args.server_key),
+        (Key::ClientCa, args.client_ca),
+        (Key::ClientCrl, args.client_crl),
         (Key::Debug, set(args.debug)),
         (Key::DegradedIsServing, args.degraded_is_serving),
         (Key::CorsOrigins, args.cors_origins),

@@ -596,8 +596,8 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         .prop_map(|(grpc, flags, path, services, access)| {
             let mut aggregator = Aggregator::new(&path);
             if !access.is_empty() {
-                aggregator.tls_cert = Some(format!("{path}.pem").into());
-                aggregator.tls_crl = Some(format!("{path}.crl").into());
+                aggregator.server_cert = Some(format!("{path}.pem").into());
+                aggregator.client_crl = Some(format!("{path}.crl").into());
             }
             aggregator.grpc = grpc.into();
             (aggregator.debug, aggregator.degraded_is_serving) = flags;

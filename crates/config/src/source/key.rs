@@ -20,13 +20,13 @@ pub enum Key {
     /// Listen beyond loopback without authentication.
     Insecure,
     /// The certificate that is shown.
-    TlsCert,
+    ServerCert,
     /// Its key.
-    TlsKey,
+    ServerKey,
     /// Authorities of clients.
-    TlsClientCa,
+    ClientCa,
     /// What those have revoked.
-    TlsCrl,
+    ClientCrl,
     /// Tell details of internal errors.
     Debug,
     /// Degraded is serving.
@@ -44,10 +44,10 @@ impl Key {
         Self::Http,
         Self::DataDir,
         Self::Insecure,
-        Self::TlsCert,
-        Self::TlsKey,
-        Self::TlsClientCa,
-        Self::TlsCrl,
+        Self::ServerCert,
+        Self::ServerKey,
+        Self::ClientCa,
+        Self::ClientCrl,
         Self::Debug,
         Self::DegradedIsServing,
         Self::CorsOrigins,
@@ -61,10 +61,10 @@ impl Key {
             Self::Http => "http",
             Self::DataDir => "data_dir",
             Self::Insecure => "insecure",
-            Self::TlsCert => "tls_cert",
-            Self::TlsKey => "tls_key",
-            Self::TlsClientCa => "tls_client_ca",
-            Self::TlsCrl => "tls_crl",
+            Self::ServerCert => "server_cert",
+            Self::ServerKey => "server_key",
+            Self::ClientCa => "client_ca",
+            Self::ClientCrl => "client_crl",
             Self::Debug => "debug",
             Self::DegradedIsServing => "degraded_is_serving",
             Self::CorsOrigins => "cors_origins",
@@ -92,10 +92,10 @@ impl Key {
             Self::Http => own.http = parsed::<SocketAddr>(text)?,
             Self::DataDir => own.data_dir = parsed::<PathBuf>(text)?,
             Self::Insecure => own.insecure = truth(text)?,
-            Self::TlsCert => own.tls_cert = Some(parsed::<FilePath>(text)?.0),
-            Self::TlsKey => own.tls_key = Some(parsed::<FilePath>(text)?.0),
-            Self::TlsClientCa => own.tls_client_ca = Some(parsed::<FilePath>(text)?.0),
-            Self::TlsCrl => own.tls_crl = Some(parsed::<FilePath>(text)?.0),
+            Self::ServerCert => own.server_cert = Some(parsed::<FilePath>(text)?.0),
+            Self::ServerKey => own.server_key = Some(parsed::<FilePath>(text)?.0),
+            Self::ClientCa => own.client_ca = Some(parsed::<FilePath>(text)?.0),
+            Self::ClientCrl => own.client_crl = Some(parsed::<FilePath>(text)?.0),
             Self::Debug => own.debug = truth(text)?,
             Self::DegradedIsServing => own.degraded_is_serving = truth(text)?,
             Self::CorsOrigins => {

@@ -180,7 +180,7 @@ fn addresses_it_would_not_start_with_are_wrong_where_they_were_said() {
     2 | grpc = "0.0.0.0:7700"
       | ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: set `tls_cert` and `tls_key` (`ward cert dev` makes some to try), listen on 127.0.0.1, or set `insecure`
+      = help: set `server_cert` and `server_key` (`ward cert dev` makes some to try), listen on 127.0.0.1, or set `insecure`
     "#);
     let with = |flags: Vec<(Key, &str)>| Source {
         flags: flags.into_iter().map(|(key, text)| (key, text.into())).collect(),
@@ -284,16 +284,16 @@ fn a_file_of_tls_is_of_no_use_alone_and_with_its_key_beyond_loopback_is_permitte
             .map_err(|errors| errors.to_string())
     };
     let both = [
-        (Key::TlsCert, "/a.pem"),
-        (Key::TlsKey, "/a.key"),
+        (Key::ServerCert, "/a.pem"),
+        (Key::ServerKey, "/a.key"),
         (Key::Grpc, "0.0.0.0:7700"),
     ];
-    assert_eq!(load(&both).unwrap().tls_key, Some("/a.key".into()));
+    assert_eq!(load(&both).unwrap().server_key, Some("/a.key".into()));
     for (alone, other) in [
-        (Key::TlsCert, "tls_key"),
-        (Key::TlsKey, "tls_cert"),
-        (Key::TlsClientCa, "tls_cert"),
-        (Key::TlsCrl, "tls_client_ca"),
+        (Key::ServerCert, "server_key"),
+        (Key::ServerKey, "server_cert"),
+        (Key::ClientCa, "server_cert"),
+        (Key::ClientCrl, "client_ca"),
     ] {
         let refused = load(&[(alone, "/a.pem")]).unwrap_err();
         assert!(

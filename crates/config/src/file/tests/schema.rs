@@ -172,7 +172,7 @@ const VALUES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "aggregator.tls_cert",
+        "aggregator.server_cert",
         &["\"/etc/ward/a.pem\"", "\"\"", "\"~/a.pem\"", "3", "[]"],
     ),
     (
@@ -323,7 +323,7 @@ fn documents() -> impl Strategy<Value = Json> {
             "aggregator",
             "services",
             "access",
-            "tls_key",
+            "server_key",
             "anonymous",
             "report",
             "watch",
