@@ -6,6 +6,7 @@
 //! with no more than cargo. Parsers that outsiders do not reach (flags, the environment) are left to their own tests.
 //! Bodies in `fuzz/` itself were not taken: no ordinary build would compile them, and they would rot.
 
+mod identities;
 mod reports;
 mod settings;
 mod watches;
@@ -15,10 +16,12 @@ pub type Target = fn(&[u8]);
 
 /// All of them, by the names they have in `fuzz/`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("certificate_names", identities::certificate_names),
     ("config", settings::config),
     ("json_report", reports::json_report),
     ("report", reports::report),
     ("report_once", reports::report_once),
+    ("token", identities::token),
     ("watch_query", watches::query),
     ("watch_request", watches::request),
 ];

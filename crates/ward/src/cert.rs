@@ -177,7 +177,7 @@ fn valid(today: Date, days: u16) -> CertificateParams {
 fn configuration(dir: &Path, clients: &[String]) -> String {
     let path = |file: &str| toml_string(&dir.join(file).to_string_lossy());
     let mut text = format!(
-        "# Made by `ward cert dev`, to try TLS with.\n\n[aggregator]\ntls_cert = {}\ntls_key = {}\ntls_client_ca = {}\n",
+        "# Made by `ward cert dev`, to try TLS with.\n\n[aggregator]\nserver_cert = {}\nserver_key = {}\nclient_ca = {}\n",
         path("server.pem"),
         path("server.key"),
         path("ca.pem")

@@ -16,6 +16,8 @@ mod config;
 mod evil;
 #[path = "command/house.rs"]
 mod house;
+#[path = "command/identity.rs"]
+mod identity;
 #[path = "command/operate.rs"]
 mod operate;
 #[path = "command/report.rs"]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use ward_engine::{Event, Reply};
-use ward_model::{InstanceId, Maintenance, Name};
+use ward_model::{Maintenance, Name};
 use ward_proto::Invalid;
 
 use super::{
@@ -32,7 +32,6 @@ pub(super) async fn start_maintenance(
     let service = service_name("service", service)?;
     let by = operator(by)?;
     let why = text("why", why, WHY)?;
-    tracing::info!(%service, by, %caller, why, ?duration, "maintenance is started");
     let event = Event::StartMaintenance {
         service,
         by,
@@ -40,7 +39,11 @@ pub(super) async fn start_maintenance(
         duration,
     };
     match decide(edge, event).await? {
-        Reply::Maintenance(maintenance) => Ok(*maintenance),
+        Reply::Maintenance(maintenance) => {
+            let Maintenance { service, by, why, .. } = &*maintenance;
+            tracing::info!(%service, by, %caller, why, ?duration, "maintenance was started");
+            Ok(*maintenance)
+        }
         reply => Err(unexpected(&reply)),
     }
 }
@@ -54,8 +57,12 @@ pub(super) async fn end_maintenance(
 ) -> Result<(), Failure> {
     let service = service_name("service", service)?;
     let by = operator(by)?;
-    tracing::info!(%service, by, %caller, "maintenance is ended");
-    decide(edge, Event::EndMaintenance { service }).await.map(drop)
+    let event = Event::EndMaintenance {
+        service: service.clone(),
+    };
+    decide(edge, event).await?;
+    tracing::info!(%service, by, %caller, "maintenance was ended");
+    Ok(())
 }
 
 /// What is in maintenance, and what will be.
@@ -89,18 +96,16 @@ pub(super) async fn forget(
     let service = service_name("service", service)?;
     let instance = instance.map(instance_name).transpose()?;
     let by = operator(by)?;
-    match &instance {
-        Some(instance) => {
-            let id = InstanceId {
-                service: service.clone(),
-                instance: instance.clone(),
-            };
-            tracing::info!(%id, by, %caller, "an instance is forgotten");
+    let event = Event::Forget {
+        service: service.clone(),
+        instance: instance.clone(),
+    };
+    match decide(edge, event).await? {
+        Reply::Forgotten(instances) => {
+            let one = instance.as_ref().map(Name::as_str);
+            tracing::info!(%service, instance = one, by, %caller, instances, "forgotten");
+            Ok(instances)
         }
-        None => tracing::info!(%service, by, %caller, "a service is forgotten"),
-    }
-    match decide(edge, Event::Forget { service, instance }).await? {
-        Reply::Forgotten(forgotten_instances) => Ok(forgotten_instances),
         reply => Err(unexpected(&reply)),
     }
 }

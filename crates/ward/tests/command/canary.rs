@@ -248,7 +248,7 @@ fn what_the_log_leaves_out_is_counted() {
         .find_map(|line| line.strip_prefix("ward_log_lines_dropped_total "));
     let dropped: usize = dropped.unwrap().parse().unwrap();
     let log = ward.log();
-    let written = log.matches("maintenance is started").count();
+    let written = log.matches("maintenance was started").count();
     assert!(
         dropped > 0 && written + dropped == 60,
         "{written} written, {dropped} dropped"

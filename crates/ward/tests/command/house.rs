@@ -182,6 +182,10 @@ impl Aggregator {
         aggregator
     }
 
+    pub(crate) fn data_dir(&self) -> String {
+        self.data.path().to_str().unwrap().to_owned()
+    }
+
     /// Asks it to read its configuration again.
     pub(crate) fn hang_up(&self) {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGHUP).unwrap();

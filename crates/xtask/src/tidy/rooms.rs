@@ -81,7 +81,10 @@ const ROOMS: &[Room] = &[
         "bench",
         &["model", "proto", "engine", "chassis", "sdk", "aggregator"],
     ),
-    room("fuzzed", &["model", "proto", "config", "aggregator"]),
+    room(
+        "fuzzed",
+        &["model", "proto", "access", "config", "chassis", "aggregator"],
+    ),
     room("xtask", &[]),
 ];
 

@@ -52,7 +52,7 @@ impl House {
         file("revoked.pem", &clients.revoking(&[666]));
         let path = |name: &str| home.path().join(name).display().to_string();
         let config = format!(
-            "[aggregator]\ntls_cert = \"{}\"\ntls_key = \"{}\"\ntls_client_ca = \"{}\"\ntls_crl = \"{}\"\n\
+            "[aggregator]\nserver_cert = \"{}\"\nserver_key = \"{}\"\nclient_ca = \"{}\"\nclient_crl = \"{}\"\n\
              [access.\"{PAYMENTS}\"]\nreport = [\"payments\"]\nobserve = [\"bank\"]\n\
              [access.\"{WATCHER}\"]\nwatch = true\n",
             path("server.pem"),
