@@ -15,7 +15,7 @@ use std::{
 use tonic::{Request, Status};
 use ward_proto::v1::{self, health_service_client::HealthServiceClient};
 
-use crate::house::{PATIENCE, command, hello, until};
+use crate::house::{PATIENCE, command, hello, until, ward, ward_with};
 
 /// As it is sent, and as a header value shows it when its bytes are written as numbers.
 const CANARIES: [&str; 2] = ["hunter2", "104, 117, 110, 116, 101, 114, 50"];
@@ -30,6 +30,10 @@ struct Aggregator {
 
 impl Aggregator {
     fn start(format: &str) -> Self {
+        Self::started(format, &[])
+    }
+
+    fn started(format: &str, more: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let log = File::create(home.path().join("log")).unwrap();
         let data = home.path().join("data");
@@ -49,6 +53,7 @@ impl Aggregator {
             ("WARD_DATA_DIR", data.to_str().unwrap()),
             ("WARD_TOKENS", "hunter2"),
         ];
+        let flags = [&flags[..], more].concat();
         let child = command(&flags, &variables)
             .stdout(Stdio::null())
             .stderr(log)
@@ -101,11 +106,14 @@ impl Drop for Aggregator {
     }
 }
 
-const HEADERS: &str = "Authorization: Bearer hunter2\r\nCookie: session=hunter2\r\nX-Api-Key: hunter2\r\n";
+/// One that is not for Ward and passed over, and one that is, and is refused.
+const SCHEMES: [&str; 2] = ["Basic", "Bearer"];
 const JSON: &str = "Content-Type: application/json\r\n";
 
 /// Every kind of answer: those that are given, and each of those that say what is wrong.
-fn over_http(ward: &Aggregator) -> Vec<String> {
+fn over_http(ward: &Aggregator, scheme: &str) -> Vec<String> {
+    let secret =
+        format!("Authorization: {scheme} hunter2\r\nCookie: session=hunter2\r\nX-Api-Key: hunter2\r\n");
     let mut answers = Vec::new();
     for line in [
         "GET /api/v1/system",
@@ -122,16 +130,16 @@ fn over_http(ward: &Aggregator) -> Vec<String> {
         "DELETE /api/v1/services/bank?token=hunter2",
         "GET http://user:hunter2@127.0.0.1/health",
     ] {
-        answers.push(ward.ask(line, HEADERS, ""));
+        answers.push(ward.ask(line, &secret, ""));
     }
-    let tracked = format!("{HEADERS}Last-Event-ID: hunter2\r\nAccept: text/event-stream\r\n");
+    let tracked = format!("{secret}Last-Event-ID: hunter2\r\nAccept: text/event-stream\r\n");
     answers.push(ward.ask("GET /api/v1/watch", &tracked, ""));
     answers.push(ward.ask(
         "GET /health",
-        &format!("{HEADERS}Origin: https://hunter2.example\r\n"),
+        &format!("{secret}Origin: https://hunter2.example\r\n"),
         "",
     ));
-    answers.push(ward.ask("GET /health", &format!("{HEADERS}b\0d: hunter2\r\n"), ""));
+    answers.push(ward.ask("GET /health", &format!("{secret}b\0d: hunter2\r\n"), ""));
     for body in [
         r#"{"service":"new","status":"healthy"}"#,
         r#"{"service":"new","password":"hunter2"}"#,
@@ -141,21 +149,20 @@ fn over_http(ward: &Aggregator) -> Vec<String> {
     ] {
         answers.push(ward.ask(
             "POST /api/v1/report?token=hunter2",
-            &format!("{HEADERS}{JSON}"),
+            &format!("{secret}{JSON}"),
             body,
         ));
-        answers.push(ward.ask("POST /api/v1/report", HEADERS, body));
+        answers.push(ward.ask("POST /api/v1/report", &secret, body));
     }
     answers
 }
 
-async fn over_grpc(ward: &Aggregator) -> Vec<String> {
-    fn secretly<T>(message: T) -> Request<T> {
+async fn over_grpc(ward: &Aggregator, scheme: &str) -> Vec<String> {
+    fn secretly<T>(message: T, scheme: &str) -> Request<T> {
         let mut request = Request::new(message);
         for name in ["authorization", "cookie", "x-api-key"] {
-            request
-                .metadata_mut()
-                .insert(name, "Bearer hunter2".parse().unwrap());
+            let value = format!("{scheme} hunter2").parse().unwrap();
+            request.metadata_mut().insert(name, value);
         }
         request
     }
@@ -176,7 +183,7 @@ async fn over_grpc(ward: &Aggregator) -> Vec<String> {
         };
         answers.push(
             client
-                .report_once(secretly(request))
+                .report_once(secretly(request, scheme))
                 .await
                 .map_or_else(told, |answer| format!("{answer:?}")),
         );
@@ -184,18 +191,18 @@ async fn over_grpc(ward: &Aggregator) -> Vec<String> {
     let nobody = v1::GetServiceRequest {
         name: "nobody".into(),
     };
-    answers.push(told(client.get_service(secretly(nobody)).await.unwrap_err()));
+    answers.push(told(
+        client.get_service(secretly(nobody, scheme)).await.unwrap_err(),
+    ));
     let unknown = v1::WatchRequest {
         level: 77,
         ..Default::default()
     };
-    answers.push(told(client.watch(secretly(unknown)).await.unwrap_err()));
-    let mut watch = client
-        .watch(secretly(v1::WatchRequest::default()))
-        .await
-        .unwrap()
-        .into_inner();
-    answers.push(format!("{:?}", watch.message().await.unwrap()));
+    answers.push(told(client.watch(secretly(unknown, scheme)).await.unwrap_err()));
+    match client.watch(secretly(v1::WatchRequest::default(), scheme)).await {
+        Ok(watch) => answers.push(format!("{:?}", watch.into_inner().message().await.unwrap())),
+        Err(status) => answers.push(told(status)),
+    }
     answers
 }
 
@@ -203,8 +210,12 @@ async fn over_grpc(ward: &Aggregator) -> Vec<String> {
 async fn no_secret_is_shown_whatever_is_sent_and_however_much_is_logged() {
     for format in ["text", "json"] {
         let ward = Aggregator::start(format);
-        let mut seen = over_http(&ward);
-        seen.extend(over_grpc(&ward).await);
+        let mut seen = Vec::new();
+        for scheme in SCHEMES {
+            seen.extend(over_http(&ward, scheme));
+            seen.extend(over_grpc(&ward, scheme).await);
+        }
+        assert!(seen.iter().any(|answer| answer.contains("401 Unauthorized")));
         seen.push(ward.ask("GET /metrics", "", ""));
         assert!(seen.iter().any(|answer| answer.contains("ward_reports_total")));
         until("the log says everything", || {
@@ -225,6 +236,67 @@ async fn no_secret_is_shown_whatever_is_sent_and_however_much_is_logged() {
                 let near = near.map(|reversed| reversed.chars().rev().collect::<String>());
                 assert_eq!(near, None, "{format}: a secret is shown behind this");
             }
+        }
+    }
+}
+
+/// A token that is good is not shown either: not by the aggregator that takes it, not by the command that sends it, not in
+/// what is kept of it.
+#[test]
+fn a_token_that_is_used_is_not_shown() {
+    for format in ["text", "json"] {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+        assert_eq!(ward(&["cert", "dev", &path("certs")]).code, 0);
+        let aggregator = Aggregator::started(format, &["--config", &path("certs/ward.toml")]);
+        let (data, file) = (aggregator.home.path().join("data"), path("token"));
+        let token = [
+            "token",
+            "new",
+            "--right",
+            "watch",
+            "--out",
+            &file,
+            "--data-dir",
+            data.to_str().unwrap(),
+        ];
+        assert_eq!(ward(&token).code, 0);
+        let port = aggregator.grpc.rsplit(':').next().unwrap();
+        let server = format!("https://localhost:{port}");
+        let ca = path("certs/ca.pem");
+        let ask = |file: &str| {
+            let args = [
+                "status",
+                "--server",
+                &server,
+                "--tls-ca",
+                &ca,
+                "--token-file",
+                file,
+            ];
+            ward_with(&args, &[("WARD_LOG", "trace"), ("RUST_LOG", "trace")])
+        };
+        until("it is in force", || ask(&file).code == 3);
+        let text = fs::read_to_string(&file).unwrap();
+        let secret = text.trim().rsplit('_').next().unwrap();
+        // One that is nearly right is refused, and shown as little.
+        let near = text.replacen(&secret[..4], "0000", 1);
+        fs::write(path("near"), near).unwrap();
+        let refused = ask(&path("near"));
+        assert_eq!(refused.code, 77, "{}", refused.stderr);
+        let kept = fs::read_to_string(data.join("tokens.json")).unwrap();
+        let done = ask(&file);
+        let shown = [
+            aggregator.log(),
+            kept,
+            refused.stderr,
+            refused.stdout,
+            done.stderr,
+            done.stdout,
+        ];
+        assert!(shown[0].contains("TRACE"));
+        for text in shown {
+            assert!(!text.contains(&secret[8..]), "{format}: {text}");
         }
     }
 }
