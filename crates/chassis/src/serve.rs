@@ -5,6 +5,7 @@
 //! without a GOAWAY, and neither counts what it refuses. What goes with tonic's server: it honours no `grpc-timeout`
 //! here, as a client's own deadline resets the stream anyway.
 
+mod frames;
 mod preface;
 mod together;
 
@@ -36,11 +37,12 @@ use tokio::{
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use self::{
+    frames::Frames,
     preface::{FirstBytes, Shown},
     together::Together,
 };
 use crate::{
-    Limits, Listener, Peer,
+    Clock, Limits, Listener, Peer,
     listener::{Accepted, Identity, ListenerStats, add},
 };
 
@@ -61,13 +63,15 @@ where
     B::Error: Into<Cause>,
 {
     let builder = h2_builder(listener.limits());
+    let clock = Clock::start();
     serve(listener, stop, move |stream, connection| {
         let (io, shown) = FirstBytes::new(stream, preface::H2_PREFACE_BYTES);
         let service = Introduce {
             service: service.clone(),
             peer: connection.peer(),
         };
-        let served = builder.serve_connection(TokioIo::new(Together::new(io)), service);
+        let io = Together::new(Frames::new(io, &connection.limits, &clock));
+        let served = builder.serve_connection(TokioIo::new(io), service);
         connection.drive(Box::pin(served), Some(shown))
     })
     .await
