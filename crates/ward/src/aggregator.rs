@@ -67,7 +67,7 @@ pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Fai
         LogFormat::Text => logs::Format::Compact,
         LogFormat::Json => logs::Format::Json,
     };
-    logs::init(format, "info").map_err(anyhow::Error::new)?;
+    logs::init(format, logs::DEFAULT).map_err(anyhow::Error::new)?;
     let config = Config::load(source(args))?;
     let shutdown = shutdown::signal().map_err(Failure::runtime)?;
     let mut hangups = shutdown::hangups().map_err(Failure::runtime)?;
