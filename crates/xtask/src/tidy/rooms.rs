@@ -70,6 +70,7 @@ const ROOMS: &[Room] = &[
         "bench",
         &["model", "proto", "engine", "chassis", "sdk", "aggregator"],
     ),
+    room("attacks", &["model", "proto", "chassis", "aggregator"]),
     room("xtask", &[]),
 ];
 
