@@ -37,6 +37,14 @@ pub struct Limits {
     pub local_error_resets: Option<usize>,
     /// Streams the peer may reset before this side took them up (rapid reset, CVE-2023-44487). `None` is h2's own 20.
     pub pending_accept_resets: Option<usize>,
+    /// Frames of one HTTP/2 connection in a second that carry nothing: PING, SETTINGS, PRIORITY, RST_STREAM, kinds nobody
+    /// knows, and WINDOW_UPDATE beyond what was written to the peer. Past it the connection is cut. A client that probes the
+    /// bandwidth (grpc-go) sends a ping for what it reads, thousands a second at most. Measured without: two million a
+    /// second, and a line in the log for each ping answered that was never sent.
+    pub control_frames_per_second: Option<u32>,
+    /// Bytes that are read of one HTTP/2 connection before others have their turn. `None` is a MiB, which takes 10 ms to
+    /// handle if it is of small frames.
+    pub bytes_per_turn: Option<usize>,
     /// Bytes of the headers of one request, decoded. Never under 8 KiB on HTTP/1, whose parser needs that much.
     pub header_bytes: u32,
     /// Bytes of one HTTP/2 frame.
@@ -87,6 +95,8 @@ impl Default for Limits {
             streams_per_connection: Some(128),
             local_error_resets: Some(128),
             pending_accept_resets: Some(20),
+            control_frames_per_second: Some(10_000),
+            bytes_per_turn: Some(64 * 1024),
             header_bytes: 8 * 1024,
             frame_bytes: 16 * 1024,
             stream_window_bytes: 64 * 1024,
@@ -120,6 +130,8 @@ impl Limits {
             streams_per_connection: None,
             local_error_resets: None,
             pending_accept_resets: None,
+            control_frames_per_second: None,
+            bytes_per_turn: None,
             header_bytes: 16 * 1024,
             frame_bytes: 16 * 1024,
             stream_window_bytes: 1024 * 1024,

@@ -19,6 +19,10 @@ pub use self::flood::Dropped;
 use self::flood::Flood;
 use crate::Clock;
 
+/// What a server logs when nobody says otherwise. h2 warns of each connection that it closes for a flood, and even of
+/// frames: whoever floods it would fill the disk. What was closed is counted, and logged by whoever serves it.
+pub const DEFAULT: &str = "info,h2=error";
+
 /// The variables that may hold a filter, the first that is set wins.
 const VARIABLES: [&str; 2] = ["WARD_LOG", "RUST_LOG"];
 

@@ -5,6 +5,7 @@
 //! without a GOAWAY, and neither counts what it refuses. What goes with tonic's server: it honours no `grpc-timeout`
 //! here, as a client's own deadline resets the stream anyway.
 
+mod frames;
 mod handshake;
 mod preface;
 mod together;
@@ -40,12 +41,13 @@ use tokio_rustls::rustls::ServerConfig;
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use self::{
+    frames::Frames,
     handshake::Stream,
     preface::{FirstBytes, Shown},
     together::Together,
 };
 use crate::{
-    Limits, Listener, Peer, Tls, Transport,
+    Clock, Limits, Listener, Peer, Tls, Transport,
     listener::{Identity, ListenerStats, add},
     tls::Standing,
 };
@@ -70,6 +72,7 @@ where
     B::Error: Into<Cause>,
 {
     let builder = Arc::new(h2_builder(listener.limits()));
+    let clock = Clock::start();
     let config = |tls: &Tls| Arc::clone(&tls.now().h2);
     serve(listener, config, stop, move |stream, connection| {
         let (io, shown) = FirstBytes::new(stream, preface::H2_PREFACE_BYTES);
@@ -77,7 +80,8 @@ where
             service: service.clone(),
             peer: connection.peer(),
         };
-        let served = builder.serve_connection(TokioIo::new(Together::new(io)), service);
+        let io = Together::new(Frames::new(io, &connection.limits, &clock));
+        let served = builder.serve_connection(TokioIo::new(io), service);
         connection.drive(Box::pin(served), Some(shown))
     })
     .await

@@ -83,7 +83,7 @@ pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Fai
         LogFormat::Text => logs::Format::Compact,
         LogFormat::Json => logs::Format::Json,
     };
-    let log_dropped = logs::init(format, "info").map_err(anyhow::Error::new)?;
+    let log_dropped = logs::init(format, logs::DEFAULT).map_err(anyhow::Error::new)?;
     let config = Config {
         log_dropped,
         ..Config::load(source(args))?

@@ -1,7 +1,7 @@
-//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`.
+//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`, `attacks`.
 //!
 //! What the README, a person and the continuous integration call is the same code, so that they cannot drift apart. It
-//! installs nothing and changes no file: what a check needs and does not find is named as not run. The obvious
+//! installs nothing and changes no file but the table of a full run of attacks: what a check needs and does not find is named as not run. The obvious
 //! alternative, a Makefile or shell scripts, would be one more language to have on the machine, and its rules could not
 //! be tested as those of `tidy` are.
 #![expect(
@@ -10,6 +10,7 @@
     reason = "a command: it speaks to the person who called it"
 )]
 
+mod attacks;
 mod bench;
 mod check;
 mod fuzz;
@@ -35,6 +36,7 @@ Examples:
   cargo xtask tidy             only the rules that no linter knows; takes a moment
   cargo xtask fuzz --seconds 600 report   one fuzz target, for longer
   cargo xtask bench --quick    see that every benchmark runs; without --quick, measure
+  cargo xtask attacks          each guard attacked in full, and the table of SECURITY.md
 
 Environment:
   WARD_REQUIRE_ALL=1, CI=true  what cannot run for want of a program is a failure
@@ -62,6 +64,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Measures the limits, Ward and its peers side by side; `cargo xtask bench -- --help` says more.
     Bench(bench::Options),
+    /// Attacks a server, with each of its guards and without; `cargo xtask attacks -- --help` says more.
+    Attacks(attacks::Options),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Some(Chore::Tidy) => tidy::run().map(|()| ExitCode::SUCCESS),
         Some(Chore::Fuzz(options)) => fuzz::run(&options),
         Some(Chore::Bench(options)) => bench::run(&options),
+        Some(Chore::Attacks(options)) => attacks::run(&options),
         None => Cli::command()
             .print_help()
             .map(|()| ExitCode::SUCCESS)
