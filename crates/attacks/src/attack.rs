@@ -150,7 +150,7 @@ impl Attack {
         let mut setup = Setup::new(guarded);
         (self.setup)(&mut setup, size);
         let target = Target::start(program, &setup).context("start the server")?;
-        let honest = Honest::start(target.grpc)
+        let honest = Honest::start(target.server())
             .await
             .context("be served before the attack")?;
         let before = target.measure()?;

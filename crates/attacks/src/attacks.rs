@@ -14,8 +14,6 @@ mod streams;
 
 use std::time::Duration;
 
-pub use self::handshakes::half_open;
-
 use self::{connections as conns, resets::caused};
 use crate::{
     Setup,
@@ -264,6 +262,17 @@ pub const ALL: &[Attack] = &[
         ..BASE
     },
     Attack {
+        name: "half-open-tls",
+        what: "1,000 TLS handshakes that are begun and never finished",
+        guard: "`handshake_timeout`: 5 s; `handshakes_per_address`: 256, `handshakes`: 1,024",
+        setup: |setup, size| {
+            setup.tls = true;
+            soon_in_short(setup, size);
+        },
+        run: |target, size| Box::pin(handshakes::attack(target, size)),
+        ..BASE
+    },
+    Attack {
         name: "descriptors",
         what: "more connections than descriptors",
         guard: "`accept_pause`: 100 ms",
@@ -274,7 +283,7 @@ pub const ALL: &[Attack] = &[
     Attack {
         name: "slow-watches",
         what: "1,000 Watch streams that read nothing",
-        guard: "`stall_after` (here 2 s), `send_buffer_bytes`: 64 KiB",
+        guard: "16 watchers a client; `stall_after` (here 2 s), `send_buffer_bytes`: 32 KiB",
         setup: stall,
         run: |target, size| Box::pin(slow::watches(target, size)),
         ..BASE

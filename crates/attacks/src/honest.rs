@@ -1,6 +1,6 @@
 //! What an honest client sees while others attack: it reports, asks and watches, and nothing may become of it.
 
-use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Streaming,
-    transport::{Channel, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 use ward_chassis::Clock;
 use ward_proto::v1::{
@@ -30,6 +30,26 @@ const INTERVAL_MS: u32 = 1_000;
 const NAME: &str = "honest";
 
 type Client = HealthServiceClient<Channel>;
+
+/// A server as a client has to know it.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    addr: SocketAddr,
+    /// Whom to trust where it speaks TLS.
+    ca: Option<PathBuf>,
+}
+
+impl Server {
+    pub(crate) fn new(addr: SocketAddr, ca: Option<PathBuf>) -> Self {
+        Self { addr, ca }
+    }
+}
+
+impl From<SocketAddr> for Server {
+    fn from(addr: SocketAddr) -> Self {
+        Self::new(addr, None)
+    }
+}
 
 /// An honest client on a connection of its own.
 #[derive(Debug)]
@@ -66,7 +86,7 @@ impl Latencies {
 impl Honest {
     /// Returns once it is registered and is watched. A thread of its own, with a runtime of its own, so that it does not
     /// wait for those who attack.
-    pub(crate) async fn start(addr: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn start(server: Server) -> anyhow::Result<Self> {
         let stop = Arc::new(Notify::new());
         let (ready, registered) = oneshot::channel();
         let (tell, experience) = oneshot::channel();
@@ -75,7 +95,7 @@ impl Honest {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();
             let lived = runtime
                 .context("start a runtime")
-                .and_then(|runtime| runtime.block_on(live(addr, ready, stopped)));
+                .and_then(|runtime| runtime.block_on(live(server, ready, stopped)));
             drop(tell.send(lived));
         });
         if registered.await.is_err() {
@@ -91,8 +111,8 @@ impl Honest {
     }
 }
 
-async fn live(addr: SocketAddr, ready: oneshot::Sender<()>, stop: Arc<Notify>) -> anyhow::Result<Experience> {
-    let client = connect(addr).await?;
+async fn live(server: Server, ready: oneshot::Sender<()>, stop: Arc<Notify>) -> anyhow::Result<Experience> {
+    let client = connect(server).await?;
     let mut reporter = Reporter::register(client.clone()).await?;
     let watched = watch(client.clone()).await?;
     ready.send(()).ok();
@@ -108,14 +128,21 @@ async fn live(addr: SocketAddr, ready: oneshot::Sender<()>, stop: Arc<Notify>) -
     Ok(experience)
 }
 
-pub(crate) async fn connect(addr: SocketAddr) -> anyhow::Result<Client> {
-    let endpoint = Endpoint::from_shared(format!("http://{addr}"))?.connect_timeout(PATIENCE);
+pub(crate) async fn connect(server: impl Into<Server>) -> anyhow::Result<Client> {
+    let Server { addr, ca } = server.into();
+    let scheme = if ca.is_some() { "https" } else { "http" };
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{addr}"))?.connect_timeout(PATIENCE);
+    if let Some(ca) = ca {
+        let ca = Certificate::from_pem(fs::read(ca).context("read whom to trust")?);
+        let tls = ClientTlsConfig::new().ca_certificate(ca).domain_name("localhost");
+        endpoint = endpoint.tls_config(tls)?;
+    }
     Ok(HealthServiceClient::new(endpoint.connect().await?))
 }
 
 /// One question on a new connection.
-pub(crate) async fn ask_once(addr: SocketAddr) -> anyhow::Result<()> {
-    let mut client = timeout(PATIENCE, connect(addr)).await??;
+pub(crate) async fn ask_once(server: impl Into<Server>) -> anyhow::Result<()> {
+    let mut client = timeout(PATIENCE, connect(server)).await??;
     timeout(PATIENCE, client.get_system(GetSystemRequest::default())).await??;
     Ok(())
 }

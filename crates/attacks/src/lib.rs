@@ -8,9 +8,8 @@
 //!
 //! An attack says whether the attacker was stopped, in the same way with the guard and without: with it he must be, and
 //! without it he must not, or the guard is not what stopped him. Where nothing of ours loosens a guard there is no
-//! "without", and the row says why. Not among them yet: TLS handshakes that are never finished; [`half_open`] is the
-//! attacker. Criterion, or a load generator such as h2load, was not taken: they say nothing a
-//! server must refuse.
+//! "without", and the row says why. Criterion, or a load generator such as h2load, was not taken: they say nothing a server
+//! must refuse.
 
 // Memory, CPU and descriptors of a process are read from /proc; other addresses of loopback exist on Linux only.
 #![cfg(target_os = "linux")]
@@ -28,6 +27,6 @@ mod wire;
 pub mod table;
 
 pub use attack::{Attack, Row, Side, Size};
-pub use attacks::{ALL, half_open};
+pub use attacks::ALL;
 pub use machine::{attackers, describe};
 pub use serve::{Setup, serve};

@@ -2,6 +2,7 @@
 //! be told loosens a guard.
 
 use std::{
+    fs,
     io::{self, Read, Write},
     path::Path,
     time::Duration,
@@ -10,8 +11,9 @@ use std::{
 use anyhow::Context;
 use nix::sys::resource::{Resource, setrlimit};
 use serde::{Deserialize, Serialize};
-use ward_aggregator::{App, Config};
-use ward_chassis::{Limits, logs};
+use ward_access::{ANONYMOUS, Grants, Policy};
+use ward_aggregator::{App, ClientLimits, Config};
+use ward_chassis::{Limits, TlsFiles, logs};
 
 /// How a server is set up. What is `None` is as shipped, or without guards as the libraries are by themselves.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub struct Setup {
     /// The process's limit of open files.
     pub(crate) open_files: Option<u64>,
     pub(crate) json_logs: bool,
+    /// Whether it speaks TLS.
+    pub(crate) tls: bool,
 }
 
 impl Setup {
@@ -63,6 +67,24 @@ impl Setup {
     }
 }
 
+/// Where whom to trust stands in the data directory of a server that speaks TLS.
+pub(crate) const CA: &str = "ca.pem";
+
+/// A certificate that signed itself, and its key.
+fn certificates(dir: &Path) -> anyhow::Result<TlsFiles> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    fs::create_dir_all(dir)?;
+    let files = TlsFiles {
+        cert: dir.join(CA),
+        key: dir.join("server.key"),
+        client_ca: None,
+        crl: None,
+    };
+    fs::write(&files.cert, made.cert.pem())?;
+    fs::write(&files.key, made.signing_key.serialize_pem())?;
+    Ok(files)
+}
+
 /// Is the server until standard input ends, and with it whoever started it.
 ///
 /// # Errors
@@ -76,7 +98,17 @@ pub async fn serve(setup: Setup, data_dir: &Path) -> anyhow::Result<()> {
     };
     logs::init(format, if setup.guarded { logs::DEFAULT } else { "info" })?;
     let shipped = Config::new(data_dir);
+    let tls = setup.tls.then(|| certificates(data_dir)).transpose()?;
+    // Attackers and honest clients prove nothing: what they may do is not what is attacked here.
+    let anybody = (ANONYMOUS.to_owned(), Grants::all());
     let config = Config {
+        tls,
+        access: Policy::new([anybody]),
+        client_limits: if setup.guarded {
+            ClientLimits::default()
+        } else {
+            ClientLimits::unguarded()
+        },
         grpc: ([127, 0, 0, 1], 0).into(),
         http: ([127, 0, 0, 1], 0).into(),
         limits: setup.limits(),

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use ward_chassis::Clock;
 use ward_model::Mono;
 
-use crate::Setup;
+use crate::{Setup, honest::Server, serve::CA};
 
 /// A running server. Ends when it is dropped.
 #[derive(Debug)]
@@ -75,6 +75,12 @@ impl Target {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// As its clients have to know it.
+    pub(crate) fn server(&self) -> Server {
+        let ca = self.home.path().join("data").join(CA);
+        Server::new(self.grpc, Some(ca).filter(|ca| ca.is_file()))
     }
 
     /// How much it has logged.

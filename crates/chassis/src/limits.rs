@@ -53,7 +53,8 @@ pub struct Limits {
     pub stream_window_bytes: u32,
     /// Flow-control window of one connection.
     pub connection_window_bytes: u32,
-    /// Bytes this side keeps for one stream whose peer does not read (hyper: 400 KiB).
+    /// Bytes this side keeps for one stream whose peer does not read (hyper: 400 KiB), and what is handed over last on top:
+    /// a piece of whatever size, so bodies that go on for long come in small ones.
     pub send_buffer_bytes: usize,
     /// Pings on HTTP/2 connections; without, a dead peer looks alive.
     pub keepalive: Option<Keepalive>,
@@ -101,7 +102,7 @@ impl Default for Limits {
             frame_bytes: 16 * 1024,
             stream_window_bytes: 64 * 1024,
             connection_window_bytes: 256 * 1024,
-            send_buffer_bytes: 64 * 1024,
+            send_buffer_bytes: 32 * 1024,
             keepalive: Some(Keepalive {
                 interval: Duration::from_secs(10),
                 timeout: Duration::from_secs(5),

@@ -35,7 +35,7 @@ use hyper_util::{
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
-    time,
+    time::{self, Instant},
 };
 use tokio_rustls::rustls::ServerConfig;
 use tower::{Service, ServiceExt, util::Oneshot};
@@ -74,15 +74,21 @@ where
     let builder = Arc::new(h2_builder(listener.limits()));
     let clock = Clock::start();
     let config = |tls: &Tls| Arc::clone(&tls.now().h2);
-    serve(listener, config, stop, move |stream, connection| {
-        let (io, shown) = FirstBytes::new(stream, preface::H2_PREFACE_BYTES);
+    serve(listener, config, stop, move |stream, mut connection| {
         let service = Introduce {
             service: service.clone(),
             peer: connection.peer(),
         };
-        let io = Together::new(Frames::new(io, &connection.limits, &clock));
-        let served = builder.serve_connection(TokioIo::new(io), service);
-        connection.drive(Box::pin(served), Some(shown))
+        let (builder, clock) = (Arc::clone(&builder), clock.clone());
+        async move {
+            if !connection.is_spoken_on(&stream).await {
+                return;
+            }
+            let (io, shown) = FirstBytes::new(stream, preface::H2_PREFACE_BYTES);
+            let io = Together::new(Frames::new(io, &connection.limits, &clock));
+            let served = builder.serve_connection(TokioIo::new(io), service);
+            connection.drive(Box::pin(served), Some(shown)).await;
+        }
     })
     .await
 }
@@ -227,6 +233,8 @@ struct Connection {
     number: u64,
     limits: Arc<Limits>,
     stats: Arc<ListenerStats>,
+    /// By when it must have said what it wants, see [`Limits::handshake_timeout`].
+    shown_by: Option<Instant>,
     secure: bool,
     /// What the peer has proved, if it has.
     standing: Option<Standing>,
@@ -246,6 +254,7 @@ impl Connection {
         addr: SocketAddr,
     ) -> Self {
         let (limits, stats) = (Arc::clone(limits), Arc::clone(stats));
+        let shown_by = from_now(limits.handshake_timeout);
         Self {
             limits,
             stats,
@@ -253,6 +262,7 @@ impl Connection {
             addr,
             secure: false,
             standing: None,
+            shown_by,
             number: CONNECTIONS.fetch_add(1, Relaxed),
             closing: watch::Sender::new(false),
             cut: Arc::default(),
@@ -268,6 +278,25 @@ impl Connection {
         Peer::new(self.addr, (identity, self.secure), self.number, closing, cut)
     }
 
+    /// Waits until the peer says something: h2 keeps some 17 KB for a connection from its first moment on, which ten thousand
+    /// that say nothing would be held for. The server's settings then go out behind the client's first bytes, as the protocol
+    /// allows. Over TLS much was said before.
+    async fn is_spoken_on(&mut self, stream: &Stream) -> bool {
+        let Stream::Cleartext(stream) = stream else {
+            return true;
+        };
+        tokio::select! {
+            biased;
+            // What went wrong is told to who reads.
+            _ = stream.readable() => true,
+            () = told(&mut self.stopping) => false,
+            () = until(self.shown_by) => {
+                add(&self.stats.handshake_timeouts);
+                false
+            }
+        }
+    }
+
     /// Polls `served` to its end. `shown` tells whether the peer has said enough to be taken for a client.
     ///
     /// Boxed, because it is large, and what a future is given by value has a place in it for being given and another for
@@ -277,7 +306,7 @@ impl Connection {
         C: GracefulConnection<Error = hyper::Error>,
     {
         let mut age = pin!(after(self.limits.connection_age.map(jittered)));
-        let mut handshake = pin!(after(self.limits.handshake_timeout.filter(|_| shown.is_some())));
+        let mut handshake = pin!(until(self.shown_by.filter(|_| shown.is_some())));
         let mut lost = self.standing.take().map(|standing| Box::pin(standing.lost()));
         let mut patience = None;
         let mut stopping = self.stopping.clone();
@@ -338,6 +367,19 @@ async fn told(stopping: &mut watch::Receiver<bool>) {
 async fn after(bound: Option<Duration>) {
     match bound {
         Some(bound) => time::sleep(bound).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the room that reads clocks")]
+fn from_now(bound: Option<Duration>) -> Option<Instant> {
+    bound.map(|bound| Instant::now() + bound)
+}
+
+/// Resolves at this moment; never without one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

@@ -42,7 +42,8 @@ pub(crate) struct Bounds {
     pub(crate) json_bytes: usize,
     /// Up to this lag a watcher is told each revision, beyond it several as one.
     pub(crate) told_apart: u64,
-    /// Target size of one message. A quarter of what may be sent at most, since a single entity may be large.
+    /// Target size of one message; a single entity may be larger. Small, since each watcher who does not read holds one or
+    /// two.
     pub(crate) frame_bytes: usize,
 }
 
@@ -53,7 +54,7 @@ impl Default for Bounds {
             bytes: 64 << 20,
             json_bytes: 64 << 20,
             told_apart: 64,
-            frame_bytes: 256 << 10,
+            frame_bytes: 32 << 10,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! TLS handshakes that are begun and never finished.
 //!
-//! A row among the attacks once a target can be told to speak TLS; until then it is tried on listeners of its own, below.
+//! Some from one address and some from others, so that neither bound on their number is all that is met.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,20 +10,49 @@ use tokio::{
     time::timeout,
 };
 
-use crate::client::connect_from;
+use crate::{Size, attack::Outcome, client::connect_from, honest::ask_once, target::Target};
 
+/// Honest clients that come while handshakes are held open.
+const NEWCOMERS: usize = 20;
+
+/// From where they come.
+const ADDRESSES: usize = 3;
 /// The head of a record that holds a ClientHello of 512 bytes (RFC 8446, sections 4 and 5.1), and of those the first.
 const BEGUN: [u8; 11] = [0x16, 3, 1, 2, 4, 1, 0, 2, 0, 3, 3];
+
+pub(crate) async fn attack(target: &Target, size: Size) -> anyhow::Result<Outcome> {
+    let count = size.of(100, 1_000);
+    // The bound on a handshake is 5 s, or what the setup says.
+    let patience = size.of(Duration::from_secs(3), Duration::from_secs(12));
+    let attack = half_open(target.grpc, count, patience);
+    let newcomers = async {
+        let mut served = 0;
+        for _ in 0..NEWCOMERS {
+            served += usize::from(ask_once(target.server()).await.is_ok());
+        }
+        served
+    };
+    let (open, served) = tokio::join!(attack, newcomers);
+    let open = open?;
+    Ok(Outcome {
+        stopped: open == 0 && served == NEWCOMERS,
+        happened: format!(
+            "of {count} handshakes {open} still open {} s later; of {NEWCOMERS} who came meanwhile {served} served",
+            patience.as_secs()
+        ),
+    })
+}
 
 /// Begins so many handshakes, and returns how many of them the server has not ended after `patience`.
 ///
 /// # Errors
 ///
 /// There is no connection to be had.
-pub async fn half_open(addr: SocketAddr, count: usize, patience: Duration) -> std::io::Result<usize> {
+async fn half_open(addr: SocketAddr, count: usize, patience: Duration) -> std::io::Result<usize> {
     let mut waiting = JoinSet::new();
-    for _ in 0..count {
-        let mut tcp = connect_from([127, 0, 7, 1], addr).await?;
+    for attempt in 0..count {
+        let host = u8::try_from(attempt % ADDRESSES + 1).unwrap_or(u8::MAX);
+        let mut tcp = connect_from([127, 0, 7, host], addr).await?;
         waiting.spawn(async move {
             let ended = async {
                 tcp.write_all(&BEGUN).await?;

@@ -20,8 +20,8 @@ use crate::{
 
 /// As long as the server waits for one who does not read, in these attacks.
 pub(crate) const STALL_AFTER: Duration = Duration::from_secs(2);
-/// Of streams on one connection, within what may be open at once.
-const STREAMS: usize = 100;
+/// Of streams on one connection, within what one client may watch.
+const STREAMS: usize = 16;
 /// The longest message of a check.
 const MESSAGE_BYTES: usize = 512;
 
@@ -135,8 +135,10 @@ pub(crate) async fn watches(target: &Target, size: Size) -> anyhow::Result<Outco
     let mut held = Vec::new();
     let services = size.of(200, 1_000);
     populate(target, services).await?;
-    for host in 0..watchers(size) / STREAMS {
-        held.push(over_grpc(target.grpc, u8::try_from(host + 1)?, STREAMS).await?);
+    for begun in (0..watchers(size)).step_by(STREAMS) {
+        let host = u8::try_from(begun / STREAMS + 1)?;
+        let streams = STREAMS.min(watchers(size) - begun);
+        held.push(over_grpc(target.grpc, host, streams).await?);
     }
     // One is the honest client's.
     stalled(target, services, "grpc", watchers(size), 1).await

@@ -20,7 +20,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use super::{Connection, after, told};
+use super::{Connection, from_now, told, until};
 use crate::{
     listener::{Slot, add},
     tls::{Standing, Tls},
@@ -43,7 +43,7 @@ impl Connection {
     ) -> Option<(Stream, Self)> {
         let accepted = tokio::select! {
             accepted = TlsAcceptor::from(config).accept(stream) => accepted,
-            () = after(self.limits.handshake_timeout) => {
+            () = until(self.shown_by) => {
                 add(&self.stats.handshake_timeouts);
                 return None;
             }
@@ -54,6 +54,7 @@ impl Connection {
         match standing {
             Ok((standing, stream)) => {
                 self.secure = true;
+                self.shown_by = from_now(self.limits.handshake_timeout);
                 self.standing = standing;
                 Some((Stream::Tls(Box::new(stream)), self))
             }

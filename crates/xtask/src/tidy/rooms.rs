@@ -81,7 +81,7 @@ const ROOMS: &[Room] = &[
         "bench",
         &["model", "proto", "engine", "chassis", "sdk", "aggregator"],
     ),
-    room("attacks", &["model", "proto", "chassis", "aggregator"]),
+    room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(
         "fuzzed",
         &["model", "proto", "access", "config", "chassis", "aggregator"],

@@ -3,7 +3,10 @@
 //! The hub hands out messages as they are sent, most of them the same bytes for many watchers; a message that is alone
 //! leaves as it is, and those that are there together leave as one. Tonic's own encoder was not taken: it makes, fills and
 //! splits a buffer for each message of each watcher, which costs more than all else that is done for it. Sizes need no check:
-//! the hub fills a message up to 256 KiB and one entity more, and entities are bounded.
+//! the hub fills a message up to 32 KiB and one entity more, and entities are bounded.
+//!
+//! A piece is what h2 holds for a watcher who does not read, whatever else it is told about buffers: hyper hands over a piece
+//! whenever there is room for a byte. So pieces are small.
 
 use std::{
     convert::Infallible,
@@ -19,8 +22,8 @@ use tonic::Status;
 
 use super::Told;
 
-/// Messages that are ready together leave in one piece, up to this.
-const PIECE: usize = 32 << 10;
+/// Messages that are ready together leave in one piece, up to this: one frame of HTTP/2.
+const PIECE: usize = 16 << 10;
 
 /// Tells one watcher, then ends the call.
 #[derive(Debug)]
@@ -42,6 +45,9 @@ impl TellBody {
             return Poll::Ready(None);
         };
         let first = first.delimited();
+        if first.len() >= PIECE {
+            return Poll::Ready(Some(first));
+        }
         let Poll::Ready(Some(second)) = next() else {
             return Poll::Ready(Some(first));
         };
