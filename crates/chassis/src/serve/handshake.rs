@@ -20,7 +20,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use super::{Connection, from_now, told, until};
+use super::connection::{Connection, from_now, told, until};
 use crate::{
     listener::{Slot, add},
     tls::{Standing, Tls},
