@@ -85,10 +85,11 @@ impl Connection {
         let Stream::Cleartext(stream) = stream else {
             return true;
         };
+        let mut first = [0];
         tokio::select! {
             biased;
-            // What went wrong is told to who reads.
-            _ = stream.readable() => true,
+            // Looked for, as tokio takes a new socket for readable. What went wrong is told to who reads.
+            _ = stream.peek(&mut first) => true,
             () = told(&mut self.stopping) => false,
             () = until(self.shown_by) => {
                 add(&self.stats.handshake_timeouts);
