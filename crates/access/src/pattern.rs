@@ -34,6 +34,15 @@ impl Pattern {
         }
     }
 
+    /// Whether all that `other` means are meant.
+    pub fn covers(&self, other: &Self) -> bool {
+        if self.open {
+            other.start.starts_with(&self.start)
+        } else {
+            self == other
+        }
+    }
+
     /// Whether `name` is one of those that are meant.
     pub fn matches(&self, name: &str) -> bool {
         if self.open {
@@ -100,5 +109,7 @@ mod tests {
         let pattern = |text: &str| text.parse::<Pattern>().unwrap();
         assert!(pattern("a*").matches("a") && pattern("a*").matches("ab") && pattern("*").matches("x"));
         assert!(!pattern("a").matches("ab") && !pattern("ab*").matches("a"));
+        assert!(pattern("a*").covers(&pattern("ab*")) && pattern("*").covers(&pattern("a")));
+        assert!(!pattern("ab*").covers(&pattern("a*")) && !pattern("a").covers(&pattern("a*")));
     }
 }

@@ -133,6 +133,20 @@ impl Grants {
         matched(&self.observe, subject)
     }
 
+    /// Whether everything that `other` permits is permitted.
+    pub fn include(&self, other: &Self) -> bool {
+        let all = |own: &[Pattern], others: &[Pattern]| {
+            let covered = |other: &Pattern| own.iter().any(|pattern| pattern.covers(other));
+            others.iter().all(covered)
+        };
+        all(&self.report, &other.report)
+            && all(&self.observe, &other.observe)
+            && all(&self.agent, &other.agent)
+            && self.watch >= other.watch
+            && self.command >= other.command
+            && self.administer >= other.administer
+    }
+
     /// Those it has, for people: `report payments, watch`.
     pub fn summary(&self) -> String {
         let about = |right: Right| match right {
@@ -186,5 +200,14 @@ mod tests {
                 .all(|right| grants.may(right) == (right == Right::Report))
         );
         assert_eq!(grants.summary(), "report payments-*");
+        assert!(
+            Grants::all().include(&grants) && grants.include(&grants) && grants.include(&Grants::default())
+        );
+        assert!(!grants.include(&Grants::all()) && !Grants::default().include(&grants));
+        let watching = Grants {
+            watch: true,
+            ..grants.clone()
+        };
+        assert!(watching.include(&grants) && !grants.include(&watching));
     }
 }

@@ -9,6 +9,7 @@
 
 mod caller;
 mod keeper;
+mod loss;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,6 +21,7 @@ use ward_model::Wall;
 
 pub(crate) use caller::{Caller, Missing, Who};
 pub(crate) use keeper::{Keeper, tell};
+pub(crate) use loss::Loss;
 
 /// Says who calls.
 #[derive(Debug)]
@@ -76,7 +78,11 @@ impl Access {
         now: Wall,
     ) -> Result<Caller, Unproven> {
         let Some(peer) = peer else {
-            return Ok(Caller::within());
+            return Ok(if self.required {
+                Caller::nobody()
+            } else {
+                Caller::within()
+            });
         };
         let token = bearer(headers)?;
         if !self.required {
@@ -94,24 +100,29 @@ impl Access {
             return Ok(Caller::new(Who::Token(token.id().clone()), grants, Some(peer)));
         }
         let (who, grants) = match &peer.identity {
+            // Told to go, and not gone yet.
+            Identity::Certificate(_) if !peer.is_believed() => (Who::Anonymous, in_force.policy.anonymous()),
             Identity::Certificate(name) => (Who::Certificate(Arc::clone(name)), in_force.policy.grants(name)),
             _ => (Who::Anonymous, in_force.policy.anonymous()),
         };
         Ok(Caller::new(who, grants, Some(peer)))
     }
 
-    /// Resolves once `caller` may do something else than when it was let in. Never for one that proved nothing and needed
-    /// not.
-    pub(crate) fn changed(&self, caller: Caller) -> impl Future<Output = ()> + Send + use<> {
-        let mut changes = self.now.subscribe();
-        async move {
-            let same =
-                |in_force: &Arc<InForce>| in_force.grants(caller.who()).as_deref() != Some(caller.grants());
-            // An error is the end of the server, which ends streams in its own way.
-            if changes.wait_for(same).await.is_err() {
-                std::future::pending().await
-            }
-        }
+    /// Resolves once something is taken away from `caller` that it could do when it was let in. `None` for one that proved
+    /// nothing and needed not.
+    pub(crate) fn loss(&self, caller: &Caller) -> Option<Loss> {
+        let changes = self.now.subscribe();
+        caller.can_change().then(|| Loss::new(changes, caller.clone()))
+    }
+
+    /// Whether `caller` may still do all that it could when it was let in.
+    pub(crate) fn keeps(&self, caller: &Caller) -> bool {
+        self.now.borrow().keeps(caller)
+    }
+
+    /// The same caller with what it may do now.
+    pub(crate) fn renewed(&self, caller: &Caller) -> Caller {
+        caller.granted(self.now.borrow().grants(caller.who()).unwrap_or_default())
     }
 
     /// This policy is in force from now on.
@@ -168,6 +179,11 @@ impl InForce {
             return Err(Unproven::Expired);
         }
         Ok(Arc::clone(&bearer.grants))
+    }
+
+    fn keeps(&self, caller: &Caller) -> bool {
+        let now = self.grants(caller.who());
+        now.is_some_and(|now| now.include(caller.grants()))
     }
 
     /// What somebody who was let in may do now; `None` where there is no such token any more.

@@ -7,7 +7,11 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use tokio::{sync::oneshot, task::JoinHandle, time::interval};
+use tokio::{
+    sync::oneshot,
+    task::{JoinHandle, spawn_blocking},
+    time::interval,
+};
 use tower::Layer;
 use ward_access::{Policy, StoreError, TokenStore};
 use ward_chassis::{
@@ -277,8 +281,12 @@ impl App {
             let policy = edge.reloader.now().settings.access.clone();
             edge.access.replace_policy(&policy);
             if let Some(tls) = tls {
-                let look = tls.rename(names(&policy));
-                access::tell(&tls, &look, &edge.metrics.access);
+                let names = names(&policy);
+                // It reads files, which may be on a disk that hangs.
+                let renamed = spawn_blocking(move || (tls.rename(names), tls));
+                if let Ok((look, tls)) = renamed.await {
+                    access::tell(&tls, &look, &edge.metrics.access);
+                }
             }
             Ok(reloaded)
         };

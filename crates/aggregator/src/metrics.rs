@@ -137,7 +137,7 @@ impl Metrics {
         registry.register(
             "ward_refused",
             "What was asked of this side beyond a bound, by bound: watchers, all_watchers, streams, instances, hellos, \
-             updates, reports of one client, overload of the engine",
+             updates, reports, commands of one client, services in all, overload of the engine",
             self.bounds.clone(),
         );
         registry.register(

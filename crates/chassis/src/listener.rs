@@ -13,7 +13,10 @@ mod stats;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use nix::errno::Errno;
@@ -84,6 +87,7 @@ pub struct Peer {
     pub connection: u64,
     closing: watch::Receiver<bool>,
     cut: Arc<Notify>,
+    believed: Arc<AtomicBool>,
 }
 
 /// Who a peer has proved to be.
@@ -102,7 +106,7 @@ impl Peer {
         (identity, secure): (Identity, bool),
         connection: u64,
         closing: watch::Receiver<bool>,
-        cut: Arc<Notify>,
+        (cut, believed): (Arc<Notify>, Arc<AtomicBool>),
     ) -> Self {
         Self {
             addr,
@@ -111,15 +115,29 @@ impl Peer {
             connection,
             closing,
             cut,
+            believed,
         }
+    }
+
+    /// Whether its certificate is still believed. One that is no longer is told to go, and has a moment for that.
+    pub fn is_believed(&self) -> bool {
+        self.believed.load(Ordering::Relaxed)
     }
 
     /// One that is not connected, and never told to go.
     ///
     /// **For tests only** of what looks at peers.
     pub fn of(addr: SocketAddr, identity: Identity, secure: bool) -> Self {
-        let (_, closing) = watch::channel(false);
-        Self::new(addr, (identity, secure), u64::MAX, closing, Arc::default())
+        let (never, closing) = watch::channel(false);
+        // Without it the connection would be gone.
+        std::mem::forget(never);
+        Self::new(
+            addr,
+            (identity, secure),
+            u64::MAX,
+            closing,
+            (Arc::default(), Arc::new(AtomicBool::new(true))),
+        )
     }
 
     /// Has this connection dropped at once, with all that it carries. For a peer that reads nothing: an answer that

@@ -15,8 +15,8 @@ use tracing_subscriber::{
     EnvFilter, filter::ParseError, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
 };
 
-pub use self::flood::Dropped;
 use self::flood::Flood;
+pub use self::flood::{Dropped, RECORD};
 use crate::Clock;
 
 /// What a server logs when nobody says otherwise. h2 warns of each connection that it closes for a flood, and even of

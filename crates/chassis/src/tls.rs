@@ -63,8 +63,13 @@ pub(crate) struct InForce {
 /// What the last look saw.
 #[derive(Debug)]
 struct Looked {
+    /// Of what is in force.
     stamps: Vec<Stamp>,
     names: Arc<BTreeSet<String>>,
+    /// The names that are to be.
+    wanted: Arc<BTreeSet<String>>,
+    /// What was wrong since, said once.
+    wrong: Option<String>,
 }
 
 /// Tells one state of a file from another: device and inode, length, and when it was changed.
@@ -77,8 +82,10 @@ pub enum Look {
     Unchanged,
     /// What they say now is in force.
     Renewed,
-    /// What they say now is wrong; what was in force stays.
+    /// What they say now is wrong; what was in force stays. Told once, and tried again with each look.
     Failed(TlsError),
+    /// It is still wrong, in the same way.
+    StillFailed,
 }
 
 impl Tls {
@@ -89,11 +96,16 @@ impl Tls {
     /// Says which file is wrong, and how.
     pub fn load(files: TlsFiles, names: impl IntoIterator<Item = String>) -> Result<Self, TlsError> {
         let stamps = stamps(&files);
-        let names = Arc::new(names.into_iter().collect());
+        let names: Arc<BTreeSet<String>> = Arc::new(names.into_iter().collect());
         let in_force = load::load(&files, &names)?;
         Ok(Self {
             files,
-            looked: Mutex::new(Looked { stamps, names }),
+            looked: Mutex::new(Looked {
+                stamps,
+                wanted: Arc::clone(&names),
+                names,
+                wrong: None,
+            }),
             now: watch::Sender::new(Arc::new(in_force)),
         })
     }
@@ -101,33 +113,42 @@ impl Tls {
     /// Looks whether a file has changed, and takes over what it says. Blocks: it reads files.
     pub fn look(&self) -> Look {
         let mut looked = self.looked.lock();
-        // Before reading, so that what changes meanwhile is seen by the next look.
-        let stamps = stamps(&self.files);
-        if looked.stamps == stamps {
-            return Look::Unchanged;
-        }
-        looked.stamps = stamps;
-        self.renew(&looked.names)
+        self.renew(&mut looked)
     }
 
     /// From now on certificates are known by these names. Blocks.
     pub fn rename(&self, names: impl IntoIterator<Item = String>) -> Look {
         let mut looked = self.looked.lock();
-        let names = Arc::new(names.into_iter().collect());
-        if looked.names == names {
-            return Look::Unchanged;
-        }
-        looked.names = names;
-        self.renew(&looked.names)
+        looked.wanted = Arc::new(names.into_iter().collect());
+        self.renew(&mut looked)
     }
 
-    fn renew(&self, names: &Arc<BTreeSet<String>>) -> Look {
-        match load::load(&self.files, names) {
+    fn renew(&self, looked: &mut Looked) -> Look {
+        // Before reading, so that what changes meanwhile is seen by the next look.
+        let stamps = stamps(&self.files);
+        if looked.stamps == stamps && looked.names == looked.wanted {
+            return match looked.wrong.take() {
+                // What was wrong was put back.
+                Some(_) => Look::Renewed,
+                None => Look::Unchanged,
+            };
+        }
+        match load::load(&self.files, &looked.wanted) {
             Ok(in_force) => {
                 self.now.send_replace(Arc::new(in_force));
+                looked.stamps = stamps;
+                looked.names = Arc::clone(&looked.wanted);
+                looked.wrong = None;
                 Look::Renewed
             }
-            Err(error) => Look::Failed(error),
+            Err(error) => {
+                let said = Some(error.to_string());
+                if looked.wrong == said {
+                    return Look::StillFailed;
+                }
+                looked.wrong = said;
+                Look::Failed(error)
+            }
         }
     }
 

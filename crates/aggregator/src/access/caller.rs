@@ -59,9 +59,16 @@ impl Caller {
         Self::new(Who::Within, Arc::new(Grants::all()), None)
     }
 
-    /// Who was let in with this request; this process, where nobody had to be.
+    /// Who was let in with this request.
     pub(crate) fn of(extensions: &Extensions) -> Self {
-        extensions.get::<Self>().cloned().unwrap_or_else(Self::within)
+        extensions.get::<Self>().cloned().unwrap_or_else(Self::nobody)
+    }
+
+    pub(super) fn granted(&self, grants: Arc<Grants>) -> Self {
+        Self {
+            grants,
+            ..self.clone()
+        }
     }
 
     pub(super) fn anybody(peer: &Peer) -> Self {
@@ -92,7 +99,7 @@ impl Caller {
     }
 
     /// Whether what it may do can change while it is connected.
-    pub(crate) fn can_change(&self) -> bool {
+    pub(super) fn can_change(&self) -> bool {
         !matches!(self.who, Who::Within | Who::Anybody)
     }
 

@@ -3,14 +3,11 @@
 //! What is wrong in a file changes nothing: who was let in before still is, and nobody else. It is said once, and a metric
 //! says it for as long as it lasts.
 
-use std::{fs, os::unix::fs::MetadataExt, sync::Arc, time::Duration};
+use std::{error::Error, fs, os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 
 use tokio::{task::spawn_blocking, time::interval};
 use ward_access::{Record, StoreError, TokenStore};
-use ward_chassis::{
-    Tls,
-    tls::{Look, TlsError},
-};
+use ward_chassis::{Tls, tls::Look};
 use ward_model::Wall;
 
 use super::Access;
@@ -26,8 +23,13 @@ type Stamp = Option<(u64, u64, i64, i64)>;
 #[derive(Debug)]
 pub(crate) struct Keeper {
     store: TokenStore,
+    /// Of what was read last.
     stamp: Stamp,
     records: Vec<Record>,
+    /// Of those, so many are in force: the wall clock decides, and can be set.
+    live: usize,
+    /// What was wrong at the last look, said once.
+    wrong: Option<String>,
     tls: Option<Arc<Tls>>,
 }
 
@@ -46,8 +48,9 @@ impl Keeper {
     ) -> Result<Self, StoreError> {
         let stamp = stamp(&store);
         let records = store.load()?;
+        let live = count(&records, now);
         access.replace_tokens(&records, now);
-        metrics.tokens_are(count(&records, now));
+        metrics.tokens_are(live);
         if let Some(tls) = &tls {
             metrics.tls_renewed(tls.expires());
         }
@@ -55,6 +58,8 @@ impl Keeper {
             store,
             stamp,
             records,
+            live,
+            wrong: None,
             tls,
         })
     }
@@ -82,36 +87,46 @@ impl Keeper {
         }
     }
 
-    /// The tokens, if their file has changed.
+    /// The tokens, if their file is not as it was when it was last read. One that cannot be read is tried again.
     fn read(&mut self) -> Option<Result<Vec<Record>, StoreError>> {
         let stamp = stamp(&self.store);
         if stamp == self.stamp {
             return None;
         }
-        self.stamp = stamp;
-        Some(self.store.load())
+        let loaded = self.store.load();
+        if loaded.is_ok() {
+            self.stamp = stamp;
+        }
+        Some(loaded)
     }
 
     fn take_over(&mut self, read: Option<Result<Vec<Record>, StoreError>>, edge: &Edge) {
         let now = edge.clock.wall();
-        let before = count(&self.records, now);
         match read {
             Some(Ok(records)) => {
                 self.records = records;
-                edge.metrics.access.tokens_are(count(&self.records, now));
+                self.wrong = None;
             }
-            Some(Err(error)) => {
-                edge.metrics.access.tokens_failed();
-                tracing::error!(%error, "the tokens were not read again; those in force stay");
-                return;
-            }
-            None if self.records.iter().all(|record| record.is_live(now)) => return,
-            None => self.records.retain(|record| record.is_live(now)),
+            Some(Err(error)) => self.blame(&error, edge),
+            None if count(&self.records, now) == self.live => return,
+            None => {}
         }
+        self.live = count(&self.records, now);
         if edge.access.replace_tokens(&self.records, now) {
-            let tokens = count(&self.records, now);
-            edge.metrics.access.tokens_are(tokens);
-            tracing::info!(tokens, before, "other tokens are in force");
+            tracing::info!(tokens = self.live, "other tokens are in force");
+        }
+        if self.wrong.is_none() {
+            edge.metrics.access.tokens_are(self.live);
+        }
+    }
+
+    fn blame(&mut self, error: &StoreError, edge: &Edge) {
+        edge.metrics.access.tokens_failed();
+        let said = error.to_string();
+        if self.wrong.as_ref() != Some(&said) {
+            let cause = cause(error);
+            tracing::error!(%error, cause, "the tokens were not read again; those in force stay");
+            self.wrong = Some(said);
         }
     }
 }
@@ -119,7 +134,7 @@ impl Keeper {
 /// What a look at certificates has come to, for people and for metrics.
 pub(crate) fn tell(tls: &Tls, look: &Look, metrics: &AccessMetrics) {
     match look {
-        Look::Unchanged => {}
+        Look::Unchanged | Look::StillFailed => {}
         Look::Renewed => {
             metrics.tls_renewed(tls.expires());
             tracing::info!("certificates were read again, and are in force for new connections");
@@ -132,8 +147,8 @@ pub(crate) fn tell(tls: &Tls, look: &Look, metrics: &AccessMetrics) {
     }
 }
 
-fn cause(error: &TlsError) -> Option<String> {
-    std::error::Error::source(error).map(ToString::to_string)
+fn cause(error: &dyn Error) -> Option<String> {
+    error.source().map(ToString::to_string)
 }
 
 fn count(records: &[Record], now: Wall) -> usize {

@@ -1,6 +1,6 @@
 //! Who is taken for whom, and what that is worth.
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
 
 use futures_util::FutureExt as _;
 use http::HeaderValue;
@@ -140,8 +140,12 @@ fn a_token_is_worth_what_it_was_made_for_while_it_lives_and_over_tls() {
     );
 }
 
+async fn lost(mut loss: Loss) {
+    poll_fn(|cx| loss.poll(cx)).await;
+}
+
 #[tokio::test]
-async fn whoever_may_do_something_else_is_told_and_others_are_not() {
+async fn whoever_loses_something_is_told_and_others_are_not() {
     const SOON: Duration = Duration::from_secs(10);
     let access = Access::new(true, policy());
     access.replace_tokens(&[record(&token(1), None), record(&token(2), None)], NOW);
@@ -150,12 +154,22 @@ async fn whoever_may_do_something_else_is_told_and_others_are_not() {
     let named = access
         .caller(Some(&certificate(PAYMENTS)), &HeaderMap::new(), NOW)
         .unwrap();
-    let mut stays = Box::pin(access.changed(second));
-    let mut row = Box::pin(access.changed(named));
-    let revoked = access.changed(first);
+    let loss = |caller: &Caller| access.loss(caller).unwrap();
+    let mut stays = Box::pin(lost(loss(&second)));
+    let mut row = Box::pin(lost(loss(&named)));
+    let revoked = lost(loss(&first));
     assert!(access.replace_tokens(&[record(&token(2), None)], NOW));
     timeout(SOON, revoked).await.expect("it was revoked");
+    assert!(!access.keeps(&first) && access.keeps(&second));
     assert!((&mut stays).now_or_never().is_none() && (&mut row).now_or_never().is_none());
+    let more = Grants {
+        report: vec!["payments".parse().unwrap(), "bank".parse().unwrap()],
+        watch: true,
+        ..Grants::default()
+    };
+    access.replace_policy(&Policy::new([(PAYMENTS.to_owned(), more)]));
+    assert!((&mut row).now_or_never().is_none(), "it was given something");
+    assert!(access.renewed(&named).needs(Right::Watch).is_ok() && named.needs(Right::Watch).is_err());
     access.replace_policy(&Policy::default());
     timeout(SOON, row).await.expect("its row is gone");
     assert!((&mut stays).now_or_never().is_none());
@@ -163,4 +177,9 @@ async fn whoever_may_do_something_else_is_told_and_others_are_not() {
         !access.replace_tokens(&[record(&token(2), None)], NOW),
         "nothing changed"
     );
+    // Between being let in and looking.
+    timeout(SOON, lost(loss(&named)))
+        .await
+        .expect("it is seen late too");
+    assert!(access.loss(&Caller::within()).is_none());
 }

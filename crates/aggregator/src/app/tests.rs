@@ -75,5 +75,6 @@ async fn a_panic_in_a_report_stream_is_told_and_the_stream_is_over_for_the_engin
     assert!(app.stop().await.is_clean());
 }
 
+mod access;
 mod intervals;
 mod overload;

@@ -8,11 +8,11 @@ mod until;
 
 use std::{
     convert::Infallible,
-    future::ready,
+    future::{poll_fn, ready},
     task::{Context, Poll},
 };
 
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response, Uri, header};
 use tonic::{Status, body::Body};
 use tower::Service;
@@ -22,7 +22,7 @@ use ward_chassis::Peer;
 use super::{Edge, Shared, failure::Failure};
 use crate::access::{Caller, Missing, Unproven};
 
-pub(super) use until::Until;
+pub(super) use until::{Until, taken_away};
 
 /// Who calls, with at least this right.
 pub(super) fn admit(
@@ -125,16 +125,20 @@ where
                 return Box::pin(ready(Ok(Status::from(failure).into_http())));
             }
         };
-        request.extensions_mut().insert(caller.clone());
+        let loss = self.edge.access.loss(&caller);
+        request.extensions_mut().insert(caller);
         let answering = self.inner.call(request);
-        if !caller.can_change() {
+        let Some(mut loss) = loss else {
             return Box::pin(answering);
-        }
-        let until = self.edge.access.changed(caller);
-        Box::pin(
-            answering
-                .map(|answer| answer.map(|answer| answer.map(|body| Body::new(Until::grpc(body, until))))),
-        )
+        };
+        Box::pin(async move {
+            // A request may come slowly, and what it asks for is done when it is there.
+            tokio::select! {
+                biased;
+                () = poll_fn(|cx| loss.poll(cx)) => Ok(taken_away().into_http()),
+                answer = answering => answer.map(|answer| answer.map(|body| Body::new(Until::grpc(body, loss)))),
+            }
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use ward_chassis::logs::RECORD;
 use ward_engine::{Event, Reply};
 use ward_model::{Maintenance, Name};
 use ward_proto::Invalid;
@@ -38,10 +39,10 @@ pub(super) async fn start_maintenance(
         why,
         duration,
     };
-    match decide(edge, event).await? {
+    match decide(edge, caller, event).await? {
         Reply::Maintenance(maintenance) => {
             let Maintenance { service, by, why, .. } = &*maintenance;
-            tracing::info!(%service, by, %caller, why, ?duration, "maintenance was started");
+            tracing::info!(target: RECORD, %service, by, %caller, why, ?duration, "maintenance was started");
             Ok(*maintenance)
         }
         reply => Err(unexpected(&reply)),
@@ -60,8 +61,8 @@ pub(super) async fn end_maintenance(
     let event = Event::EndMaintenance {
         service: service.clone(),
     };
-    decide(edge, event).await?;
-    tracing::info!(%service, by, %caller, "maintenance was ended");
+    decide(edge, caller, event).await?;
+    tracing::info!(target: RECORD, %service, by, %caller, "maintenance was ended");
     Ok(())
 }
 
@@ -100,17 +101,25 @@ pub(super) async fn forget(
         service: service.clone(),
         instance: instance.clone(),
     };
-    match decide(edge, event).await? {
+    match decide(edge, caller, event).await? {
         Reply::Forgotten(instances) => {
             let one = instance.as_ref().map(Name::as_str);
-            tracing::info!(%service, instance = one, by, %caller, instances, "forgotten");
+            tracing::info!(target: RECORD, %service, instance = one, by, %caller, instances, "forgotten");
             Ok(instances)
         }
         reply => Err(unexpected(&reply)),
     }
 }
 
-async fn decide(edge: &Edge, event: Event) -> Result<Reply, Failure> {
+async fn decide(edge: &Edge, caller: &Caller, event: Event) -> Result<Reply, Failure> {
+    let now = edge.clock.mono();
+    edge.clients.of(caller, now).once(now).map_err(|wait| {
+        edge.metrics.count_bound("commands");
+        Failure::TooOften(
+            "this client commands more often than it may: come back later",
+            wait,
+        )
+    })?;
     if edge.closings.is_closing() {
         let message = "the aggregator is stopping: ask again in a moment";
         return Err(Failure::Unavailable(message.to_owned()));

@@ -66,6 +66,11 @@ impl AccessMetrics {
         self.tokens_successful.set(1);
     }
 
+    #[cfg(test)]
+    pub(crate) fn tokens(&self) -> i64 {
+        self.tokens.get()
+    }
+
     /// They were not; those before are in force.
     pub(crate) fn tokens_failed(&self) {
         self.tokens_successful.set(0);

@@ -3,7 +3,7 @@
 //!
 //! Each callsite has [`BURST`] lines at once and one more for every [`PACE`]; what is more is counted, and said now and
 //! then for that callsite. Errors too: that the same thing fails ten thousand times is one thing to know. Not so debug
-//! and trace, which somebody has asked for and reads as a protocol. One bound for all lines together was not taken: who
+//! and trace, which somebody has asked for and reads as a protocol, nor what is of the target [`RECORD`]. One bound for all lines together was not taken: who
 //! floods would silence everybody else. Lines that stand in for the last ones are not kept back for later either; which
 //! of many equal lines is written does not matter.
 
@@ -29,6 +29,10 @@ const BURST: u32 = 50;
 const PACE: Duration = Duration::from_millis(200);
 /// How often it is said for one callsite that lines are left out.
 const SAID: Duration = Duration::from_secs(10);
+
+/// The target of lines that say who did what: none of them is left out, since a flood would be a way to hide one. Whoever
+/// can cause them is known, and bounded elsewhere.
+pub const RECORD: &str = "ward::record";
 
 /// How many lines were not written. Cheap to clone; all clones are one counter.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +80,8 @@ impl<S: Subscriber> Layer<S> for Flood {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         // What is said below bounds itself, and would otherwise come back here.
-        if *metadata.level() > Level::INFO || metadata.module_path() == Some(module_path!()) {
+        let is_bounded = *metadata.level() <= Level::INFO && metadata.target() != RECORD;
+        if !is_bounded || metadata.module_path() == Some(module_path!()) {
             return true;
         }
         let line = self.line(metadata);

@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -14,6 +14,7 @@ use std::{
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::{
     sync::{Notify, watch},
+    task::coop::unconstrained,
     time::{self, Instant},
 };
 
@@ -44,6 +45,8 @@ pub(super) struct Connection {
     closing: watch::Sender<bool>,
     /// From them: the peer is given up.
     cut: Arc<Notify>,
+    /// To them: the certificate is.
+    believed: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -66,6 +69,7 @@ impl Connection {
             number: CONNECTIONS.fetch_add(1, Relaxed),
             closing: watch::Sender::new(false),
             cut: Arc::default(),
+            believed: Arc::new(AtomicBool::new(true)),
         }
     }
 
@@ -75,7 +79,14 @@ impl Connection {
             Some(standing) => Identity::Certificate(Arc::clone(standing.name())),
             None => Identity::Anonymous,
         };
-        Peer::new(self.addr, (identity, self.secure), self.number, closing, cut)
+        let believed = Arc::clone(&self.believed);
+        Peer::new(
+            self.addr,
+            (identity, self.secure),
+            self.number,
+            closing,
+            (cut, believed),
+        )
     }
 
     /// Waits until the peer says something: h2 keeps some 17 KB for a connection from its first moment on, which ten thousand
@@ -102,6 +113,9 @@ impl Connection {
     ///
     /// Boxed, because it is large, and what a future is given by value has a place in it for being given and another for
     /// being polled, at each level anew: by value the task of a connection was 7.8 kB, of which 1.6 are hyper's.
+    ///
+    /// What ends it is not held to the budget that tokio gives a task: a peer that sends without an end leaves nothing of
+    /// that, and would never be told.
     pub(super) async fn drive<C>(mut self, mut served: Pin<Box<C>>, shown: Option<Shown>)
     where
         C: GracefulConnection<Error = hyper::Error>,
@@ -118,18 +132,19 @@ impl Connection {
                 biased;
                 result = served.as_mut() => return self.ended(result, shown.is_some()),
                 () = self.cut.notified() => return add(&self.stats.cut),
-                () = told(&mut stopping), if !leaving => {}
-                () = &mut age, if !leaving => add(&self.stats.aged),
-                why = async { lost.as_mut().expect("asked before").await }, if lost.is_some() => {
+                () = unconstrained(told(&mut stopping)), if !leaving => {}
+                () = unconstrained(&mut age), if !leaving => add(&self.stats.aged),
+                why = unconstrained(async { lost.as_mut().expect("asked before").await }), if lost.is_some() => {
                     lost = None;
+                    self.believed.store(false, Relaxed);
                     add(&self.stats.lost_identities);
                     tracing::info!(addr = %self.addr, why, "a certificate is believed no more: its connection is told to go");
                     patience = Some(Box::pin(time::sleep(self.limits.stop_timeout)));
                 }
-                () = async { patience.as_mut().expect("asked before").await }, if patience.is_some() => {
+                () = unconstrained(async { patience.as_mut().expect("asked before").await }), if patience.is_some() => {
                     return add(&self.stats.cut);
                 }
-                () = &mut handshake, if waiting => {
+                () = unconstrained(&mut handshake), if waiting => {
                     waiting = false;
                     if shown.as_ref().is_none_or(Shown::is_complete) {
                         continue;

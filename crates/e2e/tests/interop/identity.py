@@ -34,9 +34,7 @@ def metadata():
 
 
 def told(error):
-    # What is said of a connection that does not come about differs from version to version, and has addresses in it.
-    said = error.details() if error.code() != grpc.StatusCode.UNAVAILABLE else ""
-    return f"{error.code().name}: {said}"
+    return f"{error.code().name}: {error.details()}"
 
 
 def call(channel, method, request):

@@ -1,7 +1,9 @@
-//! An answer that ends once whoever it is for may do something else than before.
+//! An answer that ends once something is taken away from whoever it is for.
 //!
-//! Around the body, so that it holds for every stream of every edge, also of those that were written by others. Who may still
-//! do what they were doing comes back at once.
+//! Around the body, so that it holds for every stream of every edge, also of those that were written by others. It ends as a
+//! stream does that is to be begun anew: who may still do what they were doing comes back at once, the others are told what
+//! they are missing. A body whose reader stands still is not asked for its end; those that take something in meanwhile have to
+//! look for themselves.
 
 use std::{
     pin::Pin,
@@ -13,38 +15,38 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tonic::Status;
 
-use crate::rarely::Rarely;
+use crate::access::Loss;
 
-const CHANGED: &str =
-    "what you may do has changed: ask again, with a certificate or a token that is good for it";
+/// What ends because of that.
+pub(in super::super) fn taken_away() -> Status {
+    Status::unavailable("what you may do has changed: ask again")
+}
 
 /// Such a body.
 pub(in super::super) struct Until<B> {
     body: B,
     /// `None` once it has ended.
-    changed: Option<Rarely<Changed>>,
+    loss: Option<Loss>,
     /// Whether the end is told as gRPC does.
     grpc: bool,
 }
 
-type Changed = dyn Future<Output = ()> + Send;
-
 impl<B> Until<B> {
     /// In trailers it says why it ends.
-    pub(super) fn grpc(body: B, changed: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self::new(body, Box::pin(changed), true)
+    pub(super) fn grpc(body: B, loss: Loss) -> Self {
+        Self {
+            body,
+            loss: Some(loss),
+            grpc: true,
+        }
     }
 
     /// It just ends; who asks again is told why.
-    pub(in super::super) fn http(body: B, changed: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self::new(body, Box::pin(changed), false)
-    }
-
-    fn new(body: B, changed: Pin<Box<Changed>>, grpc: bool) -> Self {
+    pub(in super::super) fn http(body: B, loss: Loss) -> Self {
         Self {
             body,
-            changed: Some(changed.into()),
-            grpc,
+            loss: Some(loss),
+            grpc: false,
         }
     }
 }
@@ -58,21 +60,20 @@ impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Until<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.get_mut();
-        let Some(changed) = &mut this.changed else {
+        let Some(loss) = &mut this.loss else {
             return Poll::Ready(None);
         };
-        // It waits on a channel that wakes this task when there is something to look at, so looking is always of use.
-        if changed.poll(cx, true).is_pending() {
+        if loss.poll(cx).is_pending() {
             return Pin::new(&mut this.body).poll_frame(cx);
         }
-        this.changed = None;
+        this.loss = None;
         let mut trailers = HeaderMap::new();
-        let said = this.grpc && Status::unauthenticated(CHANGED).add_header(&mut trailers).is_ok();
+        let said = this.grpc && taken_away().add_header(&mut trailers).is_ok();
         Poll::Ready(said.then(|| Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.changed.is_none() || self.body.is_end_stream()
+        self.loss.is_none() || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -6,7 +6,7 @@
 //! is answered whatever its origin, server-sent events too: without CORS the browser keeps the answer from the page, and
 //! lets the connection go.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -27,7 +27,10 @@ use super::{
     negotiate::takes,
     problem::Problem,
 };
-use crate::edge::admit::{Until, admit, of_request};
+use crate::edge::{
+    admit::{Until, admit, of_request, taken_away},
+    failure::Failure,
+};
 
 /// Browsers ask again whether they may at most so often.
 const CORS_AGE: Duration = Duration::from_secs(3_600);
@@ -232,13 +235,20 @@ pub(super) async fn admitted(State(app): State<App>, mut request: Request, next:
         Ok(caller) => caller,
         Err(failure) => return Problem::from(failure).into_response(),
     };
-    request.extensions_mut().insert(caller.clone());
-    let response = next.run(request).await;
-    if !caller.can_change() {
-        return response;
+    let loss = app.edge.access.loss(&caller);
+    request.extensions_mut().insert(caller);
+    let Some(mut loss) = loss else {
+        return next.run(request).await;
+    };
+    // A body may come slowly, and what it asks for is done when it is there.
+    tokio::select! {
+        biased;
+        () = poll_fn(|cx| loss.poll(cx)) => {
+            let status = taken_away();
+            Problem::from(Failure::Unavailable(status.message().to_owned())).into_response()
+        }
+        response = next.run(request) => response.map(|body| Body::new(Until::http(body, loss))),
     }
-    let changed = app.edge.access.changed(caller);
-    response.map(|body| Body::new(Until::http(body, changed)))
 }
 
 /// Around every handler: the bound on time and on the length of the URI.

@@ -28,13 +28,18 @@ use ward_proto::v1::{self, RejectionCode};
 
 use self::parts::unknown_handle;
 use super::{
-    super::{Shared, client::Reporting, refusal},
+    super::{Shared, admit::taken_away, client::Reporting, refusal},
     answer::{ACKNOWLEDGE_AFTER, Answer, registration},
     shed::Shed,
     table::Table,
     wire,
 };
-use crate::{access::Caller, decider::Unavailable, hub::Closing, rarely::Rarely};
+use crate::{
+    access::{Caller, Loss},
+    decider::Unavailable,
+    hub::Closing,
+    rarely::Rarely,
+};
 
 type Out = mpsc::Sender<Result<v1::ReportResponse, Status>>;
 type Renewal = dyn Future<Output = ()> + Send + Sync;
@@ -130,7 +135,9 @@ impl Session {
         let Err(end) = self.converse(requests, closing).await;
         let last = match end {
             // What this side is closing is not the peer's doing, whoever is faster.
-            End::ByPeer => return !self.edge.closings.is_closing(),
+            End::ByPeer => {
+                return !self.edge.closings.is_closing() && self.edge.access.keeps(&self.caller);
+            }
             End::Closing(closing) => {
                 let closing = Some((&closing).into());
                 Ok(v1::ReportResponse {
@@ -156,6 +163,7 @@ impl Session {
         S: Stream<Item = Result<Bytes, Status>> + Unpin,
     {
         let mut closing = pin!(closing);
+        let mut loss = self.edge.access.loss(&self.caller);
         let out = self.out.clone();
         let mut gone = Rarely::new(out.closed());
         loop {
@@ -168,6 +176,8 @@ impl Session {
                     self.take_in_ready(&mut requests, REQUESTS_LEFT).await?;
                     return Err(End::Closing(closing));
                 }
+                // Here too, since a peer that does not read its answers would never be ended by those.
+                () = poll_fn(|cx| poll_loss(&mut loss, cx)) => return Err(End::Failed(taken_away())),
                 request = requests.next() => {
                     self.now = self.edge.clock.mono();
                     self.take_in(request).await?;
@@ -360,6 +370,13 @@ fn poll_alarm(alarm: &mut Option<Rarely<Sleep>>, cx: &mut Context<'_>) -> Poll<(
     };
     let elapsed = alarm.get().is_elapsed();
     alarm.poll(cx, elapsed)
+}
+
+fn poll_loss(loss: &mut Option<Loss>, cx: &mut Context<'_>) -> Poll<()> {
+    match loss {
+        Some(loss) => loss.poll(cx),
+        None => Poll::Pending,
+    }
 }
 
 /// A reset by the peer, or a connection that is no more; not a message too large, nor one this side gave up on.

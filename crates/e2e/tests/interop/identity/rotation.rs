@@ -130,7 +130,7 @@ async fn a_row_that_is_taken_away_ends_what_it_permitted() {
     house.ward.hang_up();
     let end = open.line().await;
     assert!(
-        end.starts_with("end: UNAUTHENTICATED: what you may do has changed"),
+        end.starts_with("end: UNAVAILABLE: what you may do has changed"),
         "{end}"
     );
     if openssl().is_some() {

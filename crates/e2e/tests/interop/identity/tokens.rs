@@ -58,10 +58,8 @@ async fn a_token_is_good_for_what_it_was_made_for_and_until_it_is_revoked() {
     let text = std::fs::read_to_string(watcher.token.as_ref().unwrap()).unwrap();
     let id = text.split('_').nth(1).unwrap();
     assert!(house.command(&["token", "revoke", id]).status.success());
-    open.says(
-        "end: UNAUTHENTICATED: what you may do has changed: ask again, with a certificate or a token that is good for it",
-    )
-    .await;
+    open.says("end: UNAVAILABLE: what you may do has changed: ask again")
+        .await;
     assert_eq!(ask(&watcher).await, GONE);
     assert_eq!(report("checkout-eu").await, "OK", "others are not touched");
 }
@@ -78,7 +76,7 @@ async fn a_token_that_has_run_out_ends_what_it_holds_open() {
     open.says("watch: SERVING").await;
     let end = open.line().await;
     assert!(
-        end.starts_with("end: UNAUTHENTICATED: what you may do has changed"),
+        end.starts_with("end: UNAVAILABLE: what you may do has changed"),
         "{end}"
     );
     let after = ask().await;

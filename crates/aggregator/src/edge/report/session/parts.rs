@@ -50,6 +50,10 @@ impl Session {
                 return Ok(());
             }
         };
+        if self.caller.may_say(&hello).is_err() {
+            // It may have been granted since.
+            self.caller = self.edge.access.renewed(&self.caller);
+        }
         if let Err(missing) = self.caller.may_say(&hello) {
             let failure = denied(&self.edge, &self.caller, missing);
             self.tell(Some(&hello.id), 0, RejectionCode::Denied, failure.message());
