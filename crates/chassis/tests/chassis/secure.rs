@@ -206,6 +206,9 @@ async fn files_are_looked_at_again_when_they_change_and_only_then() {
     let flipped = authority.read("server.pem").replace("BEGIN", "BEGUN");
     authority.write("server.pem", &flipped);
     assert!(matches!(tls.look(), Look::Failed(TlsError::Content { .. })));
+    assert!(matches!(tls.look(), Look::StillFailed));
+    authority.sign("server", SanType::DnsName("localhost".try_into().unwrap()));
+    assert!(matches!(tls.look(), Look::Renewed));
     for gone in ["ca.pem", "server.pem"] {
         fs::remove_file(authority.home.path().join(gone)).unwrap();
         let Look::Failed(error) = tls.look() else {
