@@ -21,7 +21,7 @@ fn not_run(what: &str, wanted: &str) {
     );
     io::stdout()
         .write_all(format!("\nNOT RUN: {what}: no {wanted}\n").as_bytes())
-        .unwrap();
+        .expect("somebody reads what tests print");
 }
 
 /// The attacks on text leave out what `ward` prints where cargo did not build it: a build of this crate alone does not.

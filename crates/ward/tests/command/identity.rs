@@ -1,5 +1,7 @@
 //! `ward cert dev` and `ward token`: from nothing to an aggregator that knows who calls.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
