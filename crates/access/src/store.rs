@@ -2,12 +2,14 @@
 //!
 //! A file and not a call to the aggregator, so that the first token can be made before anybody may call. It is replaced
 //! as a whole: whoever reads it sees all of one state. Changes by several at once wait for each other, by a lock beside
-//! it; the lock of the directory is the aggregator's, which holds it as long as it runs.
+//! it; the lock of the directory is the aggregator's, which holds it as long as it runs. Both files belong to the owner of
+//! the directory, also where an administrator changes them. An existing lock is not given away: whoever may write to the
+//! directory could have put a link to another file in its place.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown},
     path::{Path, PathBuf},
 };
 
@@ -64,6 +66,16 @@ pub enum StoreError {
         doing: &'static str,
         /// On what.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It would be a file that the owner of the directory cannot read.
+    #[error("make {path:?} a file of user {owner}, whose directory it is in; run this as that user")]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Whose it has to be.
+        owner: u32,
         /// What the system said.
         source: io::Error,
     },
@@ -199,28 +211,65 @@ impl TokenStore {
         let created = DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
         created.map_err(refused("create", &self.dir))?;
         let lock = self.dir.join(LOCK);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let held = options.open(&lock).map_err(refused("open", &lock))?;
+        let held = self.open_lock(&lock)?;
         held.lock().map_err(refused("lock", &lock))?;
         let mut tokens = self.load()?;
         let changed = change(&mut tokens)?;
-        self.write(tokens).map_err(refused("write", &self.path()))?;
+        self.write(tokens)?;
         Ok(changed)
     }
 
+    fn open_lock(&self, path: &Path) -> Result<File, StoreError> {
+        let mut options = OpenOptions::new();
+        options.write(true).mode(0o600);
+        match options.clone().create_new(true).open(path) {
+            Ok(fresh) => match self.give(&fresh, path) {
+                Ok(()) => Ok(fresh),
+                Err(error) => {
+                    // It would keep the owner out.
+                    drop(fs::remove_file(path));
+                    Err(error)
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                options.open(path).map_err(refused("open", path))
+            }
+            Err(error) => Err(refused("create", path)(error)),
+        }
+    }
+
+    /// A file that was just made becomes one of the owner of the directory.
+    fn give(&self, fresh: &File, path: &Path) -> Result<(), StoreError> {
+        let look = |metadata: io::Result<fs::Metadata>| metadata.map_err(refused("look at", &self.dir));
+        let (directory, file) = (look(fs::metadata(&self.dir))?, look(fresh.metadata())?);
+        if directory.uid() == file.uid() {
+            return Ok(());
+        }
+        fchown(fresh, Some(directory.uid()), Some(directory.gid())).map_err(|source| StoreError::Owner {
+            path: path.to_owned(),
+            owner: directory.uid(),
+            source,
+        })
+    }
+
     /// All of it or nothing, also if the machine stops in between.
-    fn write(&self, tokens: Vec<Record>) -> io::Result<()> {
+    fn write(&self, tokens: Vec<Record>) -> Result<(), StoreError> {
         let contents = Contents {
             version: VERSION,
             tokens,
         };
-        // For this user only, as temporary files are.
-        let mut file = NamedTempFile::new_in(&self.dir)?;
-        serde_json::to_writer_pretty(&mut file, &contents)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(self.path()).map_err(|failed| failed.error)?;
+        let path = self.path();
+        // For one user only, as temporary files are.
+        let fresh = NamedTempFile::new_in(&self.dir).map_err(refused("write", &path))?;
+        self.give(fresh.as_file(), &path)?;
+        self.put(fresh, &contents).map_err(refused("write", &path))
+    }
+
+    fn put(&self, mut fresh: NamedTempFile, contents: &Contents) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut fresh, contents)?;
+        fresh.write_all(b"\n")?;
+        fresh.as_file().sync_all()?;
+        fresh.persist(self.path()).map_err(|failed| failed.error)?;
         File::open(&self.dir)?.sync_all()
     }
 }
@@ -232,7 +281,10 @@ fn refused(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt, thread};
+    use std::{
+        os::unix::fs::{PermissionsExt, chown, symlink},
+        thread,
+    };
 
     use super::*;
 
@@ -281,6 +333,35 @@ mod tests {
             Err(StoreError::NotFound(_))
         ));
         assert_eq!(store.load().unwrap(), []);
+    }
+
+    /// As root alone: nobody else can give files away.
+    #[test]
+    fn what_an_administrator_changes_stays_the_owner_s() {
+        let home = tempfile::tempdir().unwrap();
+        let owner = |path: &Path| fs::metadata(path).unwrap().uid();
+        if owner(home.path()) != 0 {
+            return;
+        }
+        chown(home.path(), Some(12_345), Some(12_346)).unwrap();
+        let store = TokenStore::new(home.path());
+        store.add(&token(1), watch(), (Wall(0), None), "").unwrap();
+        for file in [FILE, LOCK] {
+            let file = fs::metadata(home.path().join(file)).unwrap();
+            assert_eq!(
+                (file.uid(), file.gid(), file.mode() & 0o777),
+                (12_345, 12_346, 0o600)
+            );
+        }
+        store.revoke(token(1).id()).unwrap();
+        assert_eq!(owner(&store.path()), 12_345);
+        // What a lock points to is no lock, and is nobody's to have.
+        let other = tempfile::NamedTempFile::new().unwrap();
+        let lock = home.path().join(LOCK);
+        fs::remove_file(&lock).unwrap();
+        symlink(other.path(), &lock).unwrap();
+        store.add(&token(2), watch(), (Wall(0), None), "").unwrap();
+        assert_eq!(owner(other.path()), 0);
     }
 
     #[test]

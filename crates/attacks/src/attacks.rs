@@ -14,6 +14,7 @@ mod streams;
 
 use std::time::Duration;
 
+pub use self::injection::command;
 use self::{connections as conns, resets::caused};
 use crate::{
     Setup,

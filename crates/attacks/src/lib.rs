@@ -27,6 +27,6 @@ mod wire;
 pub mod table;
 
 pub use attack::{Attack, Row, Side, Size};
-pub use attacks::ALL;
+pub use attacks::{ALL, command};
 pub use machine::{attackers, describe};
 pub use serve::{Setup, serve};

@@ -4,9 +4,36 @@
 
 #![cfg(target_os = "linux")]
 
-use std::path::Path;
+use std::{
+    env,
+    io::{self, Write},
+    path::Path,
+};
 
 use ward_attacks::{ALL, Size};
+
+/// Says that a part is not run, past the capture of output, so that `cargo xtask test` can name it at the end.
+fn not_run(what: &str, wanted: &str) {
+    let is_set = |name| env::var(name).is_ok_and(|value| ["1", "true"].contains(&value.as_str()));
+    assert!(
+        !is_set("WARD_REQUIRE_ALL") && !is_set("CI"),
+        "{what} needs {wanted}"
+    );
+    io::stdout()
+        .write_all(format!("\nNOT RUN: {what}: no {wanted}\n").as_bytes())
+        .expect("somebody reads what tests print");
+}
+
+/// The attacks on text leave out what `ward` prints where cargo did not build it: a build of this crate alone does not.
+#[test]
+fn what_the_command_prints_is_searched_as_well() {
+    if ward_attacks::command().is_none() {
+        not_run(
+            "what `ward` prints is searched for what was injected",
+            "`ward` beside the tests: cargo build -p ward",
+        );
+    }
+}
 
 #[test]
 fn each_guard_holds_and_is_what_holds() {

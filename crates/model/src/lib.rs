@@ -9,6 +9,7 @@ mod change;
 mod explain;
 mod name;
 mod report;
+mod spiffe;
 mod state;
 mod status;
 mod time;
@@ -20,6 +21,7 @@ pub use report::{
     CheckDeclaration, CheckKind, CheckResult, Criticality, Dependency, DependencyKind, Hello, MinHealthy,
     SignalDeclaration, SignalLevel, SignalValue, Update,
 };
+pub use spiffe::{SPIFFE_ID_BYTES, is_spiffe_id};
 pub use state::{
     CheckState, InstanceCounts, InstanceState, Maintenance, ObserverState, ServiceCounts, ServiceState,
     SignalState, SystemState,

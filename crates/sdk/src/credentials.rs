@@ -19,7 +19,6 @@ use rustls::{
 };
 
 pub use bearer::Bearer;
-pub(crate) use bearer::is_open;
 
 use crate::trust::{Trust, certificates};
 

@@ -20,7 +20,7 @@ pub use address::Address;
 pub use connection::Connection;
 use connection::Note;
 
-use crate::credentials::{Bearer, Credentials, Field, InvalidCredentials, is_open};
+use crate::credentials::{Bearer, Credentials, Field, InvalidCredentials};
 
 /// HTTP/2 ping period and how long its answer may take: a peer that is gone without a word is found within 15 s.
 const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
@@ -201,7 +201,7 @@ impl Server {
             .credentials
             .token_file
             .as_deref()
-            .filter(|path| is_open(path))
+            .filter(|path| Bearer::is_open(path))
         {
             tracing::warn!(
                 file = %path.display(),

@@ -4,8 +4,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use ward_sdk::{Credentials, Field};
+use clap::{
+    Args,
+    builder::{PathBufValueParser, TypedValueParser as _},
+};
+use ward_sdk::{Bearer, Credentials, Field};
+
+use crate::output::Out;
 
 /// For every command that asks an aggregator.
 #[derive(Clone, Debug, Default, Args)]
@@ -32,8 +37,25 @@ pub(crate) struct Access {
     )]
     tls_key: Option<PathBuf>,
     /// Show the bearer token in this file; over TLS only
-    #[arg(long, value_name = "FILE", env = "WARD_TOKEN_FILE", help_heading = "Access")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "WARD_TOKEN_FILE",
+        value_parser = PathBufValueParser::new().map(token_file),
+        help_heading = "Access"
+    )]
     token_file: Option<PathBuf>,
+}
+
+/// As it is. Says what is odd about it, here because each command is read once and may ask several times.
+fn token_file(path: PathBuf) -> PathBuf {
+    if Bearer::is_open(&path) {
+        Out::new().note(&format!(
+            "warning: the token in {} can be read by others than its owner: chmod 600, unless it is mounted so",
+            path.display()
+        ));
+    }
+    path
 }
 
 impl From<Access> for Credentials {

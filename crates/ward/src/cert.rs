@@ -5,9 +5,9 @@
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
-    io::Write,
+    io::{self, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -25,6 +25,8 @@ use crate::{Exit, Failure, output::Out};
 
 /// The trust domain of what is made here.
 const DOMAIN: &str = "ward.dev";
+/// Who may write to a directory beside its owner.
+const OTHERS: u32 = 0o022;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -78,6 +80,11 @@ pub(crate) fn run(args: CertArgs, out: &mut Out) -> Result<Exit, Failure> {
     };
     make(&args, &files)?;
     let dir = args.dir.display();
+    if files.dir.metadata().is_ok_and(|dir| dir.mode() & OTHERS != 0) {
+        out.note(&format!(
+            "others may write to {dir}, and put files of theirs in the place of these: `chmod go-w {dir}`"
+        ));
+    }
     out.note(&format!(
         "{dir} has an authority (ca.pem), a certificate for the aggregator and one for each client, valid for {} days: to \
          try things out, not to run a fleet on\n",
@@ -235,14 +242,15 @@ impl Files {
         }
         // A file of its own that takes the place of the old one: whoever reads sees the one or the other.
         let fresh = self.dir.join(format!(".{name}.new"));
+        // What is left from before, or was put there by somebody else, is neither followed nor written to.
+        let cleared = match fs::remove_file(&fresh) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        };
         let mut options = OpenOptions::new();
-        let opened = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&fresh);
-        opened
+        options.write(true).create_new(true).mode(mode);
+        cleared
+            .and_then(|()| options.open(&fresh))
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .and_then(|()| fs::rename(&fresh, &path))
             .with_context(|| format!("write {}", path.display()))?;

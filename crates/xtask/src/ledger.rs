@@ -138,6 +138,7 @@ mod tests {
     const ABSENT: Requirement = Requirement {
         program: "no-such-program",
         variable: "NO_SUCH_VARIABLE",
+        runs: None,
         what: "",
         get: "",
     };

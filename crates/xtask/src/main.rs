@@ -1,7 +1,8 @@
 //! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`, `attacks`.
 //!
 //! What the README, a person and the continuous integration call is the same code, so that they cannot drift apart. It
-//! installs nothing and changes no file but the table of a full run of attacks: what a check needs and does not find is named as not run. The obvious
+//! installs nothing: what a check needs and does not find is named as not run. Two chores change files: a full run of `attacks`
+//! its table in SECURITY.md and the figures in `crates/attacks/results.json`, and `fuzz` the lock file of `fuzz/`. The obvious
 //! alternative, a Makefile or shell scripts, would be one more language to have on the machine, and its rules could not
 //! be tested as those of `tidy` are.
 #![expect(

@@ -10,6 +10,8 @@ pub(crate) struct Requirement {
     pub(crate) program: &'static str,
     /// The environment variable that may say where it is.
     pub(crate) variable: &'static str,
+    /// A program that it runs, and the variable that may name another instead.
+    pub(crate) runs: Option<(&'static str, &'static str)>,
     /// What is not checked without it.
     pub(crate) what: &'static str,
     /// How to get it.
@@ -20,6 +22,7 @@ pub(crate) struct Requirement {
 pub(crate) const BUF: Requirement = Requirement {
     program: "buf",
     variable: "BUF",
+    runs: None,
     what: "the wire contract in proto/ keeps buf's rules",
     get: "npm install --global @bufbuild/buf",
 };
@@ -28,6 +31,7 @@ pub(crate) const BUF: Requirement = Requirement {
 pub(crate) const CARGO_DENY: Requirement = Requirement {
     program: "cargo-deny",
     variable: "CARGO_DENY",
+    runs: None,
     what: "the dependencies are what deny.toml allows",
     get: "cargo install cargo-deny --locked",
 };
@@ -36,24 +40,32 @@ pub(crate) const CARGO_DENY: Requirement = Requirement {
 pub(crate) const CARGO_FUZZ: Requirement = Requirement {
     program: "cargo-fuzz",
     variable: "CARGO_FUZZ",
+    runs: Some(("c++", "CXX")),
     what: "parsers that outsiders reach take anything (`cargo test` tries what is kept)",
     get: "cargo install cargo-fuzz --locked",
 };
 
 impl Requirement {
-    /// Where the program is, if it is there.
+    /// Where the program is, if it is there and can run.
     pub(crate) fn find(&self) -> Option<PathBuf> {
         self.find_by(|name| env::var_os(name))
     }
 
     fn find_by(&self, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-        if let Some(named) = variable(self.variable) {
-            return Some(PathBuf::from(named)).filter(|path| path.is_file());
+        let on_path = |program| {
+            env::split_paths(&variable("PATH")?)
+                .map(|folder| folder.join(program))
+                .find(|path| path.is_file())
+        };
+        if let Some((program, named)) = self.runs
+            && variable(named).is_none()
+        {
+            on_path(program)?;
         }
-        let folders = variable("PATH")?;
-        env::split_paths(&folders)
-            .map(|folder| folder.join(self.program))
-            .find(|path| path.is_file())
+        match variable(self.variable) {
+            Some(named) => Some(PathBuf::from(named)).filter(|path| path.is_file()),
+            None => on_path(self.program),
+        }
     }
 }
 
@@ -63,13 +75,15 @@ impl fmt::Display for Requirement {
         let Self {
             program,
             variable,
+            runs,
             what,
             get,
         } = self;
-        write!(
-            f,
-            "that {what}: no {program} on PATH or in ${variable}; get it with `{get}`"
-        )
+        write!(f, "that {what}: no {program} on PATH or in ${variable}")?;
+        if let Some((runs, variable)) = runs {
+            write!(f, ", or no {runs} on PATH or in ${variable}")?;
+        }
+        write!(f, "; get it with `{get}`")
     }
 }
 
@@ -92,6 +106,19 @@ mod tests {
             BUF.find_by(|name| (name == "BUF").then(|| program.clone().into())),
             Some(program)
         );
+    }
+
+    #[test]
+    fn a_program_without_what_it_runs_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name| fs::write(folder.path().join(name), "").unwrap();
+        let on_path = |name: &str| (name == "PATH").then(|| folder.path().into());
+        file("cargo-fuzz");
+        assert_eq!(CARGO_FUZZ.find_by(on_path), None);
+        let named = |name: &str| on_path(name).or((name == "CXX").then(|| "clang++".into()));
+        assert!(CARGO_FUZZ.find_by(named).is_some());
+        file("c++");
+        assert!(CARGO_FUZZ.find_by(on_path).is_some());
     }
 
     #[test]

@@ -86,21 +86,22 @@ pub(crate) async fn everywhere(target: &Target, _: Size) -> anyhow::Result<Outco
     })
 }
 
-/// What the command shows, if it is there: beside this program, where cargo puts all.
+/// Where the command `ward` is, if it was built: beside this program or above it, where cargo puts all.
+pub fn command() -> Option<PathBuf> {
+    let this = std::env::current_exe().ok()?;
+    let folders = this.ancestors().skip(1).take(2);
+    folders
+        .map(|folder| folder.join("ward"))
+        .find(|path| path.is_file())
+}
+
+/// What the command shows, if it is there.
 async fn print(
     addr: SocketAddr,
     victim: Option<&String>,
     search: &mut Search,
 ) -> anyhow::Result<&'static str> {
-    let ward: PathBuf = std::env::current_exe()?.with_file_name("ward");
-    let besides = std::env::current_exe()?
-        .parent()
-        .and_then(|deps| Some(deps.parent()?.join("ward")));
-    let Some(ward) = [Some(ward), besides]
-        .into_iter()
-        .flatten()
-        .find(|path| path.exists())
-    else {
+    let Some(ward) = command() else {
         return Ok("; `ward` is not built, so what it prints was not searched");
     };
     let victim = victim.context("nobody was injected")?;

@@ -2,10 +2,15 @@
 //!
 //! Which certificates are believed is shown by clients from outside, with the whole program.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{Extension, Router, routing::get};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType, date_time_ymd};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
@@ -14,9 +19,10 @@ use rustls::{
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use ward_chassis::{
     Limits, Peer, Tls, TlsFiles, Transport,
     tls::{Look, TlsError},
@@ -74,8 +80,8 @@ impl Authority {
         Tls::load(files, [])
     }
 
-    /// What a client is answered, with its certificate or without.
-    async fn ask(&self, server: &Server, named: bool) -> String {
+    /// A connection that is through its handshake, with the client's certificate or without.
+    async fn connect(&self, server: &Server, named: bool) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -93,7 +99,12 @@ impl Authority {
         };
         let name = "localhost".try_into().unwrap();
         let connected = TlsConnector::from(Arc::new(config)).connect(name, server.connect().await);
-        let mut stream = timeout(LONG, connected).await.unwrap().unwrap();
+        timeout(LONG, connected).await.unwrap().unwrap()
+    }
+
+    /// What a client is answered.
+    async fn ask(&self, server: &Server, named: bool) -> String {
+        let mut stream = self.connect(server, named).await;
         let request = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -129,6 +140,41 @@ async fn handlers_are_told_who_came() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.ends_with("Anonymous false"), "{answer}");
+}
+
+/// The certificate of the client is good for years; that of the authority between ends soon.
+#[tokio::test]
+async fn a_connection_ends_with_the_first_of_its_chain() {
+    let authority = Authority::new();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    #[expect(clippy::disallowed_methods, reason = "certificates are valid by the clock")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    params.not_after = date_time_ymd(1970, 1, 1) + now + Duration::from_secs(5);
+    let between =
+        CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &authority.issuer).unwrap();
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::URI(ID.try_into().unwrap())];
+    let key = KeyPair::generate().unwrap();
+    let client = params.signed_by(&key, &between).unwrap();
+    authority.write("client.pem", &(client.pem() + &between.pem()));
+    authority.write("client.key", &key.serialize_pem());
+
+    let tls = Transport::Tls(Arc::new(authority.tls().unwrap()));
+    let server = Server::h1_over(tls, Limits::default(), who());
+    let mut stream = authority.connect(&server, true).await;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let ended = timeout(LONG, stream.read_to_end(&mut answer)).await;
+    assert!(
+        String::from_utf8(answer)
+            .unwrap()
+            .ends_with(&format!("Certificate(\"{ID}\") true"))
+    );
+    assert!(ended.is_ok(), "it is still open");
 }
 
 #[tokio::test]

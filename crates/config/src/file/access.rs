@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 use ward_access::{ANONYMOUS, Grants, Pattern, Policy};
+use ward_model::{SPIFFE_ID_BYTES, is_spiffe_id};
 
 use super::List;
 use crate::{
@@ -15,8 +16,6 @@ use crate::{
 const PATTERNS: usize = 64;
 /// Most rows. Certificates are looked up in them by name.
 const ROWS: usize = 10_000;
-/// Longest name of a row, in bytes: that of a SPIFFE id.
-const NAME_BYTES: usize = 2_048;
 
 table! {
     /// What one identity may do. What is left out is not permitted.
@@ -56,25 +55,16 @@ impl Text for Pattern {
 #[derive(Clone, Debug)]
 pub(crate) struct Access(BTreeMap<String, AccessTable>);
 
-const EXPECTED_ROW: &str =
-    "a SPIFFE id, such as \"spiffe://example.org/payments\", a DNS name in lower case, or anonymous";
+const EXPECTED_ROW: &str = "a SPIFFE id, such as \"spiffe://example.org/payments\" (no upper case in its trust domain; no \"//\", \".\" or \"..\" in \
+     its path, and no \"/\" at its end), a DNS name in lower case, or anonymous";
+/// The same as [`is_row`], beside the length.
+const ROW_PATTERN: &str = r"^(spiffe://[a-z0-9._-]{1,255}(/(?!\.{1,2}(/|$))[a-zA-Z0-9._-]+)+|[a-z0-9._-]+)$";
 
 /// What a certificate can say, or the word for those who show none.
 fn is_row(name: &str) -> bool {
-    let of_domain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
-    if name.len() > NAME_BYTES {
-        return false;
-    }
-    match name.strip_prefix("spiffe://") {
-        Some(id) => id.split_once('/').is_some_and(|(domain, path)| {
-            let of_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
-            !domain.is_empty()
-                && domain.chars().all(of_domain)
-                && !path.is_empty()
-                && path.chars().all(of_path)
-        }),
-        None => !name.is_empty() && name.chars().all(of_domain),
-    }
+    let of_dns = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+    let is_dns = !name.is_empty() && name.len() <= SPIFFE_ID_BYTES && name.chars().all(of_dns);
+    is_dns || is_spiffe_id(name)
 }
 
 impl Access {
@@ -132,7 +122,7 @@ impl Value for Access {
     fn schema() -> Json {
         json!({
             "type": "object",
-            "propertyNames": { "type": "string", "minLength": 1, "maxLength": NAME_BYTES, "pattern": r"^(spiffe://[a-z0-9._-]+/[a-zA-Z0-9/._-]+|[a-z0-9._-]+)$" },
+            "propertyNames": { "type": "string", "minLength": 1, "maxLength": SPIFFE_ID_BYTES, "pattern": ROW_PATTERN },
             "additionalProperties": AccessTable::schema(),
             "maxProperties": ROWS,
         })

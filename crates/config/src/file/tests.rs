@@ -559,6 +559,25 @@ fn any_service() -> impl Strategy<Value = Service> {
         )
 }
 
+/// Access that is granted to nobody there can be would be missed by somebody who believes it granted.
+#[test]
+fn only_who_can_come_has_a_row() {
+    let row = |name: &str| load(&format!("[access.\"{name}\"]\n"));
+    for good in ["spiffe://a/b/c", "a.example", "anonymous"] {
+        assert!(row(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "spiffe://a/b/",
+        "spiffe://a//b",
+        "spiffe://a/../b",
+        "spiffe://a",
+        "A.example",
+    ] {
+        let said = row(bad).unwrap_err().to_string();
+        assert!(said.contains("names no identity that there can be"), "{said}");
+    }
+}
+
 fn any_access() -> impl Strategy<Value = Policy> {
     let pattern = || {
         prop::collection::vec(
@@ -575,7 +594,7 @@ fn any_access() -> impl Strategy<Value = Policy> {
         command,
         administer,
     });
-    let name = "anonymous|spiffe://[a-z]{1,9}/[a-zA-Z0-9/._-]{1,9}|[a-z][a-z0-9.-]{0,9}";
+    let name = "anonymous|spiffe://[a-z]{1,9}(/[a-zA-Z0-9._-]{0,4}[a-zA-Z0-9_-]){1,3}|[a-z][a-z0-9.-]{0,9}";
     prop::collection::btree_map(name, grants, 0..4).prop_map(Policy::new)
 }
 

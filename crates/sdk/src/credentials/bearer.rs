@@ -52,6 +52,11 @@ impl Bearer {
         Err(Field::TokenFile.invalid(path, fault))
     }
 
+    /// Whether others than its owner may read the file: odd, and no mistake, since containers mount secrets so.
+    pub fn is_open(path: &Path) -> bool {
+        path.metadata().is_ok_and(|file| file.mode() & OTHERS != 0)
+    }
+
     /// The header `authorization` that shows it, marked sensitive.
     pub fn authorization(&self) -> Option<HeaderValue> {
         let token = self.token.as_ref()?.expose_secret();
@@ -60,11 +65,6 @@ impl Bearer {
         value.set_sensitive(true);
         Some(value)
     }
-}
-
-/// Others than its owner may read the file: odd, and no mistake, since containers mount secrets so.
-pub(crate) fn is_open(path: &Path) -> bool {
-    path.metadata().is_ok_and(|file| file.mode() & OTHERS != 0)
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for (mode, open) in [(0o600, false), (0o400, false), (0o440, true), (0o444, true)] {
             fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(is_open(file.path()), open, "{mode:o}");
+            assert_eq!(Bearer::is_open(file.path()), open, "{mode:o}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Who is let in, and who is believed: commands against servers with TLS, with client certificates, with tokens.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use tonic::{
     Request, Status,
     service::{Routes, interceptor::InterceptedService},
@@ -72,6 +74,8 @@ async fn a_token_opens_every_command_and_without_it_each_says_what_to_do() {
         files.pem("good", format!("{TOKEN}\n")),
         files.pem("bad", "hunter3".to_owned()),
     );
+    fs::set_permissions(&good, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(&bad, fs::Permissions::from_mode(0o644)).unwrap();
     let server = serve_with_tls(files.ours.server("localhost", false), guarded()).await;
     let server = format!("https://localhost:{}", port(&server));
     for args in ASKING {
@@ -92,6 +96,9 @@ async fn a_token_opens_every_command_and_without_it_each_says_what_to_do() {
             "{args:?}: {}",
             less.stderr
         );
+        // Once, however often it asks.
+        let odd = less.stderr.matches("can be read by others").count();
+        assert_eq!(odd, 1, "{args:?}: {}", less.stderr);
         // What that aggregator answers is another test's: not one of these is a refusal.
         if !args.contains(&"bench") {
             let known = at(args, &server, &["--tls-ca", &ca, "--token-file", &good]);

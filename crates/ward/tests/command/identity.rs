@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -14,6 +18,32 @@ fn mode(path: &Path) -> u32 {
 
 fn told(done: &Done) -> (i32, &str) {
     (done.code, done.stderr.as_str())
+}
+
+#[test]
+fn what_others_left_in_the_directory_is_not_written_to() {
+    let home = tempfile::tempdir().unwrap();
+    let certs = home.path().join("certs");
+    fs::create_dir(&certs).unwrap();
+    let open = |mode| fs::set_permissions(&certs, fs::Permissions::from_mode(mode)).unwrap();
+    open(0o777);
+    fs::write(certs.join(".server.key.new"), "left").unwrap();
+    let other = home.path().join("other");
+    fs::write(&other, "untouched").unwrap();
+    symlink(&other, certs.join(".operator.key.new")).unwrap();
+    let dir = certs.to_str().unwrap();
+    let made = ward(&["cert", "dev", dir]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    for key in ["server.key", "operator.key"] {
+        let key = certs.join(key);
+        assert!(fs::symlink_metadata(&key).unwrap().is_file());
+        assert_eq!(mode(&key), 0o600);
+    }
+    assert_eq!(fs::read_to_string(&other).unwrap(), "untouched");
+    assert!(made.stderr.contains("chmod go-w"), "{}", made.stderr);
+    open(0o755);
+    let made = ward(&["cert", "dev", dir, "--force"]);
+    assert!(!made.stderr.contains("chmod"), "{}", made.stderr);
 }
 
 #[test]

@@ -68,7 +68,7 @@ async fn a_token_is_good_for_what_it_was_made_for_and_until_it_is_revoked() {
 async fn a_token_that_has_run_out_ends_what_it_holds_open() {
     let Some(python) = python() else { return };
     let house = House::start();
-    let short = house.token("short", &["--right", "watch", "--expires", "15s"]);
+    let short = house.token("short", &["--right", "watch", "--expires", "30s"]);
     let system = GetSystemRequest::default();
     let ask = async || house.call(&python, &short, "GetSystem", &system).await;
     until("OK", async || ask().await).await;
