@@ -112,8 +112,9 @@ impl Session {
         Ok(())
     }
 
-    async fn decide(&self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
-        let mut replies = self.edge.decider.report(vec![event], received).await?;
+    async fn decide(&mut self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
+        let edge = self.edge.clone();
+        let mut replies = self.decided(edge.decider.report(vec![event], received)).await?;
         replies.pop().ok_or(Unavailable)
     }
 
@@ -161,6 +162,7 @@ impl Session {
             return Ok(());
         };
         self.count();
+        self.is_leaving(lease);
         let event = Event::Goodbye { slot: lease.slot };
         if let Reply::Refused(refusal) = self.decide(event, received).await? {
             let id = self.table.id(handle).cloned();
