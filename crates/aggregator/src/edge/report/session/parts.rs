@@ -77,7 +77,10 @@ impl Session {
                 self.too_many(Some(&id), handle, registered.left_out);
                 self.answer.register(registration(&id, handle, &registered));
             }
-            Reply::Refused(refusal) => self.tell(Some(&id), 0, refusal::code(&refusal), refusal.to_string()),
+            Reply::Refused(refusal) => {
+                refusal::count(&self.edge, &refusal);
+                self.tell(Some(&id), 0, refusal::code(&refusal), refusal.to_string());
+            }
             reply => tracing::error!(?reply, "an answer to a hello that is none"),
         }
         Ok(())
