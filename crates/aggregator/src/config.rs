@@ -51,7 +51,7 @@ pub struct Config {
     pub engine: ward_engine::Config,
     /// A watcher hears something at least this often.
     pub bookmark_every: Duration,
-    /// A watcher that is behind and reads nothing for so long is ended.
+    /// A watcher that is behind and reads nothing for so long is ended; then its connection is cut.
     pub stall_after: Duration,
 }
 

@@ -216,7 +216,9 @@ impl Decider {
 
     /// The same for what may be left out when there is too much: `None` if it was, or if nobody knows, which is when it
     /// would have to wait and may not, when too much waits already, or when it has waited for [`LATE`]. It may be decided
-    /// then all the same, and always before what is offered later.
+    /// then all the same, even behind what is offered later: the loop takes commands out of the inbox before it holds the
+    /// writer, and in between who finds nobody waiting decides by itself. So this is for updates only. They carry sequence
+    /// numbers, and one behind a newer one is refused: [`ward_engine::Refusal::Replayed`].
     pub(crate) async fn offer(
         &self,
         events: Vec<Event>,

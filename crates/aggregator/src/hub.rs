@@ -43,7 +43,7 @@ use ring::Ring;
 pub(crate) struct Config {
     /// A bookmark comes at least this often.
     pub(crate) bookmark_every: Duration,
-    /// One who is behind and takes nothing for so long is ended.
+    /// One who is behind and takes nothing for so long is ended, and its connection is cut if that does not help.
     pub(crate) stall_after: Duration,
     /// What the ring keeps.
     pub(crate) bounds: Bounds,
@@ -212,7 +212,8 @@ impl Hub {
         self.shared.coalesced.load(Relaxed)
     }
 
-    /// Ends watchers that are behind and have taken nothing for too long, and says how many. To be called every
+    /// Ends watchers that are behind and have taken nothing for too long, says how many, and cuts the connections of those
+    /// that are still there since the last time. To be called every
     /// [`STALL_SWEEP`].
     pub(crate) fn end_stalled(&self) -> usize {
         // One more, since it may have fallen behind just before the first of them.

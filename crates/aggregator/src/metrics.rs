@@ -136,8 +136,8 @@ impl Metrics {
         );
         registry.register(
             "ward_refused",
-            "What was asked of this side beyond a bound, by bound: watchers, all_watchers, streams, instances, hellos, \
-             updates, reports, commands of one client, services in all, overload of the engine",
+            "What was asked of this side beyond a bound, by bound: watchers, streams, instances, hellos, updates, reports, \
+             commands of one client; all_watchers, services, instances there may be; overload of the engine",
             self.bounds.clone(),
         );
         registry.register(

@@ -283,8 +283,8 @@ pub const ALL: &[Attack] = &[
     },
     Attack {
         name: "slow-watches",
-        what: "1,000 Watch streams that read nothing",
-        guard: "16 watchers a client; `stall_after` (here 2 s), `send_buffer_bytes`: 32 KiB",
+        what: "1,000 Watch streams that read nothing, on connections that answer pings",
+        guard: "16 watchers a client; `stall_after` (here 2 s), then the connection is cut; `send_buffer_bytes`: 32 KiB",
         setup: stall,
         run: |target, size| Box::pin(slow::watches(target, size)),
         ..BASE

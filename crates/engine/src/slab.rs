@@ -152,8 +152,8 @@ impl Slab {
         }
     }
 
-    /// Moves a deadline before `least` on to it.
-    pub(crate) fn extend(&self, slot: Slot, least: Mono) {
+    /// Moves a deadline before `least` on to it. Unlike a beat it shortens none, and brings nobody back who was missed.
+    pub fn extend(&self, slot: Slot, least: Mono) {
         if let Some(entry) = self.entry(slot)
             && entry.load(Relaxed) < PARKED
         {

@@ -18,6 +18,9 @@ use crate::{access::Missing, decider::Unavailable};
 const DOMAIN: &str = "ward";
 /// A restart takes about this long, and so does a moment of too much.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// There are as many services or instances as there may be. Room comes when lost ones are forgotten, which takes minutes:
+/// often enough to find it, too seldom to be a load.
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(60);
 
 /// What is in the way.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +102,9 @@ impl Failure {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooOften(_, after) => Some(*after),
+            Self::Refused(Refusal::TooManyServices(_) | Refusal::TooManyInstances(_)) => {
+                Some(RETRY_WHEN_FULL)
+            }
             Self::Exhausted(_) | Self::Unavailable(_) => Some(RETRY_AFTER),
             _ => None,
         }
@@ -213,6 +219,13 @@ mod tests {
         assert_eq!(full.code(), Code::ResourceExhausted);
         let retry = full.get_error_details().retry_info().unwrap().retry_delay;
         assert_eq!(retry, Some(RETRY_AFTER));
+
+        for refusal in [Refusal::TooManyServices(10_001), Refusal::TooManyInstances(2)] {
+            let full = Status::from(Failure::from(&refusal));
+            assert_eq!(full.code(), Code::ResourceExhausted);
+            let retry = full.get_error_details().retry_info().cloned().unwrap();
+            assert_eq!(retry.retry_delay, Some(RETRY_WHEN_FULL));
+        }
 
         let gone = Status::from(Failure::from(&Refusal::NoService(Name::new("bank").unwrap())));
         let details = gone.get_error_details();

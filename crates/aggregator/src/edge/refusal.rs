@@ -38,6 +38,15 @@ pub(super) fn code(refusal: &Refusal) -> RejectionCode {
     }
 }
 
+/// Counts a refusal for want of room for all: in `ward_refused_total`, beside the bounds of one client.
+pub(super) fn count(edge: &Edge, refusal: &Refusal) {
+    match refusal {
+        Refusal::TooManyServices(_) => edge.metrics.count_bound("services"),
+        Refusal::TooManyInstances(_) => edge.metrics.count_bound("instances"),
+        _ => {}
+    }
+}
+
 /// A field is not as it must be.
 pub(super) fn invalid(invalid: Invalid) -> Status {
     Failure::from(invalid).into()

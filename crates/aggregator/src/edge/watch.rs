@@ -39,15 +39,14 @@ pub(super) struct Ask {
     pub(super) resume: Option<Cursor>,
 }
 
-/// Begins a watch for `caller`, in protobuf over a stream among others, in JSON over a connection of its own.
+/// Begins a watch for `caller`.
 pub(super) fn begin(edge: &Edge, ask: Ask, encoding: Encoding, caller: &Caller) -> Result<Told, Failure> {
     let share = edge.clients.watch(caller, edge.clock.mono());
     let share = share.map_err(|full| refusal::full(edge, full))?;
     let peer = caller.peer().cloned();
-    let alone = peer.clone().filter(|_| encoding == Encoding::Json);
-    let watcher = edge.hub.watch(ask.filter, encoding, ask.resume).alone_on(alone);
+    let watcher = edge.hub.watch(ask.filter, encoding, ask.resume);
     Ok(Told {
-        watcher,
+        watcher: watcher.over(peer.clone()),
         ending: Some(edge.closings.ending(peer)),
         _share: share,
     })

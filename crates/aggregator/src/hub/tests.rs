@@ -780,6 +780,7 @@ async fn one_who_stands_still_while_behind_is_ended() {
         [hub.end_stalled(), hub.end_stalled(), hub.end_stalled()],
         [0, 0, 1]
     );
+    assert_eq!(hub.end_stalled(), 0, "only once");
     assert!(matches!(stalled.next().await, Some(Outgoing::Closing(_))));
     assert_eq!(stalled.next().await, None);
 }

@@ -26,8 +26,8 @@ struct Place {
     /// Messages taken so far.
     taken: u64,
     ended: bool,
-    /// Whose connection goes with it.
-    alone_on: Option<Peer>,
+    /// Over whose connection.
+    peer: Option<Peer>,
 }
 
 /// One who watches.
@@ -65,7 +65,7 @@ impl Watcher {
             reader: Reader::new(filter, encoding, resume),
             taken: 0,
             ended: false,
-            alone_on: None,
+            peer: None,
         };
         let place = Arc::new(Mutex::new(place));
         hub.shared.stalls.lock().watched.push(Watched {
@@ -87,10 +87,12 @@ impl Watcher {
         }
     }
 
-    /// Nothing else is carried by the connection of `peer`: should this be ended as stalled, that is cut. A last word
-    /// could not be written to one who reads nothing, and until it is written nobody would close anything.
-    pub(crate) fn alone_on(self, peer: Option<Peer>) -> Self {
-        self.place.lock().alone_on = peer;
+    /// It goes over the connection of `peer`, which is cut should this be ended as stalled and not be gone by the next
+    /// sweep. One who takes nothing is not asked for its end either, so nobody else would let go of it while its
+    /// connection lasts; and over HTTP/2 that lasts for as long as pings are answered, however tight the window of the
+    /// stream is shut. What else the connection carries goes with it, and comes back over another one.
+    pub(crate) fn over(self, peer: Option<Peer>) -> Self {
+        self.place.lock().peer = peer;
         self
     }
 
@@ -194,7 +196,8 @@ struct Watched {
 }
 
 impl Stalls {
-    /// Ends who stood still for `allowed` sweeps, and lets go of what is held for it. How many that were.
+    /// Ends who stood still for `allowed` sweeps, lets go of what is held for it, and by the next sweep of itself. How
+    /// many were ended.
     pub(super) fn sweep(&mut self, ring: &Ring, allowed: u32) -> usize {
         let mut ended = 0;
         self.watched.retain_mut(|watched| {
@@ -202,6 +205,13 @@ impl Stalls {
                 return false;
             };
             let mut place = place.lock();
+            if place.ended {
+                if let Some(peer) = &place.peer {
+                    tracing::debug!(addr = %peer.addr, "a watcher did not take its last word: its connection is cut");
+                    peer.cut();
+                }
+                return false;
+            }
             let stands_still = place.taken == watched.taken && place.reader.is_behind(ring);
             watched.taken = place.taken;
             watched.sweeps = if stands_still { watched.sweeps + 1 } else { 0 };
@@ -210,11 +220,8 @@ impl Stalls {
             }
             place.ended = true;
             place.reader.release();
-            if let Some(peer) = &place.alone_on {
-                peer.cut();
-            }
             ended += 1;
-            false
+            true
         });
         ended
     }

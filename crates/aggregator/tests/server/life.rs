@@ -2,6 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use ward_aggregator::{App, Config, RunError, StartError, run};
 use ward_chassis::Shutdown;
@@ -150,10 +151,11 @@ async fn readiness_falls_first_and_is_told_while_others_still_finish() {
         config
     })
     .await;
-    // One who says nothing keeps the gRPC listener finishing until it is cut.
-    let _mute = tokio::net::TcpStream::connect(ward.app.grpc_addr())
+    // One who has begun to speak and goes no further keeps the gRPC listener finishing until it is cut.
+    let mut mute = tokio::net::TcpStream::connect(ward.app.grpc_addr())
         .await
         .unwrap();
+    mute.write_all(b"PRI").await.unwrap();
     until("it is let in", async || {
         (ward.metric(r#"ward_connections{listener="grpc"}"#).await == 1.0).then_some(())
     })

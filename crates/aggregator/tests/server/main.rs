@@ -15,5 +15,6 @@ mod pages;
 mod query;
 mod report;
 mod sse;
+mod stalled;
 mod standard;
 mod watch;

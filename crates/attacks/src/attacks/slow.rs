@@ -1,11 +1,12 @@
 //! Watchers that ask for everything and read nothing.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, ensure};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpSocket, TcpStream},
+    task::JoinSet,
     time,
 };
 use ward_proto::v1::{CheckResult, Hello, ReportOnceRequest, Status};
@@ -13,15 +14,20 @@ use ward_proto::v1::{CheckResult, Hello, ReportOnceRequest, Status};
 use crate::{
     Size,
     attack::Outcome,
+    client::connect_from,
     honest::connect,
     target::Target,
-    wire::{END_HEADERS, END_STREAM, Frames, INITIAL_WINDOW_SIZE, WINDOW_MOST, WINDOW_UPDATE, head},
+    wire::{
+        ACK, END_HEADERS, END_STREAM, Frames, INITIAL_WINDOW_SIZE, PING, WINDOW_MOST, WINDOW_UPDATE, head,
+    },
 };
 
 /// As long as the server waits for one who does not read, in these attacks.
 pub(crate) const STALL_AFTER: Duration = Duration::from_secs(2);
 /// Of streams on one connection, within what one client may watch.
 const STREAMS: usize = 16;
+/// What each of them takes in and gives back nothing of: less than there is to tell at once.
+const STREAM_WINDOW: u32 = 16 << 10;
 /// The longest message of a check.
 const MESSAGE_BYTES: usize = 512;
 
@@ -63,8 +69,9 @@ fn report(service: usize, turn: usize) -> ReportOnceRequest {
     }
 }
 
-/// How long the server has to find all of them: it looks every 5 s, and ends who is found behind for the third time.
-const FOUND: Duration = Duration::from_secs(25);
+/// How long the server has to be rid of all of them: it looks every 5 s, ends who is found behind for the third time, and
+/// cuts who is found then.
+const FOUND: Duration = Duration::from_secs(30);
 
 /// Changes something all the time, so that there is always more to tell, until no watchers but `others` are left or none
 /// of them can be found any more. Stopped if none are left.
@@ -101,10 +108,11 @@ async fn stalled(
     })
 }
 
-/// A connection with watches whose windows are as large as they can be, so that nothing is held back for them.
+/// A connection with watches whose windows are used up, and never renewed. Its own is as large as it can be, so that it
+/// carries everything else.
 async fn over_grpc(addr: SocketAddr, host: u8, streams: usize) -> anyhow::Result<TcpStream> {
-    let mut tcp = narrow([127, 0, 5, host], addr).await?;
-    let mut frames = Frames::opening(&[(INITIAL_WINDOW_SIZE, WINDOW_MOST)]);
+    let mut tcp = connect_from([127, 0, 5, host], addr).await?;
+    let mut frames = Frames::opening(&[(INITIAL_WINDOW_SIZE, STREAM_WINDOW)]);
     frames.put(WINDOW_UPDATE, 0, 0, &(WINDOW_MOST - 65_535).to_be_bytes());
     let head = head("Watch");
     for _ in 0..streams {
@@ -114,6 +122,26 @@ async fn over_grpc(addr: SocketAddr, host: u8, streams: usize) -> anyhow::Result
     }
     tcp.write_all(&frames.bytes).await?;
     Ok(tcp)
+}
+
+/// Reads the connection and answers its pings: there is nothing to be seen of it that says that it is dead.
+async fn look_alive(tcp: TcpStream) -> io::Result<()> {
+    let (read, mut write) = tcp.into_split();
+    let mut read = BufReader::new(read);
+    loop {
+        // 24 bits of length, 8 of kind, 8 of flags, 32 of stream.
+        let length_and_kind = read.read_u32().await?;
+        let (length, [.., kind]) = ((length_and_kind >> 8) as usize, length_and_kind.to_be_bytes());
+        let flags = read.read_u8().await?;
+        read.read_u32().await?;
+        let mut payload = vec![0; length];
+        read.read_exact(&mut payload).await?;
+        if kind == PING && flags & ACK == 0 {
+            let mut answer = Frames::default();
+            answer.put(PING, ACK, 0, &payload);
+            write.write_all(&answer.bytes).await?;
+        }
+    }
 }
 
 async fn over_http(addr: SocketAddr, host: u8) -> anyhow::Result<TcpStream> {
@@ -132,13 +160,13 @@ async fn narrow(source: [u8; 4], addr: SocketAddr) -> anyhow::Result<TcpStream> 
 }
 
 pub(crate) async fn watches(target: &Target, size: Size) -> anyhow::Result<Outcome> {
-    let mut held = Vec::new();
+    let mut held = JoinSet::new();
     let services = size.of(200, 1_000);
     populate(target, services).await?;
     for begun in (0..watchers(size)).step_by(STREAMS) {
         let host = u8::try_from(begun / STREAMS + 1)?;
         let streams = STREAMS.min(watchers(size) - begun);
-        held.push(over_grpc(target.grpc, host, streams).await?);
+        held.spawn(look_alive(over_grpc(target.grpc, host, streams).await?));
     }
     // One is the honest client's.
     stalled(target, services, "grpc", watchers(size), 1).await

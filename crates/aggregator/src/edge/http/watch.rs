@@ -2,7 +2,7 @@
 //!
 //! The same promises as `Watch` of gRPC, kept by the same hub. The transport pulls: [`Body`] is asked for the next chunk
 //! when there is room for it, and nothing is made for a watcher that does not read. One that reads nothing for too long
-//! has its connection cut, since nothing else runs over it and no last word would get through.
+//! has its connection cut by the hub, since no last word would get through.
 //!
 //! axum's `Sse` was not taken: it builds and copies the text of each event for each watcher. A WebSocket was not taken
 //! either: nothing is said in the other direction, and `EventSource` comes back by itself with the id it saw last.

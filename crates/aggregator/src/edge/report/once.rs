@@ -91,7 +91,10 @@ async fn take_in(
                 rejections,
             })
         }
-        Reply::Refused(refusal) => Err(Failure::from(&refusal)),
+        Reply::Refused(refusal) => {
+            refusal::count(edge, &refusal);
+            Err(Failure::from(&refusal))
+        }
         _ => Ok(v1::ReportOnceResponse {
             registration: None,
             rejections,

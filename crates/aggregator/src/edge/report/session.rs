@@ -82,6 +82,8 @@ pub(super) struct Session {
     renewal: Rarely<Renewal>,
     /// When it last looked up, see [`LOOK_EACH`].
     looked: Mono,
+    /// How long it has waited for the engine since its instances were last heard for that, see [`Session::decided`].
+    waited: Duration,
     /// When what is being taken in came, see [`TOGETHER`].
     now: Mono,
 }
@@ -123,6 +125,7 @@ impl Session {
             renewal: next(&renewals),
             renewals,
             looked: now,
+            waited: Duration::ZERO,
             now,
         }
     }
@@ -279,7 +282,9 @@ impl Session {
         self.renewals.mark_unchanged();
         self.renewal = next(&self.renewals);
         let stream = self.id;
-        let Reply::Renewed(renewed) = self.edge.decider.apply(Event::Renew { stream }).await? else {
+        let edge = self.edge.clone();
+        let asked = edge.decider.apply(Event::Renew { stream });
+        let Reply::Renewed(renewed) = self.decided(asked).await? else {
             return Ok(());
         };
         let renewed: HashMap<Slot, Registered> = renewed

@@ -2,7 +2,8 @@
 //!
 //! What was left out is not kept: the reporter has something newer by then. So the state is asked for once there is room
 //! again, and until it comes, changes to a state that nobody has are left out unseen. Who was asked has paid, or one
-//! instance that never stops would take the room from what was asked of another.
+//! instance that never stops would take the room from what was asked of another. They are asked in turns: who talks all
+//! the time is behind again at once, and would always be the first to be asked.
 //!
 //! Bounded by the handles a stream may have.
 
@@ -14,6 +15,8 @@ pub(super) struct Shed {
     behind: BTreeSet<u32>,
     /// Asked, and not heard since.
     asked: BTreeSet<u32>,
+    /// Whose turn it is to be asked: the first of these that is behind.
+    next: u32,
 }
 
 /// What becomes of an update.
@@ -68,12 +71,14 @@ impl Shed {
 
     /// The next one to ask, which is asked from now on if `room` says that there is some.
     pub(super) fn ask(&mut self, room: impl FnOnce() -> bool) -> Option<u32> {
-        let handle = *self.behind.first()?;
+        let in_turn = self.behind.range(self.next..).next();
+        let handle = *in_turn.or_else(|| self.behind.first())?;
         if !room() {
             return None;
         }
         self.behind.remove(&handle);
         self.asked.insert(handle);
+        self.next = handle.saturating_add(1);
         Some(handle)
     }
 }
@@ -106,5 +111,23 @@ mod tests {
         shed.leave_out(8);
         shed.retain(|_| false);
         assert!(!shed.is_behind());
+    }
+
+    #[test]
+    fn those_who_are_behind_again_at_once_do_not_keep_the_others_from_being_asked() {
+        const ROOM: usize = 3;
+        let mut shed = Shed::default();
+        for handle in 0..10 {
+            shed.leave_out(handle);
+        }
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            let asked: Vec<_> = (0..ROOM).filter_map(|_| shed.ask(|| true)).collect();
+            for handle in asked {
+                shed.leave_out_again(handle);
+                all.push(handle);
+            }
+        }
+        assert_eq!(all, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
     }
 }

@@ -75,6 +75,11 @@ impl Table {
         self.ids.get(handle as usize)
     }
 
+    /// Where all that are on the stream beat.
+    pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.iter().flatten()
+    }
+
     /// Those whose lease is of a kind.
     pub(super) fn handles(&self, of: impl Fn(&Lease) -> bool) -> impl Iterator<Item = u32> {
         (0..)

@@ -2,12 +2,14 @@
 //!
 //! A client may have so much decided ([`Reporting`]), and while more waits for the engine than it can decide, updates are
 //! left out. Whoever is left out was heard: who is too loud is not silent. Beats never come here. Goodbyes pass: there is
-//! one for a hello at most. Hellos that may be decided wait their turn: there is nothing newer that would say more.
+//! one for a hello at most. Hellos that may be decided wait their turn: there is nothing newer that would say more. Nor is
+//! anybody silent whose beats are behind that.
 //!
 //! [`Reporting`]: crate::edge::client::Reporting
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use tokio::time::timeout;
 use ward_model::{InstanceId, Mono};
 use ward_proto::v1::RejectionCode;
 
@@ -20,6 +22,13 @@ use crate::edge::{
 /// Behind a request whose updates took so long to be decided, those of the next second do not wait: behind them there are
 /// beats, and those must be read. So a stream does not wait for one update after the other, however many it has.
 const SLOW: Duration = Duration::from_millis(100);
+
+/// After so long a wait for the engine all instances of the stream count as heard, and again: often for the shortest lease,
+/// which is 2.1 s.
+const HEARD_EACH: Duration = Duration::from_millis(250);
+
+/// Longer than anything waits for an engine that still decides.
+const LEAVING: Duration = Duration::from_secs(60);
 
 /// Most states that are asked for at once of those that were left out, so that not all come together again.
 const ASKED_AT_ONCE: usize = 1_024;
@@ -94,6 +103,41 @@ impl Session {
     fn hear(&self, lease: Lease) {
         let slab = self.edge.decider.slab();
         slab.touch(lease.slot, lease.deadline(self.now));
+    }
+
+    /// Waits for what may take the engine as long as it will: a hello, a goodbye, a renewal. What is behind that on the
+    /// stream, beats too, is not read meanwhile, so who waits for us is not silent. Short waits add up: there can be
+    /// thousands of them one behind the other.
+    pub(super) async fn decided<T>(&mut self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        loop {
+            let since = self.edge.clock.mono();
+            let answered = timeout(HEARD_EACH.saturating_sub(self.waited), &mut answer).await;
+            let now = self.edge.clock.mono();
+            self.waited += now.since(since);
+            if self.waited >= HEARD_EACH {
+                self.waited = Duration::ZERO;
+                self.hear_all(now);
+            }
+            if let Ok(answer) = answered {
+                return answer;
+            }
+        }
+    }
+
+    /// Who has said goodbye is not missed while that waits. Done before the engine knows of it: behind that the slot may be
+    /// another's.
+    pub(super) fn is_leaving(&self, lease: Lease) {
+        let slab = self.edge.decider.slab();
+        slab.extend(lease.slot, self.edge.clock.mono() + LEAVING);
+    }
+
+    /// Keeps all who are fresh so, and nobody for less long than the engine has promised meanwhile.
+    fn hear_all(&self, now: Mono) {
+        let slab = self.edge.decider.slab();
+        for lease in self.table.leases() {
+            slab.extend(lease.slot, lease.deadline(now));
+        }
     }
 
     /// Updates of a request that came at `received` were decided, or left out.

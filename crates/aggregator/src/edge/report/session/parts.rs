@@ -81,7 +81,10 @@ impl Session {
                 self.too_many(Some(&id), handle, registered.left_out);
                 self.answer.register(registration(&id, handle, &registered));
             }
-            Reply::Refused(refusal) => self.tell(Some(&id), 0, refusal::code(&refusal), refusal.to_string()),
+            Reply::Refused(refusal) => {
+                refusal::count(&self.edge, &refusal);
+                self.tell(Some(&id), 0, refusal::code(&refusal), refusal.to_string());
+            }
             reply => tracing::error!(?reply, "an answer to a hello that is none"),
         }
         Ok(())
@@ -116,8 +119,9 @@ impl Session {
         Ok(())
     }
 
-    async fn decide(&self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
-        let mut replies = self.edge.decider.report(vec![event], received).await?;
+    async fn decide(&mut self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
+        let edge = self.edge.clone();
+        let mut replies = self.decided(edge.decider.report(vec![event], received)).await?;
         replies.pop().ok_or(Unavailable)
     }
 
@@ -165,6 +169,7 @@ impl Session {
             return Ok(());
         };
         self.count();
+        self.is_leaving(lease);
         let event = Event::Goodbye { slot: lease.slot };
         if let Reply::Refused(refusal) = self.decide(event, received).await? {
             let id = self.table.id(handle).cloned();
