@@ -47,6 +47,9 @@ pub(crate) struct Bounds {
     pub(crate) frame_bytes: usize,
 }
 
+/// Messages of a snapshot are smaller, since nobody shares them: a watcher who does not read holds two of its own.
+const SNAPSHOT_BYTES: usize = 8 << 10;
+
 impl Default for Bounds {
     fn default() -> Self {
         Self {
@@ -313,7 +316,7 @@ impl Ring {
         let telling = Telling {
             filter: filter.clone(),
             encoding,
-            frame_bytes: self.bounds.frame_bytes,
+            frame_bytes: self.bounds.frame_bytes.min(SNAPSHOT_BYTES),
             room: self.newest_json.clone(),
             json_bytes: self.bounds.json_bytes,
         };

@@ -64,11 +64,15 @@ async fn oversized(target: &Target, size: Size, bound: usize) -> anyhow::Result<
         .await?;
     let message = framed(&report(bound + 1));
     let end = target.clock().mono() + size.lasts();
-    let (mut sent, mut answer) = (0_u64, None);
+    let (mut sent, mut closed, mut answer) = (0_u64, 0, None);
     while target.clock().mono() < end {
-        let (_, status) = client
-            .call(head(target.grpc, "ReportOnce"), message.clone())
-            .await?;
+        let call = client.call(head(target.grpc, "ReportOnce"), message.clone());
+        // What is sent of a message that was refused counts as a mistake, and after so many of those there is an end.
+        let Ok((_, status)) = call.await else {
+            closed += 1;
+            client = Client::connect(target.grpc).await?;
+            continue;
+        };
         let status = status.context("no gRPC status")?;
         anyhow::ensure!(
             *answer.get_or_insert(status.clone()) == status,
@@ -79,7 +83,9 @@ async fn oversized(target: &Target, size: Size, bound: usize) -> anyhow::Result<
     let answer = answer.context("nothing was sent")?;
     Ok(Outcome {
         stopped: answer == OUT_OF_RANGE && small.as_deref() == Some(OK),
-        happened: format!("{sent} messages, gRPC status {answer}; one of 64 KiB is taken"),
+        happened: format!(
+            "{sent} messages, gRPC status {answer}; {closed} times the connection was closed; one of 64 KiB is taken"
+        ),
     })
 }
 

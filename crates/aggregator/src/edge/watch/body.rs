@@ -6,7 +6,7 @@
 //! the hub fills a message up to 32 KiB and one entity more, and entities are bounded.
 //!
 //! A piece is what h2 holds for a watcher who does not read, whatever else it is told about buffers: hyper hands over a piece
-//! whenever there is room for a byte. So pieces are small.
+//! whenever it has none waiting. So pieces are small.
 
 use std::{
     convert::Infallible,
@@ -22,8 +22,9 @@ use tonic::Status;
 
 use super::Told;
 
-/// Messages that are ready together leave in one piece, up to this: one frame of HTTP/2.
-const PIECE: usize = 16 << 10;
+/// Messages that are ready together leave in one piece, up to this: a message of a snapshot. What is written gathers behind
+/// h2 anyway.
+const PIECE: usize = 8 << 10;
 
 /// Tells one watcher, then ends the call.
 #[derive(Debug)]
