@@ -19,6 +19,7 @@ use ward_access::{Grants, Policy, Record, Token, TokenId};
 use ward_chassis::{Peer, listener::Identity};
 use ward_model::Wall;
 
+use caller::everything;
 pub(crate) use caller::{Caller, Missing, Who};
 pub(crate) use keeper::{Keeper, tell};
 pub(crate) use loss::Loss;
@@ -75,7 +76,7 @@ impl Access {
         &self,
         peer: Option<&Peer>,
         headers: &HeaderMap,
-        now: Wall,
+        now: impl FnOnce() -> Wall,
     ) -> Result<Caller, Unproven> {
         let Some(peer) = peer else {
             return Ok(if self.required {
@@ -96,7 +97,7 @@ impl Access {
             if !peer.secure {
                 return Err(Unproven::Cleartext);
             }
-            let grants = in_force.owner(&token, now)?;
+            let grants = in_force.owner(&token, now())?;
             return Ok(Caller::new(Who::Token(token.id().clone()), grants, Some(peer)));
         }
         let (who, grants) = match &peer.identity {
@@ -111,8 +112,9 @@ impl Access {
     /// Resolves once something is taken away from `caller` that it could do when it was let in. `None` for one that proved
     /// nothing and needed not.
     pub(crate) fn loss(&self, caller: &Caller) -> Option<Loss> {
-        let changes = self.now.subscribe();
-        caller.can_change().then(|| Loss::new(changes, caller.clone()))
+        caller
+            .can_change()
+            .then(|| Loss::new(self.now.subscribe(), caller.clone()))
     }
 
     /// Whether `caller` may still do all that it could when it was let in.
@@ -189,7 +191,7 @@ impl InForce {
     /// What somebody who was let in may do now; `None` where there is no such token any more.
     fn grants(&self, who: &Who) -> Option<Arc<Grants>> {
         match who {
-            Who::Within | Who::Anybody => Some(Arc::new(Grants::all())),
+            Who::Within | Who::Anybody => Some(everything()),
             Who::Anonymous => Some(self.policy.anonymous()),
             Who::Certificate(name) => Some(self.policy.grants(name)),
             Who::Token(id) => self.tokens.get(id).map(|bearer| Arc::clone(&bearer.grants)),

@@ -14,6 +14,7 @@ pub mod panic;
 pub mod readiness;
 pub mod serve;
 pub mod shutdown;
+mod stamp;
 pub mod tls;
 
 pub use clock::Clock;
@@ -21,4 +22,5 @@ pub use limits::Limits;
 pub use listener::{Listener, Peer, Transport};
 pub use readiness::{Latch, Readiness};
 pub use shutdown::{Drain, Shutdown};
+pub use stamp::Stamp;
 pub use tls::{Tls, TlsFiles};

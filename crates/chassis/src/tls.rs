@@ -11,13 +11,7 @@ mod name;
 mod standing;
 mod verifier;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -29,6 +23,7 @@ pub use self::{
     name::{NameError, certificate_name},
 };
 pub(crate) use self::{standing::Standing, verifier::Verifier};
+use crate::Stamp;
 
 /// The files, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +66,6 @@ struct Looked {
     /// What was wrong since, said once.
     wrong: Option<String>,
 }
-
-/// Tells one state of a file from another: device and inode, length, and when it was changed.
-type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 /// What a look at the files has come to.
 #[derive(Debug)]
@@ -157,11 +149,6 @@ impl Tls {
         self.now.borrow().expires
     }
 
-    /// Whether clients are asked who they are.
-    pub fn asks_for_certificates(&self) -> bool {
-        self.files.client_ca.is_some()
-    }
-
     pub(crate) fn now(&self) -> Arc<InForce> {
         self.now.borrow().clone()
     }
@@ -172,17 +159,7 @@ impl Tls {
 }
 
 fn stamps(files: &TlsFiles) -> Vec<Stamp> {
-    let stamp = |path: &Path| {
-        let file = fs::metadata(path).ok()?;
-        Some((
-            file.dev(),
-            file.ino(),
-            file.len(),
-            file.mtime(),
-            file.mtime_nsec(),
-        ))
-    };
     let optional = [&files.client_ca, &files.crl].into_iter().flatten();
     let all = [&files.cert, &files.key].into_iter().chain(optional);
-    all.map(|path| stamp(path)).collect()
+    all.map(|path| Stamp::of(path)).collect()
 }

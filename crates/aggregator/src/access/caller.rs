@@ -1,6 +1,9 @@
 //! Somebody who was let in, with what they may do. In the extensions of every request.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use http::Extensions;
 use ward_access::{Grants, Right, TokenId};
@@ -48,6 +51,12 @@ impl fmt::Display for Missing {
     }
 }
 
+/// All rights, made once: most callers have them, where nobody has to prove anything.
+pub(super) fn everything() -> Arc<Grants> {
+    static EVERYTHING: LazyLock<Arc<Grants>> = LazyLock::new(|| Arc::new(Grants::all()));
+    Arc::clone(&EVERYTHING)
+}
+
 impl Caller {
     pub(super) fn new(who: Who, grants: Arc<Grants>, peer: Option<&Peer>) -> Self {
         let peer = peer.cloned();
@@ -56,7 +65,7 @@ impl Caller {
 
     /// This process.
     pub(crate) fn within() -> Self {
-        Self::new(Who::Within, Arc::new(Grants::all()), None)
+        Self::new(Who::Within, everything(), None)
     }
 
     /// Who was let in with this request.
@@ -72,7 +81,7 @@ impl Caller {
     }
 
     pub(super) fn anybody(peer: &Peer) -> Self {
-        Self::new(Who::Anybody, Arc::new(Grants::all()), Some(peer))
+        Self::new(Who::Anybody, everything(), Some(peer))
     }
 
     /// One who may do nothing.

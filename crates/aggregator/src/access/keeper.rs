@@ -3,11 +3,11 @@
 //! What is wrong in a file changes nothing: who was let in before still is, and nobody else. It is said once, and a metric
 //! says it for as long as it lasts.
 
-use std::{error::Error, fs, os::unix::fs::MetadataExt, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use tokio::{task::spawn_blocking, time::interval};
 use ward_access::{Record, StoreError, TokenStore};
-use ward_chassis::{Tls, tls::Look};
+use ward_chassis::{Stamp, Tls, tls::Look};
 use ward_model::Wall;
 
 use super::Access;
@@ -15,9 +15,6 @@ use crate::{edge::Edge, metrics::AccessMetrics};
 
 /// How often: a revoked token is good for so long.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Tells one state of a file from another.
-type Stamp = Option<(u64, u64, i64, i64)>;
 
 /// See the module.
 #[derive(Debug)]
@@ -46,7 +43,7 @@ impl Keeper {
         metrics: &AccessMetrics,
         now: Wall,
     ) -> Result<Self, StoreError> {
-        let stamp = stamp(&store);
+        let stamp = Stamp::of(&store.path());
         let records = store.load()?;
         let live = count(&records, now);
         access.replace_tokens(&records, now);
@@ -89,7 +86,7 @@ impl Keeper {
 
     /// The tokens, if their file is not as it was when it was last read. One that cannot be read is tried again.
     fn read(&mut self) -> Option<Result<Vec<Record>, StoreError>> {
-        let stamp = stamp(&self.store);
+        let stamp = Stamp::of(&self.store.path());
         if stamp == self.stamp {
             return None;
         }
@@ -108,8 +105,9 @@ impl Keeper {
                 self.wrong = None;
             }
             Some(Err(error)) => self.blame(&error, edge),
-            None if count(&self.records, now) == self.live => return,
-            None => {}
+            None if self.wrong.is_none() && count(&self.records, now) == self.live => return,
+            // The clock has passed an expiry, or what was wrong was put back.
+            None => self.wrong = None,
         }
         self.live = count(&self.records, now);
         if edge.access.replace_tokens(&self.records, now) {
@@ -153,9 +151,4 @@ fn cause(error: &dyn Error) -> Option<String> {
 
 fn count(records: &[Record], now: Wall) -> usize {
     records.iter().filter(|record| record.is_live(now)).count()
-}
-
-fn stamp(store: &TokenStore) -> Stamp {
-    let file = fs::metadata(store.path()).ok()?;
-    Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
 }

@@ -66,14 +66,14 @@ fn who_proves_nothing_may_do_nothing_where_that_counts() {
     let anonymous = peer(Identity::Anonymous, true);
     let none = HeaderMap::new();
     let strict = Access::new(true, policy());
-    let caller = strict.caller(Some(&anonymous), &none, NOW).unwrap();
+    let caller = strict.caller(Some(&anonymous), &none, || NOW).unwrap();
     assert!(Right::ALL.into_iter().all(|right| caller.needs(right).is_err()));
     assert_eq!(
         caller.needs(Right::Watch).unwrap_err().to_string(),
         "the right `watch` is missing"
     );
     let open = Access::new(false, policy());
-    let caller = open.caller(Some(&anonymous), &none, NOW).unwrap();
+    let caller = open.caller(Some(&anonymous), &none, || NOW).unwrap();
     assert!(Right::ALL.into_iter().all(|right| caller.needs(right).is_ok()));
 }
 
@@ -81,7 +81,7 @@ fn who_proves_nothing_may_do_nothing_where_that_counts() {
 fn a_certificate_is_worth_its_row_and_one_without_a_row_nothing() {
     let access = Access::new(true, policy());
     let may = |name: &str, right| {
-        let caller = access.caller(Some(&certificate(name)), &HeaderMap::new(), NOW);
+        let caller = access.caller(Some(&certificate(name)), &HeaderMap::new(), || NOW);
         caller.unwrap().needs(right).is_ok()
     };
     assert!(may(PAYMENTS, Right::Report) && !may(PAYMENTS, Right::Watch));
@@ -98,7 +98,7 @@ fn a_token_is_worth_what_it_was_made_for_while_it_lives_and_over_tls() {
     let (short, long) = (token(1), token(2));
     access.replace_tokens(&[record(&short, Some(Wall(2_000))), record(&long, None)], NOW);
     let secure = peer(Identity::Anonymous, true);
-    let asked = |headers: HeaderMap, peer: &Peer, now| access.caller(Some(peer), &headers, now);
+    let asked = |headers: HeaderMap, peer: &Peer, now| access.caller(Some(peer), &headers, || now);
     for token in [&short, &long] {
         let caller = asked(sent(token), &secure, NOW).unwrap();
         assert!(caller.needs(Right::Watch).is_ok() && caller.needs(Right::Report).is_err());
@@ -135,7 +135,7 @@ fn a_token_is_worth_what_it_was_made_for_while_it_lives_and_over_tls() {
     let open = Access::new(false, Policy::default());
     let readable = peer(Identity::Anonymous, false);
     assert_eq!(
-        open.caller(Some(&readable), &sent(&long), NOW).unwrap_err(),
+        open.caller(Some(&readable), &sent(&long), || NOW).unwrap_err(),
         Unproven::Cleartext
     );
 }
@@ -150,9 +150,9 @@ async fn whoever_loses_something_is_told_and_others_are_not() {
     let access = Access::new(true, policy());
     access.replace_tokens(&[record(&token(1), None), record(&token(2), None)], NOW);
     let secure = peer(Identity::Anonymous, true);
-    let [first, second] = [1, 2].map(|n| access.caller(Some(&secure), &sent(&token(n)), NOW).unwrap());
+    let [first, second] = [1, 2].map(|n| access.caller(Some(&secure), &sent(&token(n)), || NOW).unwrap());
     let named = access
-        .caller(Some(&certificate(PAYMENTS)), &HeaderMap::new(), NOW)
+        .caller(Some(&certificate(PAYMENTS)), &HeaderMap::new(), || NOW)
         .unwrap();
     let loss = |caller: &Caller| access.loss(caller).unwrap();
     let mut stays = Box::pin(lost(loss(&second)));

@@ -1,6 +1,11 @@
 //! The loop with a real engine in it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{Sender, channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use prometheus_client::{metrics::histogram::Histogram, registry::Registry};
@@ -152,19 +157,25 @@ async fn many_slow_questions_at_once_do_not_keep_time_from_passing() {
     running.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_report_is_decided_whoever_has_the_writer() {
-    let (running, decider, _hub, _) = started(Vec::new());
-    let (taken, is_taken) = std::sync::mpsc::channel();
-    let (release, released) = std::sync::mpsc::channel::<()>();
+/// Has the writer held by a thread of its own, until what is returned is sent to.
+fn hold_writer(decider: &Decider) -> (Sender<()>, JoinHandle<Result<(), Unavailable>>) {
+    let (taken, is_taken) = channel();
+    let (release, released) = channel();
     let holder = decider.clone();
-    let holding = std::thread::spawn(move || {
+    let holding = thread::spawn(move || {
         holder.shared.seat.hold(|_| {
             taken.send(()).unwrap();
             released.recv().unwrap();
         })
     });
     is_taken.recv().unwrap();
+    (release, holding)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_decided_whoever_has_the_writer() {
+    let (running, decider, _hub, _) = started(Vec::new());
+    let (release, holding) = hold_writer(&decider);
     let mut report = std::pin::pin!(decider.report(vec![hello("bank")], Mono::default()));
     assert!((&mut report).now_or_never().is_none(), "it waits in the inbox");
     release.send(()).unwrap();
@@ -178,16 +189,7 @@ async fn a_report_is_decided_whoever_has_the_writer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_wait_only_while_there_is_room_for_others_and_nothing_waits_long() {
     let (running, decider, _hub, _) = started(Vec::new());
-    let (taken, is_taken) = std::sync::mpsc::channel();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let holder = decider.clone();
-    let holding = std::thread::spawn(move || {
-        holder.shared.seat.hold(|_| {
-            taken.send(()).unwrap();
-            released.recv().unwrap();
-        })
-    });
-    is_taken.recv().unwrap();
+    let (release, holding) = hold_writer(&decider);
     let now = || decider.shared.clock.mono();
     let offer = |may_wait| Box::pin(decider.offer(vec![hello("bank")], now(), may_wait));
     assert_eq!(offer(false).await, Ok(None), "it would have to wait");

@@ -31,7 +31,7 @@ pub(super) fn admit(
     headers: &mut HeaderMap,
     right: Option<Right>,
 ) -> Result<Caller, Failure> {
-    let caller = edge.access.caller(peer, headers, edge.clock.wall());
+    let caller = edge.access.caller(peer, headers, || edge.clock.wall());
     headers.remove(header::AUTHORIZATION);
     let Some(right) = right else {
         // Whoever it is.

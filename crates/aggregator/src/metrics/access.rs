@@ -71,6 +71,11 @@ impl AccessMetrics {
         self.tokens.get()
     }
 
+    #[cfg(test)]
+    pub(crate) fn tokens_are_well(&self) -> bool {
+        self.tokens_successful.get() == 1
+    }
+
     /// They were not; those before are in force.
     pub(crate) fn tokens_failed(&self) {
         self.tokens_successful.set(0);

@@ -1,12 +1,12 @@
 //! What one client may have open and decided, whatever it speaks, and that others do not notice.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
 
 use reqwest::header;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
-use ward_aggregator::{ClientLimits, Config, Rate};
+use ward_aggregator::{ClientLimits, Config};
 use ward_grpc_health::v1::{HealthCheckRequest, health_client::HealthClient};
 use ward_model::bounds::SERVICES;
 use ward_proto::v1::{
@@ -15,7 +15,7 @@ use ward_proto::v1::{
     health_service_client::HealthServiceClient,
 };
 
-use crate::harness::{Aggregator, Reporter, SOON, hello, start, start_with, until, update};
+use crate::harness::{Aggregator, Reporter, SOON, hello, rate, start, start_with, until, update};
 
 async fn limited(client_limits: ClientLimits) -> Aggregator {
     start_with(|config| Config {
@@ -23,13 +23,6 @@ async fn limited(client_limits: ClientLimits) -> Aggregator {
         ..config
     })
     .await
-}
-
-fn rate(burst: u32, per_second: u32) -> Rate {
-    Rate {
-        burst: NonZeroU32::new(burst).unwrap(),
-        per_second: NonZeroU32::new(per_second).unwrap(),
-    }
 }
 
 /// Refused for want of room, with a time to come back.

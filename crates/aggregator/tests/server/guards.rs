@@ -1,6 +1,6 @@
 //! What one HTTP client may cost, and which pages may ask.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
 
 use reqwest::{Method, header};
 use serde_json::Value;
@@ -9,10 +9,10 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use ward_aggregator::{Config, HttpLimits, Rate};
+use ward_aggregator::{Config, HttpLimits};
 use ward_proto::v1::{self, Status::Healthy};
 
-use crate::harness::{Aggregator, Reporter, SOON, hello, start_with, until};
+use crate::harness::{Aggregator, Reporter, SOON, hello, rate, start_with, until};
 
 async fn limited(limits: HttpLimits) -> Aggregator {
     start_with(|config| Config {
@@ -20,13 +20,6 @@ async fn limited(limits: HttpLimits) -> Aggregator {
         ..config
     })
     .await
-}
-
-fn rate(burst: u32, per_second: u32) -> Rate {
-    Rate {
-        burst: NonZeroU32::new(burst).unwrap(),
-        per_second: NonZeroU32::new(per_second).unwrap(),
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

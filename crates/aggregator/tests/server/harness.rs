@@ -1,6 +1,6 @@
 //! An aggregator to talk to, and those who talk to it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use tokio::{
     io::copy_bidirectional,
@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel};
-use ward_aggregator::{App, ClientLimits, Config};
+use ward_aggregator::{App, ClientLimits, Config, Rate};
 use ward_config::{Key, Source};
 use ward_proto::v1::{self, health_service_client::HealthServiceClient, watch_response::Event};
 
@@ -69,6 +69,13 @@ pub(crate) async fn start_configured(text: &str) -> Aggregator {
     };
     let app = App::start(Config::load(source).unwrap()).await.unwrap();
     Aggregator { app, home }
+}
+
+pub(crate) fn rate(burst: u32, per_second: u32) -> Rate {
+    Rate {
+        burst: NonZeroU32::new(burst).unwrap(),
+        per_second: NonZeroU32::new(per_second).unwrap(),
+    }
 }
 
 impl Aggregator {

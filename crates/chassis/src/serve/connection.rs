@@ -120,7 +120,7 @@ impl Connection {
     where
         C: GracefulConnection<Error = hyper::Error>,
     {
-        let mut age = pin!(after(self.limits.connection_age.map(jittered)));
+        let mut age = pin!(until(from_now(self.limits.connection_age.map(jittered))));
         let mut handshake = pin!(until(self.shown_by.filter(|_| shown.is_some())));
         let mut lost = self.standing.take().map(|standing| Box::pin(standing.lost()));
         let mut patience = None;
@@ -177,14 +177,6 @@ impl Connection {
 pub(super) async fn told(stopping: &mut watch::Receiver<bool>) {
     // An error says that the server is gone, which stops it as well.
     drop(stopping.wait_for(|&stopping| stopping).await);
-}
-
-/// Resolves after `bound`; never without one.
-pub(super) async fn after(bound: Option<Duration>) {
-    match bound {
-        Some(bound) => time::sleep(bound).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads clocks")]

@@ -95,7 +95,7 @@ fn secure(identity: Identity) -> Peer {
 }
 
 fn let_in(app: &App, peer: &Peer, headers: &HeaderMap) -> Caller {
-    let now = app.edge.clock.wall();
+    let now = || app.edge.clock.wall();
     app.edge.access.caller(Some(peer), headers, now).unwrap()
 }
 
@@ -177,5 +177,32 @@ async fn who_is_given_more_goes_on_and_has_it_at_once() {
     let end = end.await.unwrap().unwrap().unwrap_err();
     assert_eq!(end.code(), Code::Unavailable, "{end:?}");
     assert_eq!(freshness(&app, "payments").await, Some(Freshness::Fresh));
+    assert!(app.stop().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_file_of_tokens_changes_nothing_until_it_is_put_back() {
+    let home = tempfile::tempdir().unwrap();
+    let app = strict(&home).await;
+    let metrics = &app.edge.metrics.access;
+    let store = TokenStore::new(home.path().join("data"));
+    let wall = app.edge.clock.wall();
+    store
+        .add(
+            &Token::new([1; 6], [2; 32]),
+            reporting(&["bank"]),
+            (wall, None),
+            "",
+        )
+        .unwrap();
+    until("it is in force", async || metrics.tokens() == 1).await;
+    let (file, aside) = (store.path(), home.path().join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::write(&file, "no tokens").unwrap();
+    until("it is said", async || !metrics.tokens_are_well()).await;
+    assert_eq!(metrics.tokens(), 1);
+    std::fs::rename(&aside, &file).unwrap();
+    until("all is well", async || metrics.tokens_are_well()).await;
+    assert_eq!(metrics.tokens(), 1);
     assert!(app.stop().await.is_clean());
 }
