@@ -1,6 +1,6 @@
 //! Which SPIFFE ids there are: what a certificate may say and what `[access]` may name are the same.
 //!
-//! By the SPIFFE ID standard, sections 2.1 to 2.4: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md. Ids
+//! By the SPIFFE ID standard, sections 2.1 to 2.4: <https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md>. Ids
 //! are compared byte by byte, so nothing is made right here: an id in upper case or with `//` in it is none.
 
 /// Longest SPIFFE id, in bytes.
