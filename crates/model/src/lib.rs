@@ -4,6 +4,7 @@
 //! serde, so that every other room can speak it. What has an invariant ([`Name`], [`Incarnation`]) can only be made
 //! through its check; everything else has public fields.
 
+mod audit;
 pub mod bounds;
 mod change;
 mod explain;
@@ -14,6 +15,7 @@ mod state;
 mod status;
 mod time;
 
+pub use audit::AuditHead;
 pub use change::{Change, ChangeSet, Entity, EntityKey};
 pub use explain::{CausalChain, CausalLink, Evidence, Explanation};
 pub use name::{Incarnation, InstanceId, InvalidName, Name};

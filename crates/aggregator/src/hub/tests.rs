@@ -291,7 +291,7 @@ impl Client {
     }
 
     fn bookmark(&mut self, ring: &Ring, reference: &Reference) {
-        let Some(message) = self.reader.bookmark(ring) else {
+        let Some(message) = self.reader.bookmark(ring, None) else {
             return;
         };
         let Event::Bookmark(bookmark) = over_the_wire(&message) else {

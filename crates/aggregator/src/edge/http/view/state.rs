@@ -201,6 +201,29 @@ pub(in super::super) struct ObserverState {
     settling: bool,
 }
 
+/// As much of the audit log as is durable. Whoever keeps one can tell later whether the log was rewritten.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(in super::super) struct AuditHead {
+    /// The log's name.
+    #[schema(example = "ward.5f0c2a19/audit")]
+    origin: String,
+    /// How many events.
+    size: u64,
+    /// The root of the RFC 6962 tree over them, in hexadecimal.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    root: String,
+}
+
+impl From<&ward_model::AuditHead> for AuditHead {
+    fn from(head: &ward_model::AuditHead) -> Self {
+        Self {
+            origin: head.origin.clone(),
+            size: head.size,
+            root: head.root.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+}
+
 /// How many services are in which state.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(in super::super) struct ServiceCounts {
