@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use ward_model::{
-    ChangeSet, Criticality, Dependency, Freshness, Hello, Incarnation, InstanceId, Maintenance, MinHealthy,
-    Name, SignalLevel, Status, Update, Wall, bounds,
+    ChangeSet, Criticality, Dependency, Hello, Incarnation, InstanceId, KnownInstance, KnownService,
+    Maintenance, MinHealthy, Name, SignalLevel, Update, Wall, bounds,
 };
 
 use crate::Slot;
@@ -72,18 +72,15 @@ pub enum Event {
     /// The file's word about services; wins over what hellos declare. `None` takes it back. What is in force already
     /// changes nothing when it is said again. All of it comes into force in one revision, or, refused, none of it.
     DeclareAll(Vec<(Name, Option<Declaration>)>),
-    /// An instance known from before the aggregator's start.
+    /// Services and instances known from before the aggregator's start, or some of them: services before their instances.
+    /// Who is there already is left as it is, and who does not fit is left out.
     Recall {
-        /// Who.
-        id: InstanceId,
-        /// In which life.
-        incarnation: Incarnation,
-        /// How often it was heard.
-        interval: Duration,
-        /// Its status when last known.
-        status: Status,
-        /// Whether it had ended uncleanly.
-        freshness: Freshness,
+        /// What they were, and what their instances declared.
+        services: Vec<KnownService>,
+        /// Their instances.
+        instances: Vec<KnownInstance>,
+        /// There are no more: services without any are let go of.
+        complete: bool,
     },
     /// Somebody works on a service. Answer: [`Reply::Maintenance`].
     StartMaintenance {

@@ -20,6 +20,7 @@ mod leases;
 mod observer;
 mod once;
 mod operate;
+mod recall;
 mod registry;
 mod rollup;
 mod settle;
@@ -152,12 +153,13 @@ impl Engine {
             } => self.exited(&id, &incarnation, message, now),
             Event::DeclareAll(declarations) => self.declare_all(declarations, now),
             Event::Recall {
-                id,
-                incarnation,
-                interval,
-                status,
-                freshness,
-            } => self.recall(id, incarnation, interval, status, freshness, now),
+                services,
+                instances,
+                complete,
+            } => {
+                self.recall(services, instances, complete, now);
+                Ok(Reply::Done)
+            }
             Event::StartMaintenance {
                 service,
                 by,

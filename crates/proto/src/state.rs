@@ -161,6 +161,9 @@ impl From<&ServiceState> for v1::ServiceState {
             reported: service.reported,
             disagreements: service.disagreements.clone(),
             up_since_unix_ms: service.up_since.map_or(0, |since| since.0),
+            last_status: service
+                .last_status
+                .map_or(0, |status| v1::Status::from(status).into()),
         }
     }
 }
@@ -183,6 +186,7 @@ impl TryFrom<v1::ServiceState> for ServiceState {
             reported: wire.reported,
             disagreements: wire.disagreements.into_iter().map(text::clean).collect(),
             up_since: wall(wire.up_since_unix_ms),
+            last_status: lenient::<v1::Status, _>(wire.last_status),
         })
     }
 }

@@ -68,6 +68,7 @@ fn entity(key: &EntityKey, status: Status, version: u64) -> Entity {
             reported: true,
             disagreements: Vec::new(),
             up_since: None,
+            last_status: None,
         }),
         EntityKey::Instance(id) => Entity::Instance(InstanceState {
             id: id.clone(),

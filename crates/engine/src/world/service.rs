@@ -78,6 +78,10 @@ pub(crate) struct Service {
     pub(crate) published: Option<ServiceState>,
     /// Its dependencies as they were told, where those it has may be others.
     pub(crate) needs_told: Option<Needs>,
+    /// Its verdict before the aggregator's start, until there is one since.
+    pub(crate) recalled: Option<Status>,
+    /// Instances of it are still to be recalled.
+    pub(crate) expected: bool,
     pub(crate) dirty: bool,
 }
 
@@ -113,6 +117,8 @@ impl Service {
             oldest_may_be_over: false,
             published: None,
             needs_told: None,
+            recalled: None,
+            expected: false,
             dirty: false,
         }
     }
@@ -194,5 +200,6 @@ impl Service {
             && self.observers.is_empty()
             && self.file.is_none()
             && self.maintenance.is_none()
+            && !self.expected
     }
 }

@@ -185,6 +185,9 @@ pub(in super::super) struct ServiceState {
     /// When its longest-running live instance started.
     #[schema(format = DateTime)]
     up_since: Option<String>,
+    /// Its verdict before the aggregator's start, as long as there is none since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_status: Option<Status>,
 }
 
 /// The observer's opinion of itself.
@@ -349,6 +352,7 @@ impl From<&ward_model::ServiceState> for ServiceState {
             reported: service.reported,
             disagreements: service.disagreements.clone(),
             up_since: service.up_since.map(rfc3339),
+            last_status: service.last_status.map(Into::into),
         }
     }
 }

@@ -1,0 +1,105 @@
+//! What was known before the aggregator's start: services and instances that are Unknown, with their old status beside
+//! them, and not judged before the aggregator has had time to hear them.
+//!
+//! They come from a store that may be slow or wrong, in parts, while reporters come back. So who is there already is left
+//! alone, and nothing here is refused: what does not fit is left out.
+
+use ward_model::{Freshness, KnownInstance, KnownService, Now, Status, bounds};
+
+use crate::{
+    Declaration, Engine,
+    world::{Instance, Pace},
+};
+
+impl Engine {
+    /// See [`crate::Event::Recall`].
+    pub(crate) fn recall(
+        &mut self,
+        services: Vec<KnownService>,
+        instances: Vec<KnownInstance>,
+        complete: bool,
+        now: Now,
+    ) {
+        for service in services {
+            self.recall_service(service, now);
+        }
+        for instance in instances {
+            self.recall_instance(instance, now);
+        }
+        if complete {
+            self.end_recall();
+        }
+    }
+
+    fn recall_service(&mut self, known: KnownService, now: Now) {
+        let needed = known.dependencies.iter().map(|dependency| &dependency.service);
+        if self.admit_services(needed.chain([&known.name])).is_err() {
+            return;
+        }
+        let ix = self.world.service_or_new(&known.name, now.mono, now.wall);
+        let service = &mut self.world.services[ix];
+        if service.reported {
+            return;
+        }
+        service.expected = true;
+        service.recalled = Some(known.status).filter(|&status| status != Status::Unknown);
+        service.hello = Declaration {
+            criticality: known.criticality,
+            min_healthy: known.min_healthy,
+            dependencies: Some(known.dependencies),
+            ..Declaration::default()
+        };
+        self.world.rebuild_edges(ix, now);
+        self.world.touch_service(ix);
+    }
+
+    fn recall_instance(&mut self, known: KnownInstance, now: Now) {
+        if self.find_instance(&known.id).is_ok()
+            || self.admit_services([&known.id.service].into_iter()).is_err()
+        {
+            return;
+        }
+        let service = self.world.service_or_new(&known.id.service, now.mono, now.wall);
+        let pace = Pace::recalled(known.interval, self.world.services[service].file_interval());
+        let due = self.started + self.config.settle.max(pace.lease().lost_after);
+        let Some(slot) = self.leases.allocate(None, due) else {
+            return;
+        };
+        let mut instance = Instance::new(
+            known.id.instance,
+            service,
+            known.incarnation,
+            pace,
+            slot,
+            now.mono + bounds::STARTUP_DEADLINE_DEFAULT,
+            now.wall,
+            Status::Unknown,
+        );
+        instance.recalled = Some(known.status);
+        instance.tainted =
+            Self::unclean_end(known.freshness).filter(|_| known.freshness != Freshness::Suspect);
+        let ix = self.world.add_instance(instance);
+        self.count_freshness(pace.is_seldom(), None, Some(Freshness::Fresh));
+        self.leases.assign(slot, ix);
+        self.leases.slab.park(slot, due);
+        self.leases.watch_for_return(slot);
+        self.set_freshness(ix, Freshness::Suspect);
+        self.set_due(ix, due);
+        self.judge_instance(ix, now);
+    }
+
+    /// Nobody else is to be expected.
+    fn end_recall(&mut self) {
+        let expected: Vec<_> = self
+            .world
+            .services
+            .iter()
+            .filter(|(_, service)| service.expected)
+            .map(|(ix, _)| ix)
+            .collect();
+        for ix in expected {
+            self.world.services[ix].expected = false;
+            self.world.touch_service(ix);
+        }
+    }
+}
