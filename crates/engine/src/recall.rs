@@ -43,6 +43,7 @@ impl Engine {
         }
         service.expected = true;
         service.recalled = Some(known.status).filter(|&status| status != Status::Unknown);
+        service.hello_recalled = true;
         service.hello = Declaration {
             criticality: known.criticality,
             min_healthy: known.min_healthy,

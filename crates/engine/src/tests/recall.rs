@@ -75,6 +75,20 @@ fn a_service_comes_back_unknown_with_its_old_verdict_until_there_is_one() {
 }
 
 #[test]
+fn what_was_in_force_before_holds_until_the_first_hello() {
+    let mut fleet = Fleet::new(Config::default());
+    let known = service("shop", Status::Healthy, Some("bank"));
+    let instances = ["s1", "s2"].map(|name| instance("shop", name, Status::Healthy));
+    fleet.apply(recall(vec![known], instances.into(), true));
+    fleet.join(hello("shop", "s1"));
+    let shop = fleet.engine.service(&name("shop")).unwrap();
+    assert_eq!(
+        (shop.criticality, shop.dependencies, shop.disagreements),
+        (Criticality::Important, Vec::new(), Vec::new())
+    );
+}
+
+#[test]
 fn who_came_back_before_is_left_alone() {
     let mut fleet = Fleet::new(Config::default());
     fleet.join(hello("bank", "b1"));

@@ -46,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) next_wake: Asked,
     pub(crate) file: Option<Declaration>,
     pub(crate) hello: Declaration,
+    /// That is what was in force before the aggregator's start, the file's word with it: the first hello replaces all of it.
+    pub(crate) hello_recalled: bool,
     pub(crate) disagreements: BTreeMap<Name, String>,
     departed: VecDeque<(Name, Incarnation)>,
     /// What the last of its instances said of itself; most of them say the same.
@@ -99,6 +101,7 @@ impl Service {
             next_wake: Asked::default(),
             file: None,
             hello: Declaration::default(),
+            hello_recalled: false,
             disagreements: BTreeMap::new(),
             departed: VecDeque::new(),
             said: Arc::default(),
