@@ -24,17 +24,22 @@ const fn room(folder: &'static str, uses: &'static [&'static str]) -> Room {
 /// Lowest first; a room uses only rooms before it.
 const ROOMS: &[Room] = &[
     room("model", &[]),
+    room("tlog", &[]),
     room("proto", &["model"]),
     room("engine", &["model"]),
     room("access", &["model"]),
     room("config", &["model", "engine", "access"]),
     room("chassis", &["model"]),
     room("grpc-health", &[]),
-    room("sdk", &["model", "proto", "engine", "chassis", "grpc-health"]),
+    room(
+        "sdk",
+        &["model", "tlog", "proto", "engine", "chassis", "grpc-health"],
+    ),
     room(
         "aggregator",
         &[
             "model",
+            "tlog",
             "proto",
             "engine",
             "access",
@@ -48,6 +53,7 @@ const ROOMS: &[Room] = &[
         "ward",
         &[
             "model",
+            "tlog",
             "proto",
             "engine",
             "access",
@@ -65,6 +71,7 @@ const ROOMS: &[Room] = &[
         "e2e",
         &[
             "model",
+            "tlog",
             "proto",
             "engine",
             "access",
@@ -79,12 +86,12 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "bench",
-        &["model", "proto", "engine", "chassis", "sdk", "aggregator"],
+        &["model", "tlog", "proto", "engine", "chassis", "sdk", "aggregator"],
     ),
     room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(
         "fuzzed",
-        &["model", "proto", "access", "config", "chassis", "aggregator"],
+        &["model", "tlog", "proto", "access", "config", "chassis", "aggregator"],
     ),
     room("xtask", &[]),
 ];
@@ -175,7 +182,7 @@ pub(super) fn uses(files: &Files) -> Vec<Finding> {
                     format!("{folder} may not use {name} ({section})"),
                 ));
             }
-            let pure = matches!(folder, "model" | "engine") && section != "dev-dependencies";
+            let pure = matches!(folder, "model" | "tlog" | "engine") && section != "dev-dependencies";
             if pure && TOUCHING.iter().any(|touching| name.starts_with(touching)) {
                 findings.push(Finding::new(
                     &file.path,
