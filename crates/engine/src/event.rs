@@ -74,14 +74,7 @@ pub enum Event {
     DeclareAll(Vec<(Name, Option<Declaration>)>),
     /// Services and instances known from before the aggregator's start, or some of them: services before their instances.
     /// Who is there already is left as it is, and who does not fit is left out.
-    Recall {
-        /// What they were, and what their instances declared.
-        services: Vec<KnownService>,
-        /// Their instances.
-        instances: Vec<KnownInstance>,
-        /// There are no more: services without any are let go of.
-        complete: bool,
-    },
+    Recall(Recalled),
     /// Somebody works on a service. Answer: [`Reply::Maintenance`].
     StartMaintenance {
         /// The service.
@@ -107,6 +100,20 @@ pub enum Event {
     },
     /// Time passes. Sent every [`crate::Config::tick`].
     Tick(Tick),
+}
+
+/// What is known from before the aggregator's start, or a part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recalled {
+    /// What they were, and what was declared about them.
+    pub services: Vec<KnownService>,
+    /// Their instances.
+    pub instances: Vec<KnownInstance>,
+    /// Maintenance of services that are there, or are told here as well. What is over, or in the way of other maintenance,
+    /// is left out.
+    pub maintenance: Vec<Maintenance>,
+    /// There is no more: services without any instance are let go of.
+    pub complete: bool,
 }
 
 /// What a tick brings with it besides the time.

@@ -43,7 +43,7 @@ use ward_model::{
 
 pub use config::{Config, Lease};
 pub use debounce::Debounce;
-pub use event::{Declaration, Event, Levels, Outcome, Refusal, Registered, Reply, StreamId, Tick};
+pub use event::{Declaration, Event, Levels, Outcome, Recalled, Refusal, Registered, Reply, StreamId, Tick};
 pub use rollup::{Need, Rollup};
 pub use slab::{Slab, Slot};
 
@@ -152,12 +152,8 @@ impl Engine {
                 message,
             } => self.exited(&id, &incarnation, message, now),
             Event::DeclareAll(declarations) => self.declare_all(declarations, now),
-            Event::Recall {
-                services,
-                instances,
-                complete,
-            } => {
-                self.recall(services, instances, complete, now);
+            Event::Recall(recalled) => {
+                self.recall(recalled, now);
                 Ok(Reply::Done)
             }
             Event::StartMaintenance {

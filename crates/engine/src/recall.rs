@@ -4,29 +4,28 @@
 //! They come from a store that may be slow or wrong, in parts, while reporters come back. So who is there already is left
 //! alone, and nothing here is refused: what does not fit is left out.
 
-use ward_model::{Freshness, KnownInstance, KnownService, Now, Status, bounds};
+use std::time::Duration;
+
+use ward_model::{Freshness, KnownInstance, KnownService, Maintenance, Now, Status, Wall, bounds};
 
 use crate::{
-    Declaration, Engine,
+    Declaration, Engine, Recalled,
     world::{Instance, Pace},
 };
 
 impl Engine {
     /// See [`crate::Event::Recall`].
-    pub(crate) fn recall(
-        &mut self,
-        services: Vec<KnownService>,
-        instances: Vec<KnownInstance>,
-        complete: bool,
-        now: Now,
-    ) {
-        for service in services {
+    pub(crate) fn recall(&mut self, recalled: Recalled, now: Now) {
+        for service in recalled.services {
             self.recall_service(service, now);
         }
-        for instance in instances {
+        for instance in recalled.instances {
             self.recall_instance(instance, now);
         }
-        if complete {
+        for maintenance in recalled.maintenance {
+            self.recall_maintenance(maintenance, now);
+        }
+        if recalled.complete {
             self.end_recall();
         }
     }
@@ -87,6 +86,22 @@ impl Engine {
         self.set_freshness(ix, Freshness::Suspect);
         self.set_due(ix, due);
         self.judge_instance(ix, now);
+    }
+
+    /// What is left of it by the wall clock, which alone goes on over a restart.
+    fn recall_maintenance(&mut self, maintenance: Maintenance, now: Now) {
+        let left = |end: Wall| u64::try_from(end.0.saturating_sub(now.wall.0)).unwrap_or_default();
+        let left = maintenance.end.map(left);
+        let Some(ix) = self.world.find(&maintenance.service).filter(|_| left != Some(0)) else {
+            return;
+        };
+        let service = &mut self.world.services[ix];
+        if service.maintenance.is_some() {
+            return;
+        }
+        service.maintenance_due = left.map(|left| now.mono + Duration::from_millis(left));
+        service.maintenance = Some(maintenance);
+        self.world.touch_service(ix);
     }
 
     /// Nobody else is to be expected.

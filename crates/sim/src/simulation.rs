@@ -9,7 +9,7 @@ mod run;
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use ward_engine::{Config, Engine, Event, StreamId};
+use ward_engine::{Config, Engine, Event, Recalled, StreamId};
 use ward_model::{Freshness, InstanceState, KnownInstance, Mono, Status, Wall};
 
 use crate::{
@@ -280,11 +280,11 @@ impl Simulation {
             status,
             freshness: Freshness::Fresh,
         };
-        self.apply(Event::Recall {
-            services: Vec::new(),
+        self.apply(Event::Recall(Recalled {
             instances: vec![known],
             complete: true,
-        });
+            ..Recalled::default()
+        }));
     }
 
     /// The end of the network's fault for all of them.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ward_model::{Freshness, KnownInstance, Reason, Status};
 
 use super::fleet::{Fleet, at, hello, id, life, name};
-use crate::{Config, Event, Tick};
+use crate::{Config, Event, Recalled, Tick};
 
 fn fleet(instances: usize, guards: bool) -> Fleet {
     let mut fleet = Fleet::new(Config {
@@ -105,11 +105,11 @@ fn recalled_instances_are_unknown_with_their_old_status_and_not_judged_early() {
         status: Status::Degraded,
         freshness: Freshness::Fresh,
     };
-    fleet.apply(Event::Recall {
-        services: Vec::new(),
+    fleet.apply(Event::Recall(Recalled {
         instances: vec![known],
         complete: true,
-    });
+        ..Recalled::default()
+    }));
     let state = fleet.engine.instances(&name("b"), 1).remove(0);
     assert_eq!(
         (state.condition.status, state.last_status),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use ward_model::{
-    Criticality, Dependency, DependencyKind, Freshness, KnownInstance, KnownService, Name, Status,
+    Criticality, Dependency, DependencyKind, Freshness, KnownInstance, KnownService, Maintenance, Name,
+    Status, Wall,
 };
 
 use super::fleet::{Fleet, Saying, hello, id, life, name};
-use crate::{Config, Event};
+use crate::{Config, Event, Recalled};
 
 fn instance(service: &str, instance: &str, status: Status) -> KnownInstance {
     KnownInstance {
@@ -35,11 +36,12 @@ fn service(service: &str, status: Status, needs: Option<&str>) -> KnownService {
 }
 
 fn recall(services: Vec<KnownService>, instances: Vec<KnownInstance>, complete: bool) -> Event {
-    Event::Recall {
+    Event::Recall(Recalled {
         services,
         instances,
         complete,
-    }
+        ..Recalled::default()
+    })
 }
 
 fn names(fleet: &Fleet) -> Vec<Name> {
@@ -141,4 +143,44 @@ fn who_does_not_come_back_is_lost_and_not_before_its_time() {
         (bank.condition.status, bank.last_status),
         (Status::Unhealthy, None)
     );
+}
+
+#[test]
+fn maintenance_goes_on_for_as_long_as_is_left() {
+    let mut fleet = Fleet::new(Config::default());
+    let maintenance = |which: &str, end: Option<i64>| Maintenance {
+        service: name(which),
+        by: "ada".into(),
+        why: "disks".into(),
+        start: Wall(-60_000),
+        end: end.map(|ms| Wall(i64::try_from(fleet.now.0 / 1_000_000).unwrap() + ms)),
+    };
+    let windows = [
+        maintenance("bank", Some(5_000)),
+        maintenance("shop", Some(-1)),
+        maintenance("mail", None),
+        maintenance("gone", None),
+    ];
+    let known = ["bank", "shop", "mail"];
+    fleet.apply(Event::Recall(Recalled {
+        services: known.map(|which| service(which, Status::Healthy, None)).into(),
+        instances: known.map(|which| instance(which, "i1", Status::Healthy)).into(),
+        maintenance: windows.clone().into(),
+        complete: true,
+    }));
+    let of = |fleet: &Fleet, which| fleet.engine.service(&name(which)).unwrap().maintenance;
+    assert_eq!(
+        of(&fleet, "bank"),
+        Some(windows[0].clone()),
+        "since when it began"
+    );
+    assert_eq!(
+        (of(&fleet, "shop"), of(&fleet, "mail")),
+        (None, Some(windows[2].clone()))
+    );
+    fleet.run(Duration::from_millis(4_900), |_| true);
+    assert!(of(&fleet, "bank").is_some());
+    fleet.run(Duration::from_millis(200), |_| true);
+    assert_eq!(of(&fleet, "bank"), None);
+    assert_eq!(names(&fleet).len(), 3);
 }
