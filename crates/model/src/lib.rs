@@ -7,6 +7,7 @@
 pub mod bounds;
 mod change;
 mod explain;
+mod history;
 mod name;
 mod report;
 mod spiffe;
@@ -16,6 +17,7 @@ mod time;
 
 pub use change::{Change, ChangeSet, Entity, EntityKey};
 pub use explain::{CausalChain, CausalLink, Evidence, Explanation};
+pub use history::{Day, History, HistoryDay, HistorySpan, InvalidDay, SpanReason, Uptime};
 pub use name::{Incarnation, InstanceId, InvalidName, Name};
 pub use report::{
     CheckDeclaration, CheckKind, CheckResult, Criticality, Dependency, DependencyKind, Hello, MinHealthy,
