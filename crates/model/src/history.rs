@@ -269,7 +269,15 @@ mod tests {
             Day::from_civil(year, month, date) == day
         }));
         assert_eq!(Day::of(Wall(-1)), Day(-1));
-        for wrong in ["", "2026-02-30", "2026-13-01", "2026-1-1", "2026-01-01-", "+026-01-01", "tomorrow"] {
+        for wrong in [
+            "",
+            "2026-02-30",
+            "2026-13-01",
+            "2026-1-1",
+            "2026-01-01-",
+            "+026-01-01",
+            "tomorrow",
+        ] {
             assert_eq!(wrong.parse::<Day>(), Err(InvalidDay), "{wrong}");
         }
     }
@@ -288,7 +296,11 @@ mod tests {
 
     #[test]
     fn reasons_are_read_as_they_are_told() {
-        let others = [SpanReason::NotWatched, SpanReason::NotRecorded, SpanReason::Forgotten];
+        let others = [
+            SpanReason::NotWatched,
+            SpanReason::NotRecorded,
+            SpanReason::Forgotten,
+        ];
         for reason in Reason::ALL.into_iter().map(SpanReason::Verdict).chain(others) {
             assert_eq!(SpanReason::from(reason.as_str()), reason);
         }

@@ -154,7 +154,10 @@ mod tests {
                 span(5, Some(Wall(7)), Status::Unknown, SpanReason::NotWatched),
                 span(7, None, Status::Unhealthy, SpanReason::Verdict(Reason::Lost)),
             ],
-            days: vec![HistoryDay { day: Day(20_787), uptime }],
+            days: vec![HistoryDay {
+                day: Day(20_787),
+                uptime,
+            }],
             uptime,
             shortened: true,
         }

@@ -29,6 +29,7 @@ const ROOMS: &[Room] = &[
     room("access", &["model"]),
     room("config", &["model", "engine", "access"]),
     room("chassis", &["model"]),
+    room("store", &["model", "chassis"]),
     room("grpc-health", &[]),
     room("sdk", &["model", "proto", "engine", "chassis", "grpc-health"]),
     room(
@@ -40,6 +41,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "grpc-health",
         ],
     ),
@@ -53,6 +55,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -70,6 +73,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -79,7 +83,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "bench",
-        &["model", "proto", "engine", "chassis", "sdk", "aggregator"],
+        &["model", "proto", "engine", "chassis", "store", "sdk", "aggregator"],
     ),
     room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(
