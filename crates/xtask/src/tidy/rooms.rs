@@ -30,6 +30,7 @@ const ROOMS: &[Room] = &[
     room("access", &["model"]),
     room("config", &["model", "engine", "access"]),
     room("chassis", &["model"]),
+    room("store", &["model", "chassis"]),
     room("grpc-health", &[]),
     room(
         "sdk",
@@ -45,6 +46,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "grpc-health",
         ],
     ),
@@ -59,6 +61,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -77,6 +80,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -86,7 +90,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "bench",
-        &["model", "tlog", "proto", "engine", "chassis", "sdk", "aggregator"],
+        &["model", "tlog", "proto", "engine", "chassis", "store", "sdk", "aggregator"],
     ),
     room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(
