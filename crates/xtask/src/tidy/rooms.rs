@@ -30,6 +30,7 @@ const ROOMS: &[Room] = &[
     room("access", &["model"]),
     room("config", &["model", "engine", "access"]),
     room("chassis", &["model"]),
+    room("audit", &["model", "tlog", "chassis"]),
     room("grpc-health", &[]),
     room(
         "sdk",
@@ -45,6 +46,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "audit",
             "grpc-health",
         ],
     ),
@@ -59,6 +61,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "audit",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -77,6 +80,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "audit",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -86,12 +90,12 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "bench",
-        &["model", "tlog", "proto", "engine", "chassis", "sdk", "aggregator"],
+        &["model", "tlog", "proto", "engine", "chassis", "audit", "sdk", "aggregator"],
     ),
     room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(
         "fuzzed",
-        &["model", "tlog", "proto", "access", "config", "chassis", "aggregator"],
+        &["model", "tlog", "proto", "access", "config", "chassis", "audit", "aggregator"],
     ),
     room("xtask", &[]),
 ];
