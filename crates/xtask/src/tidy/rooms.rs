@@ -31,6 +31,7 @@ const ROOMS: &[Room] = &[
     room("config", &["model", "engine", "access"]),
     room("chassis", &["model"]),
     room("store", &["model", "chassis"]),
+    room("audit", &["model", "tlog", "chassis"]),
     room("grpc-health", &[]),
     room(
         "sdk",
@@ -47,6 +48,7 @@ const ROOMS: &[Room] = &[
             "config",
             "chassis",
             "store",
+            "audit",
             "grpc-health",
         ],
     ),
@@ -62,6 +64,7 @@ const ROOMS: &[Room] = &[
             "config",
             "chassis",
             "store",
+            "audit",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -81,6 +84,7 @@ const ROOMS: &[Room] = &[
             "config",
             "chassis",
             "store",
+            "audit",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -90,12 +94,12 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "bench",
-        &["model", "tlog", "proto", "engine", "chassis", "store", "sdk", "aggregator"],
+        &["model", "tlog", "proto", "engine", "chassis", "audit", "store", "sdk", "aggregator"],
     ),
     room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(
         "fuzzed",
-        &["model", "tlog", "proto", "access", "config", "chassis", "aggregator"],
+        &["model", "tlog", "proto", "access", "config", "chassis", "audit", "aggregator"],
     ),
     room("xtask", &[]),
 ];
