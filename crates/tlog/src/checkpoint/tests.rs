@@ -1,3 +1,5 @@
+//! Checkpoints: what is signed is opened, and nothing else.
+
 use super::*;
 use crate::testing::{Naive, ORIGIN, flipped, signed, signer};
 

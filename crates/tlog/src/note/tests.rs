@@ -1,3 +1,5 @@
+//! Keys and notes: the example of the format, and everything that could be passed off as one.
+
 use proptest::prelude::*;
 
 use super::*;
