@@ -68,6 +68,7 @@ fn entity(key: &EntityKey, status: Status, version: u64) -> Entity {
             reported: true,
             disagreements: Vec::new(),
             up_since: None,
+            last_status: None,
         }),
         EntityKey::Instance(id) => Entity::Instance(InstanceState {
             id: id.clone(),
@@ -291,7 +292,7 @@ impl Client {
     }
 
     fn bookmark(&mut self, ring: &Ring, reference: &Reference) {
-        let Some(message) = self.reader.bookmark(ring) else {
+        let Some(message) = self.reader.bookmark(ring, None) else {
             return;
         };
         let Event::Bookmark(bookmark) = over_the_wire(&message) else {

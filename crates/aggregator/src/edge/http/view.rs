@@ -16,7 +16,7 @@ use ward_model::Wall;
 use crate::hub;
 
 pub(super) use explain::Explanation;
-pub(super) use state::{InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
+pub(super) use state::{AuditHead, InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
 pub(super) use words::{CheckKind, Criticality, DependencyKind, Status};
 
 /// The place in the aggregator's history that an answer is of.
