@@ -12,18 +12,23 @@ mod differ;
 mod link;
 mod settling;
 mod wire;
+mod witness;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     path::PathBuf,
     time::Duration,
 };
 
-use ward_model::{Entity, EntityKey, Epoch, Name, ObserverState, Revision, Status};
+use ward_model::{AuditHead, Entity, EntityKey, Epoch, Name, ObserverState, Revision, Status};
 
 use differ::Differ;
 pub use differ::Disorder;
-use link::{Link, Message};
+use link::{Link, Message, Proving};
+use ward_tlog::Hash;
+pub use witness::{Finding, HEADS};
+use witness::{Question, Witness};
 
 use crate::{
     backoff,
@@ -118,6 +123,8 @@ pub enum Event {
         /// The aggregator was restarted.
         epoch_changed: bool,
     },
+    /// The witness of the audit log has found something: behind the bookmark that showed it, or later.
+    Audit(Finding),
 }
 
 /// Why a watch broke off.
@@ -168,6 +175,7 @@ pub struct Builder {
     names: Vec<Name>,
     level: Level,
     least_severity: Status,
+    witness: Witness,
     // How long a connection may say nothing; tests do not wait half a minute.
     silence: Duration,
 }
@@ -228,6 +236,21 @@ impl Builder {
         self
     }
 
+    /// Begin with what was held of audit logs before, as [`Watcher::audit_heads`] told it, so that a log that was rewritten
+    /// between two watches is noticed. Unless said, the first head shown is taken as it is.
+    #[must_use]
+    pub fn audit_heads(mut self, held: impl IntoIterator<Item = AuditHead>) -> Self {
+        self.witness = Witness::holding(held);
+        self
+    }
+
+    /// Do not be a witness of the audit log: no [`Event::Audit`], and no proof is asked for.
+    #[must_use]
+    pub fn no_witness(mut self) -> Self {
+        self.witness = Witness::blind();
+        self
+    }
+
     /// A watcher that connects at its first [`Watcher::next`].
     ///
     /// # Errors
@@ -238,6 +261,8 @@ impl Builder {
         Ok(Watcher {
             differ: Differ::new(self.least_severity),
             link: Link::new(&self, server),
+            witness: self.witness,
+            question: None,
             queue: VecDeque::new(),
             lost: None,
         })
@@ -249,7 +274,10 @@ impl Builder {
 pub struct Watcher {
     differ: Differ,
     link: Link,
-    // At most two: one message gives a `Restored` and an `Update` or `Bookmark`, and the queue is empty before the next.
+    witness: Witness,
+    question: Option<Asked>,
+    // At most four: one message gives a `Restored`, an `Update` or `Bookmark`, and two findings; and the queue is empty before
+    // the next.
     queue: VecDeque<Event>,
     // The epoch last heard from before the connection was lost, while it is.
     lost: Option<Option<Epoch>>,
@@ -266,6 +294,7 @@ impl Watcher {
             names: Vec::new(),
             level: Level::default(),
             least_severity: Status::Healthy,
+            witness: Witness::default(),
             silence: link::SILENCE,
         }
     }
@@ -278,7 +307,16 @@ impl Watcher {
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
-            let step = match self.link.message(self.differ.resume()).await {
+            // The stream first: an answer that comes when it is broken may be that of another aggregator.
+            let message = tokio::select! {
+                biased;
+                message = self.link.message(self.differ.resume()) => message,
+                answer = answer(&mut self.question) => {
+                    self.answered(answer);
+                    continue;
+                }
+            };
+            let step = match message {
                 Ok(message) => self.take(message).inspect(|()| self.link.proven()),
                 Err(error) => Err(error),
             };
@@ -298,6 +336,11 @@ impl Watcher {
         self.differ.cursor()
     }
 
+    /// What is held of audit logs, the one shown last at the end: what the next watch may begin with. At most [`HEADS`].
+    pub fn audit_heads(&self) -> &[AuditHead] {
+        self.witness.heads()
+    }
+
     fn take(&mut self, message: Message) -> Result<(), Error> {
         match message {
             Message::Step(step) => {
@@ -308,14 +351,40 @@ impl Watcher {
                 self.restored(epoch);
                 self.queue.extend(update.map(Event::Update));
             }
-            Message::Bookmark { cursor, observer } => {
+            Message::Bookmark {
+                cursor,
+                observer,
+                audit,
+            } => {
                 let update = self.differ.bookmark(cursor, observer)?;
                 self.restored(cursor.epoch);
                 self.queue
                     .push_back(update.map_or(Event::Bookmark { cursor, observer }, Event::Update));
+                self.shown(audit);
             }
         }
         Ok(())
+    }
+
+    /// Looks at the head of the audit log that came with a bookmark.
+    fn shown(&mut self, audit: Option<AuditHead>) {
+        let Some(shown) = audit else { return };
+        let (found, question) = self.witness.see(shown);
+        self.queue.extend(found.into_iter().map(Event::Audit));
+        // While one is asked about, the next bookmark will do: it is 10 s away, and an answer takes half of that at most.
+        if self.question.is_none() {
+            self.question = question.and_then(|question| {
+                let proving = self.link.prove(question.held.size, question.shown.size)?;
+                Some(Asked { question, proving })
+            });
+        }
+    }
+
+    fn answered(&mut self, answer: Result<Vec<Hash>, Error>) {
+        if let Some(Asked { question, .. }) = self.question.take() {
+            let found = self.witness.answered(question, answer);
+            self.queue.extend(found.map(Event::Audit));
+        }
     }
 
     fn restored(&mut self, epoch: Epoch) {
@@ -330,6 +399,7 @@ impl Watcher {
             self.differ.lose_place();
         }
         self.differ.drop_unfinished();
+        self.question = None;
         self.link.retry(match error {
             Error::Closing { retry_after, .. } => retry_after,
             // Only people can mend it.
@@ -340,6 +410,26 @@ impl Watcher {
             self.lost = Some(self.differ.cursor().map(|cursor| cursor.epoch));
             self.queue.push_back(Event::Lost { error });
         }
+    }
+}
+
+/// What the witness waits for.
+struct Asked {
+    question: Question,
+    proving: Proving,
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.question.fmt(f)
+    }
+}
+
+/// Cancel safe: what was asked stays asked.
+async fn answer(asked: &mut Option<Asked>) -> Result<Vec<Hash>, Error> {
+    match asked {
+        Some(asked) => asked.proving.as_mut().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The watcher over real connections to a server that plays a script for each `Watch` call.
 
+mod audit;
+
 use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use tokio::{
