@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ward_model::{AuditHead, Entity, Revision, Status};
 use ward_proto::{Invalid, v1};
-use ward_tlog::Hash;
+use ward_tlog::{Hash, MAX_SIZE};
 
 use super::{Builder, Cursor, Error, Level, UpdateKind, differ::Step, link::Message};
 
@@ -57,7 +57,8 @@ fn head(wire: v1::AuditHead) -> Option<AuditHead> {
     let head = AuditHead::try_from(wire).ok()?;
     let origin = &head.origin;
     let named = (1..=ORIGIN_BYTES).contains(&origin.len()) && !origin.contains(char::is_control);
-    named.then_some(head)
+    let possible = head.size <= MAX_SIZE && (head.size > 0 || head.root == Hash::EMPTY.0);
+    (named && possible).then_some(head)
 }
 
 /// The hashes of a proof. Whether it shows anything is not asked here.

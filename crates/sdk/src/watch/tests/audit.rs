@@ -342,13 +342,11 @@ async fn heads_that_are_none_are_passed_over() {
     let (stage, history) = (Stage::open(None).await, History::new(0));
     stage.proves(Prover::Of(history.clone()));
     let mut watcher = stage.watched(Vec::new()).await;
-    for origin in [
-        String::new(),
-        "a\nb".to_owned(),
-        "\u{1b}[2J".to_owned(),
-        "a".repeat(257),
-    ] {
-        stage.shows(&history.head(&origin, 9)).await;
+    let named = |origin: &str| history.head(origin, 9);
+    let sized = |size| AuditHead { size, ..named(LOG) };
+    let names = ["", "a\nb", "\u{1b}[2J", &"a".repeat(257)].map(named);
+    for head in names.into_iter().chain([sized(0), sized(1 << 63)]) {
+        stage.shows(&head).await;
         assert!(matches!(next(&mut watcher).await, Event::Bookmark { .. }));
     }
     stage.shows(&history.head(LOG, 9)).await;
