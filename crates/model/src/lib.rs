@@ -9,6 +9,7 @@ pub mod bounds;
 mod change;
 mod explain;
 mod known;
+mod history;
 mod name;
 mod report;
 mod spiffe;
@@ -20,6 +21,7 @@ pub use audit::AuditHead;
 pub use change::{Change, ChangeSet, Entity, EntityKey};
 pub use explain::{CausalChain, CausalLink, Evidence, Explanation};
 pub use known::{KnownInstance, KnownService};
+pub use history::{Day, History, HistoryDay, HistorySpan, InvalidDay, SpanReason, Uptime};
 pub use name::{Incarnation, InstanceId, InvalidName, Name};
 pub use report::{
     CheckDeclaration, CheckKind, CheckResult, Criticality, Dependency, DependencyKind, Hello, MinHealthy,

@@ -1,0 +1,5 @@
+//! The log as a whole, on a real file system and on simulated ones.
+
+mod support;
+
+mod living;
