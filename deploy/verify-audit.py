@@ -69,13 +69,15 @@ def checkpoint(file, vkey):
     return number(size), unbase64(root)
 
 def read(folder, kind, index, width):
-    """The file of a tile or bundle, and whether it is the full one in place of the partial one."""
+    """The file of a tile or bundle, its bytes, and how many it is of: one that has more will do, the log may have grown."""
     digits = str(index).zfill((len(str(index)) + 2) // 3 * 3)
     groups = [digits[at:at + 3] for at in range(0, len(digits), 3)]
     full = pathlib.Path(folder, "tile", kind, *("x" + group for group in groups[:-1]), groups[-1])
-    partial = pathlib.Path(f"{full}.p", str(width))
-    file = partial if width < 256 and (partial.exists() or not full.exists()) else full
-    return file, file.read_bytes(), 256 if file == full else width
+    partial = {int(file.name): file for file in pathlib.Path(f"{full}.p").glob("[1-9]*") if file.name.isdigit()}
+    there = {**partial, **({256: full} if full.exists() else {})}
+    enough = sorted(has for has in there if width <= has <= 256)
+    need(enough, f"{full} is missing, and no part of it has {width}")
+    return there[enough[0]], there[enough[0]].read_bytes(), enough[0]
 
 def entries(folder, index, width):
     """All of a bundle that is, or should be, so wide."""

@@ -15,7 +15,9 @@ pub(crate) fn log_proof(input: &[u8]) {
     match LogProof::parse(text) {
         Ok(proof) => {
             assert_eq!(proof.encode(), text);
-            let error = proof.verify(leaf_hash(b""), &key).expect_err("nobody has signed it");
+            let error = proof
+                .verify(leaf_hash(b""), &key)
+                .expect_err("nobody has signed it");
             super::is_harmless(&error.to_string());
             if let LogProofError::Checkpoint(error) = error {
                 super::is_harmless(&error.to_string());

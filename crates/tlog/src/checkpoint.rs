@@ -3,7 +3,10 @@
 //! The text is the origin, the size and the root, a line each. Lines behind those are passed over, as the format allows, and
 //! never written: nobody could check them against the log.
 
-use crate::{Hash, Head, MAX_SIZE, NoteError, Signer, Verifier, note::{self, told}};
+use crate::{
+    Hash, Head, MAX_SIZE, NoteError, Signer, Verifier,
+    note::{self, told},
+};
 
 /// A head, and of which log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -311,7 +311,10 @@ fn is_name(name: &str) -> bool {
 
 /// As it is told to people: it may have been sent by anybody.
 pub(crate) fn told(name: &str) -> String {
-    name.chars().take(TOLD_CHARS).flat_map(char::escape_debug).collect()
+    name.chars()
+        .take(TOLD_CHARS)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 fn label(name: &str, id: [u8; ID_BYTES]) -> String {

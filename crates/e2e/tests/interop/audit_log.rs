@@ -9,6 +9,9 @@ use std::{
 };
 
 use tempfile::TempDir;
+use ward_audit::{Draft, Kind, Options, Source, Start, boot_id};
+use ward_chassis::Clock;
+use ward_model::{Epoch, Now};
 use ward_tlog::{Checkpoint, Hash, Signer, Tree, entries_path, leaf_hash, node_hash, tiles_between};
 
 use crate::outside::{find, not_run};
@@ -121,13 +124,17 @@ impl Verifier {
         python.map(Self)
     }
 
-    /// Whether it finds nothing wrong, and what it says.
     fn judge(&self, log: &Log, held: Option<&OsStr>) -> (bool, String) {
+        self.verify(log.path(), OsStr::new(&log.vkey), held)
+    }
+
+    /// Whether it finds nothing wrong, and what it says.
+    fn verify(&self, log: &Path, key: &OsStr, held: Option<&OsStr>) -> (bool, String) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/verify-audit.py");
         let done = Command::new(&self.0)
             .arg(script)
-            .arg(log.path())
-            .arg(&log.vkey)
+            .arg(log)
+            .arg(key)
             .args(held)
             .output()
             .unwrap();
@@ -194,6 +201,44 @@ fn a_log_in_which_anything_was_changed_is_found_to_be_wrong() {
         fs::write(file, &right).unwrap();
     }
     assert!(verifier.judge(&log, None).0, "as it was");
+}
+
+/// Through three lives of a log: what each one has signed is what the next begins with.
+#[test]
+fn the_log_of_an_aggregator_is_as_others_expect_it() {
+    let Some(verifier) = Verifier::find("the audit log of Ward by a verifier in Python") else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let (dir, held) = (home.path().join("audit"), home.path().join("held"));
+    for life in 1..=3 {
+        let start = Start {
+            clock: Clock::start(),
+            boot_id: boot_id(),
+            epoch: Epoch(life),
+        };
+        let (log, _) = ward_audit::Log::open(&dir, Options::default(), start).unwrap();
+        for number in 0..333 {
+            let subject = format!("service-{}", number % 7);
+            assert!(log.record(Draft::new(
+                Kind::Transition,
+                Source::Engine,
+                subject,
+                Now::default()
+            )));
+        }
+        log.close().unwrap();
+        let size = life * 333;
+        assert_eq!(log.head().size, size);
+        let key = dir.join("key.pub");
+        let before = held.exists().then_some(held.as_os_str());
+        let (good, said) = verifier.verify(&dir, key.as_os_str(), before);
+        assert!(
+            good && said.contains(&format!("{size} entries, as signed")),
+            "{said}"
+        );
+        fs::copy(dir.join("checkpoint"), &held).unwrap();
+    }
 }
 
 /// Signed by the right key, and not what was there before.

@@ -81,7 +81,9 @@ fn what_is_told_of_signatures_is_short_and_harmless() {
     let note = format!("{TEXT}\n{}", line.repeat(64));
     let said = open(&note, &[peter()]).unwrap_err().to_string();
     assert!(said.len() < 500 && said.ends_with(", others"), "{said}");
-    let said = Signer::new(&"\u{202e} ".repeat(500), &[1; 32]).unwrap_err().to_string();
+    let said = Signer::new(&"\u{202e} ".repeat(500), &[1; 32])
+        .unwrap_err()
+        .to_string();
     assert!(said.len() < 800 && !said.contains('\u{202e}'), "{said}");
 }
 
