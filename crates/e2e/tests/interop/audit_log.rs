@@ -262,6 +262,21 @@ fn a_log_that_was_cut_or_written_anew_is_found_out_by_a_held_checkpoint() {
     let rewritten = |index| entry(if index == 17 { 18 } else { index });
     let (good, said) = judge(&Log::write(600, rewritten));
     assert!(!good && said.contains("does not begin with"), "{said}");
+    // What the key has signed, over something else.
+    let forged = Log::write(600, rewritten);
+    let (checkpoint, signed) = (
+        forged.path().join("checkpoint"),
+        fs::read_to_string(&held).unwrap(),
+    );
+    let text = fs::read_to_string(&checkpoint).unwrap();
+    let (text, _) = text.split_once("\n\n").unwrap();
+    let (_, signatures) = signed.split_once("\n\n").unwrap();
+    fs::write(&checkpoint, format!("{text}\n\n{signatures}")).unwrap();
+    let (good, said) = verifier.judge(&forged, None);
+    assert!(
+        !good && said.contains("is not what ward.example/audit signed"),
+        "{said}"
+    );
     let mut stranger = Log::write(300, entry);
     stranger.vkey = Signer::new(ORIGIN, &[8; 32]).unwrap().vkey();
     let (good, said) = verifier.judge(&stranger, None);

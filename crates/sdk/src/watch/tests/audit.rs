@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use parking_lot::Mutex as Lock;
+use tokio::sync::Notify;
 use tokio_stream::wrappers::ReceiverStream;
 use ward_proto::v1::audit_service_server::{AuditService, AuditServiceServer};
 use ward_tlog::{ProofError, TileId, Tiles, Tree, consistency_proof, leaf_hash};
@@ -48,6 +49,8 @@ enum Prover {
     Of(History),
     Broken,
     Mute,
+    /// As it does then.
+    Late(Arc<Notify>),
 }
 
 #[derive(Clone, Default)]
@@ -63,10 +66,14 @@ macro_rules! not_in_this_play {
                 &self, request: Request<v1::ConsistencyRequest>,
             ) -> Result<Response<v1::ConsistencyResponse>, tonic::Status> {
                 let asked = request.into_inner();
-                let prover = self.0.lock().clone();
+                let mut prover = self.0.lock().clone();
+                if let Prover::Late(going_on) = prover {
+                    going_on.notified().await;
+                    prover = self.0.lock().clone();
+                }
                 let hashes = match prover {
                     Prover::Away => return Err(tonic::Status::unavailable("the log is being opened")),
-                    Prover::Mute => std::future::pending().await,
+                    Prover::Mute | Prover::Late(_) => std::future::pending().await,
                     Prover::Broken => vec![vec![0; 31]],
                     Prover::Of(history) => {
                         let proof = consistency_proof(asked.old_size, asked.new_size, &history);
@@ -100,12 +107,13 @@ not_in_this_play! {
 struct Stage {
     address: String,
     says: mpsc::Sender<v1::WatchResponse>,
+    speaker: Speaker,
     prover: Arc<Lock<Prover>>,
-    server: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
-#[derive(Clone)]
-struct Speaker(Arc<Mutex<Option<mpsc::Receiver<v1::WatchResponse>>>>);
+/// What the next who watches is told.
+#[derive(Clone, Default)]
+struct Speaker(Arc<Lock<Option<mpsc::Receiver<v1::WatchResponse>>>>);
 
 macro_rules! nothing_else {
     ($($method:ident($request:ty) -> $response:ty;)*) => {
@@ -117,7 +125,7 @@ macro_rules! nothing_else {
             async fn watch(
                 &self, _: Request<v1::WatchRequest>,
             ) -> Result<Response<Self::WatchStream>, tonic::Status> {
-                let words = self.0.lock().await.take();
+                let words = self.0.lock().take();
                 let words = words.ok_or_else(|| tonic::Status::unavailable("the play is over"))?;
                 Ok(Response::new(Box::pin(ReceiverStream::new(words).map(Ok))))
             }
@@ -148,25 +156,31 @@ nothing_else! {
 }
 
 impl Stage {
-    /// At `address`, or where there is room. The state is that of revision 3 of epoch 7.
-    async fn open(address: Option<&str>) -> Self {
-        let listener = TcpListener::bind(address.unwrap_or("127.0.0.1:0")).await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (says, words) = mpsc::channel(16);
-        says.send(snapshot(7, 3, Status::Healthy)).await.unwrap();
-        let prover = Arc::default();
+    async fn open() -> Self {
+        let (listener, address) = stage().await;
+        let (speaker, prover) = (Speaker::default(), Arc::default());
         let server = tonic::transport::Server::builder()
-            .add_service(HealthServiceServer::new(Speaker(Arc::new(Mutex::new(Some(
-                words,
-            ))))))
+            .add_service(HealthServiceServer::new(speaker.clone()))
             .add_service(AuditServiceServer::new(Auditor(Arc::clone(&prover))))
             .serve_with_incoming(TcpListenerStream::new(listener));
-        Self {
+        tokio::spawn(server);
+        let (says, _) = mpsc::channel(1);
+        let mut opened = Self {
             address,
             says,
+            speaker,
             prover,
-            server: tokio::spawn(server),
-        }
+        };
+        opened.begin_again().await;
+        opened
+    }
+
+    /// Ends the stream that is there. The next one begins with the state of revision 3 of epoch 7.
+    async fn begin_again(&mut self) {
+        let (says, words) = mpsc::channel(16);
+        says.send(snapshot(7, 3, Status::Healthy)).await.unwrap();
+        *self.speaker.0.lock() = Some(words);
+        self.says = says;
     }
 
     async fn watched(&self, held: Vec<AuditHead>) -> Watcher {
@@ -206,7 +220,7 @@ async fn found(watcher: &mut Watcher) -> Finding {
 
 #[tokio::test]
 async fn a_log_that_grows_is_verified_with_each_bookmark() {
-    let (stage, history) = (Stage::open(None).await, History::new(0));
+    let (stage, history) = (Stage::open().await, History::new(0));
     stage.proves(Prover::Of(history.clone()));
     let mut watcher = stage.watched(Vec::new()).await;
     for size in [3, 7, 200] {
@@ -223,7 +237,7 @@ async fn a_log_that_grows_is_verified_with_each_bookmark() {
 /// The aggregator's log is written anew from its fourth entry on, and is as well signed and as long as it was.
 #[tokio::test]
 async fn a_rewritten_log_is_noticed_by_who_was_watching() {
-    let (stage, history, other) = (Stage::open(None).await, History::new(0), History::new(1));
+    let (stage, history, other) = (Stage::open().await, History::new(0), History::new(1));
     stage.proves(Prover::Of(history.clone()));
     let mut watcher = stage.watched(Vec::new()).await;
     let held = history.head(LOG, 9);
@@ -258,7 +272,7 @@ async fn a_rewritten_log_is_noticed_by_who_was_watching() {
 #[tokio::test]
 async fn what_was_held_before_is_what_the_next_watch_begins_with() {
     let (history, other) = (History::new(0), History::new(1));
-    let stage = Stage::open(None).await;
+    let stage = Stage::open().await;
     stage.proves(Prover::Of(history.clone()));
     let mut watcher = stage.watched(vec![history.head(LOG, 9)]).await;
     stage.shows(&history.head(LOG, 12)).await;
@@ -266,7 +280,7 @@ async fn what_was_held_before_is_what_the_next_watch_begins_with() {
     let held = watcher.audit_heads().to_vec();
     drop((watcher, stage));
 
-    let stage = Stage::open(None).await;
+    let stage = Stage::open().await;
     stage.proves(Prover::Of(other.clone()));
     let mut watcher = stage.watched(held).await;
     stage.shows(&other.head(LOG, 20)).await;
@@ -275,7 +289,7 @@ async fn what_was_held_before_is_what_the_next_watch_begins_with() {
 
 #[tokio::test]
 async fn who_cannot_prove_right_now_is_asked_again_and_not_accused() {
-    let (stage, history) = (Stage::open(None).await, History::new(0));
+    let (stage, history) = (Stage::open().await, History::new(0));
     let mut watcher = stage.watched(vec![history.head(LOG, 9)]).await;
     stage.shows(&history.head(LOG, 10)).await;
     let Finding::Unverified { why, .. } = found(&mut watcher).await else {
@@ -296,50 +310,51 @@ async fn who_cannot_prove_right_now_is_asked_again_and_not_accused() {
 /// Whoever asks for a proof goes on watching meanwhile, and does so over a dropped call.
 #[tokio::test]
 async fn a_proof_that_does_not_come_holds_up_nothing() {
-    let (stage, history) = (Stage::open(None).await, History::new(0));
+    let (stage, history) = (Stage::open().await, History::new(0));
     stage.proves(Prover::Mute);
     let mut watcher = stage.watched(vec![history.head(LOG, 9)]).await;
     stage.shows(&history.head(LOG, 10)).await;
     assert!(matches!(next(&mut watcher).await, Event::Bookmark { .. }));
     assert!(timeout(Duration::from_millis(100), watcher.next()).await.is_err());
+    // Bookmarks that come before the answer do not put it off.
+    stage.shows(&history.head(LOG, 11)).await;
+    assert!(matches!(next(&mut watcher).await, Event::Bookmark { .. }));
     stage.says.send(revision(7, 4, Status::Degraded)).await.unwrap();
     assert_eq!(told(&mut watcher).await, [Status::Degraded]);
-    let Event::Audit(Finding::Unverified { why, .. }) = next(&mut watcher).await else {
+    let Event::Audit(Finding::Unverified { shown, why, .. }) = next(&mut watcher).await else {
         panic!("expected no verdict");
     };
     assert!(matches!(why, Error::Unanswered(_)), "{why:?}");
+    assert_eq!(shown.size, 10);
 }
 
-/// An aggregator that is stopped while it is asked, and comes back with a restored log under another name: the question is
-/// forgotten with the connection that it came from.
+/// An aggregator that is stopped while it is asked, and comes back with a restored log under another name: what is then
+/// answered is no answer to the question, which is forgotten with the stream that it came from.
 #[tokio::test]
 async fn a_restart_in_between_is_no_accusation() {
-    let (stage, history, restored) = (Stage::open(None).await, History::new(0), History::new(1));
-    stage.proves(Prover::Mute);
+    let (mut stage, history, restored) = (Stage::open().await, History::new(0), History::new(1));
+    let going_on = Arc::new(Notify::new());
+    stage.proves(Prover::Late(Arc::clone(&going_on)));
     let mut watcher = stage.watched(vec![history.head(LOG, 9)]).await;
     stage.shows(&history.head(LOG, 10)).await;
     assert!(matches!(next(&mut watcher).await, Event::Bookmark { .. }));
     assert!(timeout(Duration::from_millis(100), watcher.next()).await.is_err());
-    stage.server.abort();
-    let address = stage.address.clone();
-    drop(stage);
+    stage.begin_again().await;
     assert!(matches!(next(&mut watcher).await, Event::Lost { .. }));
-    let stage = Stage::open(Some(&address)).await;
     stage.proves(Prover::Of(restored.clone()));
+    going_on.notify_one();
     assert!(matches!(next(&mut watcher).await, Event::Restored { .. }));
     stage.shows(&restored.head("ward.example/2", 10)).await;
     let Finding::Another { before, now } = found(&mut watcher).await else {
         panic!("expected another log");
     };
-    assert_eq!(
-        (before.origin.as_str(), now.origin.as_str()),
-        (LOG, "ward.example/2")
-    );
+    let origins = (before.origin.as_str(), now.origin.as_str());
+    assert_eq!(origins, (LOG, "ward.example/2"));
 }
 
 #[tokio::test]
 async fn heads_that_are_none_are_passed_over() {
-    let (stage, history) = (Stage::open(None).await, History::new(0));
+    let (stage, history) = (Stage::open().await, History::new(0));
     stage.proves(Prover::Of(history.clone()));
     let mut watcher = stage.watched(Vec::new()).await;
     let named = |origin: &str| history.head(origin, 9);
