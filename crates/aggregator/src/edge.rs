@@ -5,6 +5,7 @@
 
 mod admit;
 mod ask;
+mod audit;
 mod client;
 mod closing;
 mod codec;
@@ -15,6 +16,7 @@ pub mod fuzzed;
 pub(crate) mod grpc;
 pub(crate) mod http;
 mod operate;
+mod past;
 mod query;
 mod refusal;
 mod report;

@@ -16,6 +16,7 @@ mod words;
 
 use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ward_audit::Log;
 use ward_chassis::Clock;
 use ward_model::Epoch;
@@ -26,6 +27,9 @@ pub(crate) use ear::Ear;
 pub(crate) use life::Running;
 pub(crate) use standing::Part;
 
+/// How many read the log at a time.
+const READERS: usize = 4;
+
 /// Why there is none, for people.
 type Why = Arc<str>;
 
@@ -34,6 +38,8 @@ type Why = Arc<str>;
 pub(crate) struct Memory {
     log: Result<Log, Why>,
     store: Result<Store, Why>,
+    /// Turns of those who read the log.
+    readers: Arc<Semaphore>,
     epoch: Epoch,
     ear: Ear,
     clock: Clock,
@@ -43,6 +49,13 @@ impl Memory {
     /// The log, or why there is none.
     pub(crate) fn log(&self) -> Result<&Log, &str> {
         self.log.as_ref().map_err(|why| &**why)
+    }
+
+    /// To be held by who reads the log, which takes a thread for up to seconds: a few at a time, so that threads are left for
+    /// everything else.
+    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
+        let turn = self.readers.clone().acquire_owned().await;
+        turn.expect("nobody closes it")
     }
 
     /// The store, or why there is none.

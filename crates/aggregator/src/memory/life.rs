@@ -3,7 +3,7 @@
 use std::{error::Error, io, iter::successors, path::Path, sync::Arc, thread, time::Duration};
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, Semaphore},
     task::{JoinHandle, spawn_blocking},
     time::{interval, timeout},
 };
@@ -12,7 +12,7 @@ use ward_chassis::Clock;
 use ward_model::{AuditHead, Revision};
 use ward_store::{Place, Retention, Store, Write};
 
-use super::{Ear, Memory, Why, look, recall, recorder::Recorder};
+use super::{Ear, Memory, READERS, Why, look, recall, recorder::Recorder};
 use crate::{
     decider::{Decider, Life},
     hub::Hub,
@@ -62,6 +62,7 @@ impl Memory {
                 log
             }),
             store,
+            readers: Arc::new(Semaphore::new(READERS)),
             epoch,
             ear,
             clock,

@@ -5,6 +5,7 @@
 //! is shown may have to change at another pace than what is known.
 
 mod explain;
+mod past;
 mod state;
 mod words;
 
@@ -16,6 +17,7 @@ use ward_model::Wall;
 use crate::hub;
 
 pub(super) use explain::Explanation;
+pub(super) use past::{AuditEvent, History};
 pub(super) use state::{AuditHead, InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
 pub(super) use words::{CheckKind, Criticality, DependencyKind, Status};
 
