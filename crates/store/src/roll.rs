@@ -45,7 +45,7 @@ impl Retention {
     }
 
     /// The first day that is kept.
-    fn all(self, now: Wall) -> Day {
+    pub(crate) fn all(self, now: Wall) -> Day {
         Day::of(before(now, self.days.max(self.transitions)))
     }
 }
