@@ -18,6 +18,15 @@ pub(crate) enum Value {
 /// What goes into the parameters of a statement, or comes out of a row.
 pub(crate) type Row = Vec<Value>;
 
+/// What stands in a column of a row that is only looked at: there may be a million of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
 /// A connection that is open, as far as is known.
 #[derive(Debug)]
 pub(crate) enum Connection {
@@ -87,16 +96,17 @@ impl Connection {
         }
     }
 
-    /// Hands the rows of `sql`, which has no parameters, to `each`, at most `many` at a time.
-    pub(crate) async fn stream(
+    /// Hands what `read` makes of the rows of `sql`, which has no parameters, to `each`, `many` at a time.
+    pub(crate) async fn stream<T>(
         &mut self,
         sql: &'static str,
         many: usize,
-        each: impl AsyncFnMut(Vec<Row>) -> Result<(), Fault>,
+        read: impl Fn(&[Column<'_>]) -> T,
+        each: impl AsyncFnMut(Vec<T>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         match self {
-            Self::Sqlite(connection) => connection.stream(sql, many, each).await,
-            Self::Postgres(connection) => connection.stream(sql, many, each).await,
+            Self::Sqlite(connection) => connection.stream(sql, many, read, each).await,
+            Self::Postgres(connection) => connection.stream(sql, many, read, each).await,
         }
     }
 }
@@ -134,6 +144,17 @@ impl Value {
         Fault::Away(format!(
             "a column holds {what} where Ward keeps something else: not Ward's tables"
         ))
+    }
+}
+
+impl From<Column<'_>> for Value {
+    fn from(column: Column<'_>) -> Self {
+        match column {
+            Column::Null => Self::Null,
+            Column::Int(number) => Self::Int(number),
+            Column::Text(text) => Self::Text(text.to_owned()),
+            Column::Bytes(bytes) => Self::Bytes(bytes.to_owned()),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Question {
     /// Whoever asks lives: until now somebody watches.
     pub(crate) life: ThisLife,
     pub(crate) now: Wall,
+    /// The first moment of the first day that is kept: before it a last transition may be left, and no life.
+    pub(crate) kept: Wall,
 }
 
 /// Reads it.
@@ -37,7 +39,7 @@ pub(crate) async fn read(connection: &mut Connection, question: Question) -> Res
     let id = id.unwrap_or(-1);
     let first = first(connection, id).await?.unwrap_or(until);
     // Before the first that is kept nothing is known, and nobody asks for a year of that.
-    let since = question.window.since.max(first).min(until);
+    let since = question.window.since.max(first).max(question.kept).min(until);
     let last_day = connection
         .number("SELECT max(day) FROM day WHERE subject = $1", vec![id.into()])
         .await?;
@@ -133,19 +135,21 @@ fn mark(row: &Row) -> Result<Mark, Fault> {
     })
 }
 
-/// The lives that touch `window` and the last before it, by their start; `this` lives until the given moment.
+/// The lives that touch `window`, the last before it and the first behind it, by their start; `this` lives until the given
+/// moment.
 pub(crate) async fn lives(
     connection: &mut Connection,
     window: Window,
     this: Option<(ThisLife, Wall)>,
 ) -> Result<Vec<Life>, Fault> {
-    let sql = "SELECT started, last FROM life WHERE started < $1 AND id <> $2 AND last >=
-        (SELECT coalesce(max(last), $3) FROM life WHERE last < $4) ORDER BY started DESC LIMIT $5";
+    let sql = "SELECT started, last FROM life WHERE id <> $1
+        AND started <= (SELECT coalesce(min(started), $2) FROM life WHERE started >= $2)
+        AND last >= (SELECT coalesce(max(last), $3) FROM life WHERE last < $4) ORDER BY started DESC LIMIT $5";
     let id = this.map_or(0, |(this, _)| this.id);
     let Window { since, until } = window;
     let asked = vec![
-        until.0.into(),
         id.into(),
+        until.0.into(),
         i64::MIN.into(),
         since.0.into(),
         LIVES.into(),

@@ -10,7 +10,7 @@ use ward_model::{InstanceId, Maintenance, Name, Reason, SpanReason, Wall};
 
 use crate::{
     code,
-    connection::{Connection, Row},
+    connection::{Column, Connection, Row},
     fault::Fault,
     session::Declared,
     write::{KnownInstance, KnownService},
@@ -91,27 +91,37 @@ pub(crate) async fn instances(
     }
     let mut count = 0;
     let sql = "SELECT service, instance, incarnation, interval_ms, state FROM known_instance";
-    let piece = async |rows: Vec<Row>| {
-        let piece = readable("instances", rows.iter().map(|row| instance(&names, row)));
+    let piece = async |rows: Vec<Option<KnownInstance>>| {
+        let piece = readable("instances", rows.into_iter());
         count += piece.len();
         sink(piece).await
     };
-    connection.stream(sql, PIECE, piece).await?;
+    connection
+        .stream(sql, PIECE, |row| instance(&names, row), piece)
+        .await?;
     Ok(count)
 }
 
-fn instance(services: &HashMap<i64, Name>, row: &Row) -> Option<KnownInstance> {
-    let [service, instance, incarnation, interval, state] = row.as_slice() else {
+fn instance(services: &HashMap<i64, Name>, row: &[Column<'_>]) -> Option<KnownInstance> {
+    use Column::{Bytes, Int, Text};
+    let &[
+        Int(service),
+        Text(instance),
+        Bytes(incarnation),
+        Int(interval),
+        Int(state),
+    ] = row
+    else {
         return None;
     };
-    let (status, freshness) = code::read_state(state.int().ok()?);
+    let (status, freshness) = code::read_state(state);
     Some(KnownInstance {
         id: InstanceId {
-            service: services.get(&service.int().ok()?)?.clone(),
-            instance: Name::instance(instance.text().ok()?).ok()?,
+            service: services.get(&service)?.clone(),
+            instance: Name::instance(instance).ok()?,
         },
-        incarnation: code::read_incarnation(incarnation.bytes().ok()?)?,
-        interval_ms: interval.int().ok()?.try_into().ok()?,
+        incarnation: code::read_incarnation(incarnation)?,
+        interval_ms: interval.try_into().ok()?,
         status,
         freshness,
     })

@@ -25,7 +25,7 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
-    connection::{Row, Value},
+    connection::{Column, Row, Value},
     fault::{Fault, OpenError, chain},
     schema::{STEPS, VERSION},
 };
@@ -81,6 +81,9 @@ impl Server {
     /// Reads the address; connects to nobody.
     pub(crate) fn new(address: &SecretString) -> Result<Self, OpenError> {
         let mut config: Config = address.expose_secret().parse().map_err(|_| OpenError::Address)?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(OpenError::Address);
+        }
         config.connect_timeout(CONNECT).tcp_user_timeout(CALL);
         if config.get_application_name().is_none() {
             config.application_name("ward");
@@ -174,11 +177,12 @@ impl Connection {
         Ok(answers)
     }
 
-    pub(crate) async fn stream(
+    pub(crate) async fn stream<T>(
         &mut self,
         sql: &str,
         many: usize,
-        mut each: impl AsyncFnMut(Vec<Row>) -> Result<(), Fault>,
+        read: impl Fn(&[Column<'_>]) -> T,
+        mut each: impl AsyncFnMut(Vec<T>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let object = self.object()?;
         let statement = in_time(object.prepare_cached(sql)).await?;
@@ -186,7 +190,9 @@ impl Connection {
         let mut rows = pin!(in_time(object.query_raw(&statement, none)).await?);
         let mut some = Vec::with_capacity(many);
         while let Some(row) = in_time(rows.try_next()).await? {
-            some.push(values(&row).map_err(|error| failure(&error))?);
+            let columns = 0..row.len();
+            let seen = columns.map(|at| column(&row, at)).collect::<Result<Vec<_>, _>>();
+            some.push(read(&seen.map_err(|error| failure(&error))?));
             if some.len() == many {
                 each(std::mem::replace(&mut some, Vec::with_capacity(many))).await?;
             }
@@ -257,20 +263,23 @@ async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, F
     }
 }
 
+fn column(row: &tokio_postgres::Row, at: usize) -> Result<Column<'_>, Error> {
+    Ok(match *row.columns()[at].type_() {
+        Type::INT8 => row
+            .try_get::<_, Option<i64>>(at)?
+            .map_or(Column::Null, Column::Int),
+        Type::TEXT => row
+            .try_get::<_, Option<&str>>(at)?
+            .map_or(Column::Null, Column::Text),
+        Type::BYTEA => row
+            .try_get::<_, Option<&[u8]>>(at)?
+            .map_or(Column::Null, Column::Bytes),
+        _ => Column::Null,
+    })
+}
+
 fn values(row: &tokio_postgres::Row) -> Result<Row, Error> {
-    let value = |(at, column): (usize, &tokio_postgres::Column)| {
-        Ok(match *column.type_() {
-            Type::INT8 => row.try_get::<_, Option<i64>>(at)?.into(),
-            Type::TEXT => row
-                .try_get::<_, Option<String>>(at)?
-                .map_or(Value::Null, Value::Text),
-            Type::BYTEA => row
-                .try_get::<_, Option<Vec<u8>>>(at)?
-                .map_or(Value::Null, Value::Bytes),
-            _ => Value::Null,
-        })
-    };
-    row.columns().iter().enumerate().map(value).collect()
+    (0..row.len()).map(|at| Ok(column(row, at)?.into())).collect()
 }
 
 impl ToSql for Value {

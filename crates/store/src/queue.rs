@@ -270,12 +270,6 @@ impl Queue {
         self.transitions.lock().take()
     }
 
-    /// Last known state is incomplete: the next batch drops it, and it has to be put anew.
-    pub(crate) fn forget(&self) {
-        self.forget.store(true, Ordering::Release);
-        self.wake.notify_one();
-    }
-
     pub(crate) fn queued(&self) -> usize {
         self.queued.load(Ordering::Acquire)
     }

@@ -45,7 +45,7 @@ impl Retention {
     }
 
     /// The first day that is kept.
-    fn all(self, now: Wall) -> Day {
+    pub(crate) fn all(self, now: Wall) -> Day {
         Day::of(before(now, self.days.max(self.transitions)))
     }
 }
@@ -159,10 +159,10 @@ async fn forget(connection: &mut Connection, first: Day) -> Result<(), Fault> {
         .await?;
     let lives = "DELETE FROM life WHERE last < $1 AND last < (SELECT max(last) FROM life)";
     connection.execute(lives, &[vec![first.start().0.into()]]).await?;
-    // The end of something forgotten says nothing once all before it is gone.
+    // The end of something forgotten says nothing once all before it is gone; until then it keeps that from going on.
     let ends = "DELETE FROM transition WHERE at < $1 AND reason = 'Forgotten'
         AND NOT EXISTS (SELECT 1 FROM day d WHERE d.subject = transition.subject AND (d.unknown_ms < 86400000))
-        AND NOT EXISTS (SELECT 1 FROM transition t WHERE t.subject = transition.subject AND t.at > transition.at)";
+        AND NOT EXISTS (SELECT 1 FROM transition t WHERE t.subject = transition.subject AND t.at <> transition.at)";
     connection.execute(ends, &[vec![first.start().0.into()]]).await?;
     let names =
         "DELETE FROM subject WHERE NOT EXISTS (SELECT 1 FROM transition t WHERE t.subject = subject.id)

@@ -131,7 +131,7 @@ impl Session {
             .chain(of_instances)
             .chain(of_windows)
             .map(Name::as_str);
-        let subjects = batch.transitions.iter().map(|kept| subject(kept));
+        let subjects = batch.transitions.iter().map(subject);
         let mut new: Vec<&str> = subjects
             .chain(named)
             .filter(|name| !self.ids.contains_key(*name))
@@ -192,7 +192,10 @@ impl Session {
 
     async fn instances(&mut self, batch: &Batch) -> Result<(), Fault> {
         let (mut there, mut gone) = (Vec::new(), Vec::new());
-        for (id, instance) in &batch.instances {
+        // In the order of the table: neighbours stand on one page, which is then written once.
+        let mut instances: Vec<_> = batch.instances.iter().collect();
+        instances.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for (id, instance) in instances {
             let key = [self.id(id.service.as_str()), id.instance.as_str().into()];
             match instance {
                 Some(instance) => there.push(instance_row(key, instance)),

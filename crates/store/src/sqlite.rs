@@ -17,7 +17,7 @@ use std::{
 use rusqlite::{OpenFlags, params_from_iter, types::ValueRef};
 
 use crate::{
-    connection::{Row, Value},
+    connection::{Column, Row, Value},
     fault::{Fault, OpenError},
     schema::{APPLICATION, STEPS, VERSION},
 };
@@ -30,6 +30,9 @@ const LIBRARY: i32 = 3_051_003;
 const BUSY: Duration = Duration::from_secs(2);
 /// Statements kept ready; there are some thirty.
 const STATEMENTS: usize = 64;
+
+/// Most columns of a row that is streamed.
+const COLUMNS: usize = 8;
 
 const WRITER: &str = "
     PRAGMA journal_mode = WAL;
@@ -194,7 +197,7 @@ impl Connection {
         let all = || {
             let mut statement = self.raw.prepare_cached(sql)?;
             let ask = |row: &Row| {
-                let answers = statement.query_map(params_from_iter(row), |row| values(row))?;
+                let answers = statement.query_map(params_from_iter(row), values)?;
                 answers.collect::<rusqlite::Result<Vec<Row>>>()
             };
             rows.iter().map(ask).collect::<rusqlite::Result<Vec<_>>>()
@@ -202,18 +205,24 @@ impl Connection {
         all().map_err(|error| self.fault(error))
     }
 
-    pub(crate) async fn stream(
+    pub(crate) async fn stream<T>(
         &mut self,
         sql: &str,
         many: usize,
-        mut each: impl AsyncFnMut(Vec<Row>) -> Result<(), Fault>,
+        read: impl Fn(&[Column<'_>]) -> T,
+        mut each: impl AsyncFnMut(Vec<T>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let failed = |error| self.fault(error);
         let mut statement = self.raw.prepare_cached(sql).map_err(failed)?;
+        let columns = statement.column_count();
         let mut rows = statement.query([]).map_err(failed)?;
         let mut some = Vec::with_capacity(many);
         while let Some(row) = rows.next().map_err(failed)? {
-            some.push(values(row).map_err(failed)?);
+            let mut seen = [Column::Null; COLUMNS];
+            for (at, seen) in seen.iter_mut().enumerate().take(columns) {
+                *seen = row.get_ref(at).map_err(failed)?.into();
+            }
+            some.push(read(&seen[..columns.min(COLUMNS)]));
             if some.len() == many {
                 each(std::mem::replace(&mut some, Vec::with_capacity(many))).await?;
             }
@@ -232,17 +241,17 @@ impl Connection {
 fn values(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let columns = row.as_ref().column_count();
     (0..columns)
-        .map(|column| Ok(row.get_ref(column)?.into()))
+        .map(|at| Ok(Column::from(row.get_ref(at)?).into()))
         .collect()
 }
 
-impl From<ValueRef<'_>> for Value {
-    fn from(value: ValueRef<'_>) -> Self {
+/// A text that is none reads as nothing.
+impl<'a> From<ValueRef<'a>> for Column<'a> {
+    fn from(value: ValueRef<'a>) -> Self {
         match value {
             ValueRef::Integer(number) => Self::Int(number),
-            ValueRef::Text(text) => Self::Text(String::from_utf8_lossy(text).into_owned()),
-            ValueRef::Blob(bytes) => Self::Bytes(bytes.to_owned()),
-            // No table of ours has fractions.
+            ValueRef::Text(text) => std::str::from_utf8(text).map_or(Self::Null, Self::Text),
+            ValueRef::Blob(bytes) => Self::Bytes(bytes),
             ValueRef::Real(_) | ValueRef::Null => Self::Null,
         }
     }

@@ -64,6 +64,7 @@ struct Inner {
     told: Arc<Told>,
     clock: Clock,
     life: ThisLife,
+    retention: Retention,
     asks: mpsc::Sender<Ask>,
     /// Until it is stopped.
     writer: Mutex<Option<Running>>,
@@ -122,6 +123,7 @@ impl Store {
             told,
             clock,
             life,
+            retention: config.retention,
             asks,
             writer: Mutex::new(Some(Running { stop, left })),
         })))
@@ -196,12 +198,14 @@ impl Store {
         until: Wall,
         limit: usize,
     ) -> Result<History, ReadError> {
+        let now = self.0.clock.wall();
         let question = Question {
             subject,
             window: Window { since, until },
             limit: limit.clamp(1, LIMIT),
             life: self.0.life,
-            now: self.0.clock.wall(),
+            now,
+            kept: self.0.retention.all(now).start(),
         };
         self.ask(|to| Ask::History(question, to)).await
     }

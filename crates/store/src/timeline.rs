@@ -65,24 +65,15 @@ pub fn spans(marks: &[Mark], lives: &[Life], window: Window) -> Vec<HistorySpan>
     if window.since >= window.until {
         return spans;
     }
-    let nothing = Mark::unknown(window.since, SpanReason::NotWatched);
-    let mut marks: Vec<&Mark> = std::iter::once(&nothing).chain(marks).collect();
     let gaps = gaps(lives);
-    marks.extend(&gaps);
-    // What it was before the window; a gap that begins with a mark is behind it, since the sort is stable.
-    let before = |mark: &&&Mark| mark.at <= window.since && !std::ptr::eq(**mark, &raw const nothing);
-    let last = marks
-        .iter()
-        .filter(before)
-        .enumerate()
-        .max_by_key(|(n, mark)| (mark.at, *n));
-    let mut current = last.map_or(&nothing, |(_, mark)| mark);
+    let mut marks: Vec<&Mark> = marks.iter().chain(&gaps).collect();
+    // Stable: a gap that begins with a mark is behind it.
     marks.sort_by_key(|mark| mark.at);
+    let (before, within) = marks.split_at(marks.partition_point(|mark| mark.at <= window.since));
+    let nothing = Mark::unknown(window.since, SpanReason::NotWatched);
+    let mut current = before.last().copied().unwrap_or(&nothing);
     let mut from = window.since;
-    for mark in marks
-        .into_iter()
-        .filter(|mark| mark.at > window.since && mark.at < window.until)
-    {
+    for mark in within.iter().take_while(|mark| mark.at < window.until) {
         push(&mut spans, current, from, mark.at);
         (current, from) = (mark, mark.at);
     }

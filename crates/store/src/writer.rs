@@ -15,11 +15,11 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{
     sync::{oneshot, watch},
-    time::{Instant, sleep, timeout_at},
+    time::{sleep, timeout},
 };
 use tracing::{info, warn};
 use ward_chassis::Clock;
-use ward_model::Wall;
+use ward_model::{Mono, Wall};
 
 use crate::{
     connection::Connection,
@@ -152,7 +152,8 @@ struct Work {
     /// Batches of this life that were acknowledged.
     batches: i64,
     retry: Duration,
-    rolled: Instant,
+    /// When there was last nothing past its time.
+    rolled: Mono,
 }
 
 impl Writer {
@@ -163,29 +164,31 @@ impl Writer {
             batch: Batch::default(),
             batches: 0,
             retry: RETRY.0,
-            rolled: Instant::now(),
+            rolled: self.clock.mono(),
         };
         let within = tokio::select! {
             within = &mut stop => within.unwrap_or_default(),
             () = async { loop { self.turn(&mut work).await } } => Duration::ZERO,
         };
         // A turn that was interrupted left its connection in the middle of something.
-        self.flush(work, Instant::now() + within).await
+        let until = self.clock.mono() + within;
+        self.flush(work, until).await
     }
 
     /// Tries once in any case.
-    async fn flush(&mut self, mut work: Work, until: Instant) -> usize {
+    async fn flush(&mut self, mut work: Work, until: Mono) -> usize {
         loop {
             self.take(&mut work);
             if work.batch.is_empty() {
                 return 0;
             }
-            let done = timeout_at(until.max(Instant::now() + RETRY.0), self.write(&mut work)).await;
-            let late = Instant::now() >= until;
-            if late && (!matches!(done, Ok(Ok(()))) || self.queue.queued() > 0) {
+            let left = until.since(self.clock.mono()).max(RETRY.0);
+            let done = timeout(left, self.write(&mut work)).await;
+            let well = matches!(done, Ok(Ok(())));
+            if self.clock.mono() >= until && !(well && self.queue.queued() == 0) {
                 return work.batch.rows() + self.queue.queued();
             }
-            if !matches!(done, Ok(Ok(()))) {
+            if !well {
                 work.session = None;
                 sleep(RETRY.0).await;
             }
@@ -193,7 +196,7 @@ impl Writer {
     }
 
     async fn turn(&mut self, work: &mut Work) {
-        let began = Instant::now();
+        let began = self.clock.mono();
         self.take(work);
         let idle = work.batch.is_empty() && work.session.is_some();
         let done = match idle {
@@ -204,7 +207,7 @@ impl Writer {
             Ok(()) => {
                 work.retry = RETRY.0;
                 if !idle && self.queue.queued() < MUCH {
-                    tokio::time::sleep_until(began + PACE).await;
+                    sleep((began + PACE).since(self.clock.mono())).await;
                 }
             }
             Err(fault) => {
@@ -238,8 +241,10 @@ impl Writer {
                     let rows = work.batch.rows();
                     warn!(%why, rows, "the database refuses what it was given; it is left out");
                     self.queue.leave_out(rows);
-                    self.queue.forget();
-                    work.batch = Batch::default();
+                    work.batch = Batch {
+                        forget: true,
+                        ..Batch::default()
+                    };
                     return Err(Fault::Away(why));
                 }
                 Err(fault) => return Err(fault),
@@ -262,17 +267,16 @@ impl Writer {
         let (session, continued) = Session::begin(connection, self.life, work.batches).await?;
         if !continued {
             warn!("the database is not as it was left: all last known state is written anew");
-            self.queue.forget();
+            work.batch.forget = true;
         }
         Ok(session)
     }
 
     /// Waits for something to write, and sees to what is past its time meanwhile.
     async fn idle(&mut self, work: &mut Work) -> Result<(), Fault> {
-        tokio::select! {
-            biased;
-            () = self.queue.filled() => return Ok(()),
-            () = tokio::time::sleep_until(work.rolled + ROLL) => {}
+        let wait = (work.rolled + ROLL).since(self.clock.mono());
+        if timeout(wait, self.queue.filled()).await.is_ok() {
+            return Ok(());
         }
         let Some(mut session) = work.session.take() else {
             return Ok(());
@@ -284,7 +288,7 @@ impl Writer {
         work.session = Some(session);
         // While there is more it goes on, behind whatever waits.
         if step == Step::Done {
-            work.rolled = Instant::now();
+            work.rolled = self.clock.mono();
         }
         Ok(())
     }

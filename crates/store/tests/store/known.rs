@@ -90,7 +90,9 @@ async fn what_was_put_comes_back(home: Home) {
         instance("web", 1, Status::Healthy),
         text,
     ];
-    known.clone().map(Write::Instance).map(|write| store.put(write));
+    for instance in known.clone() {
+        store.put(Write::Instance(instance));
+    }
     store.put(Write::Service(service("web", Status::Degraded)));
     store.put(Write::Service(service("bank", Status::Healthy)));
     store.put(Write::Maintenance(window("web", None)));
@@ -218,4 +220,40 @@ async fn rows_that_nobody_could_have_written_are_left_out(home: Home) {
     home.behind("UPDATE known_service SET declared = '{'").await;
     assert_eq!(instances(&store).await, [instance("web", 2, Status::Healthy)]);
     assert!(store.services().await.unwrap().is_empty());
+}
+
+/// Takes a minute in all, most of it for writing what is read.
+#[tokio::test]
+#[ignore = "long: writes and reads a million instances"]
+async fn a_million_instances_are_read_in_less_than_a_second() {
+    const ALL: usize = 1_000_000;
+    let home = Home::sqlite().await.unwrap();
+    let store = home.open();
+    written(&store).await;
+    let began = Instant::now();
+    for number in 0..ALL {
+        store.put(Write::Instance(instance(
+            &format!("s{}", number % 5_000),
+            number,
+            Status::Healthy,
+        )));
+    }
+    let put = began.elapsed();
+    written(&store).await;
+    println!("put in {put:?}, written in {:?}", began.elapsed());
+    assert_eq!(store.stop(Duration::from_secs(10)).await, 0);
+    drop(store);
+    let began = Instant::now();
+    let store = home.open();
+    let opened = began.elapsed();
+    let mut count = 0;
+    store.known(|piece| count += piece.len()).await.unwrap();
+    let took = began.elapsed();
+    println!("opened in {opened:?}, all {count} read {took:?} after that began");
+    assert_eq!(count, ALL);
+    let began = Instant::now();
+    store.put(Write::Instance(instance("s17", 5_017, Status::Unhealthy)));
+    written(&store).await;
+    println!("one change written in {:?}", began.elapsed());
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }

@@ -1,6 +1,8 @@
 //! The store as its users see it, over SQLite and over a PostgreSQL that the tests start, freeze, kill and fill.
 
+mod history;
 mod known;
+mod outages;
 mod place;
 mod program;
 

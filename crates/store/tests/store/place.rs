@@ -43,6 +43,25 @@ impl Home {
         self.open_keeping(Retention::default())
     }
 
+    /// The number that `sql` gives.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        match self {
+            Self::Sqlite(folder) => {
+                let raw = rusqlite::Connection::open(folder.path().join("ward.db")).unwrap();
+                raw.query_row(sql, [], |row| row.get(0)).unwrap()
+            }
+            Self::Postgres(server) => {
+                let (client, connection) = tokio_postgres::connect(&server.address(), NoTls).await.unwrap();
+                let talking = tokio::spawn(connection);
+                client.batch_execute("SET search_path = ward").await.unwrap();
+                let number = client.query_one(sql, &[]).await.unwrap().get(0);
+                drop(client);
+                drop(talking.await);
+                number
+            }
+        }
+    }
+
     /// Does `sql` behind the store's back.
     pub(crate) async fn behind(&self, sql: &str) {
         match self {
@@ -155,9 +174,14 @@ pub(crate) async fn until(why: &str, mut so: impl AsyncFnMut() -> bool) {
 
 /// Waits until all that was put is in the database.
 pub(crate) async fn written(store: &Store) {
-    until("all is written", async || {
-        let standing = store.standing();
-        standing.state == State::Up && standing.queued == 0
-    })
-    .await;
+    let done = tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            let standing = store.standing();
+            if standing.state == State::Up && standing.queued == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(done.await.is_ok(), "{:?}", store.standing());
 }
