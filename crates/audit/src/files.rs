@@ -4,6 +4,8 @@
 //! called by its directory. [`Files::replace`] is the one recipe for a file that is there whole or not at all.
 
 mod disk;
+#[cfg(test)]
+pub(crate) mod simulated;
 
 use std::{fmt, io, path::PathBuf};
 

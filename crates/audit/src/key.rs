@@ -51,7 +51,11 @@ pub(crate) fn publish(files: &dyn Files, signer: &Signer) -> Result<(), KeyFault
 /// The public key.
 pub(crate) fn verifier(files: &dyn Files) -> Result<Option<Verifier>, FileError> {
     let text = read_if_there(files, PUBLIC_KEY, SMALL)?;
-    Ok(text.and_then(|text| std::str::from_utf8(&text).ok()?.strip_suffix('\n')?.parse().ok()))
+    Ok(text.and_then(|text| {
+        let verifier: Verifier = std::str::from_utf8(&text).ok()?.parse().ok()?;
+        // One way to write it, and nothing behind it.
+        (format!("{}\n", verifier.vkey()).as_bytes() == text).then_some(verifier)
+    }))
 }
 
 fn parse(text: &[u8]) -> Option<Signer> {

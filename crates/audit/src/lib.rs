@@ -22,6 +22,7 @@ mod recover;
 mod shared;
 mod tail;
 mod tiles;
+pub mod verify;
 mod writer;
 
 #[cfg(test)]

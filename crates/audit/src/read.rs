@@ -157,7 +157,7 @@ impl Reader {
         if at >= id.width {
             return Err(beyond());
         }
-        let bytes = self.published().bundle(id.index, at + 1)?;
+        let bytes = self.published().bundle(id.index, at + 1)?.bytes;
         let entry = Entries { rest: &bytes }.nth(at.into());
         entry.map(<[u8]>::to_vec).ok_or_else(beyond)
     }
@@ -300,7 +300,7 @@ impl Reader {
         if published >= size.min(first + TILE_WIDTH) {
             return Ok(Bundle {
                 first,
-                bytes: self.published().bundle(index, width)?,
+                bytes: self.published().bundle(index, width)?.bytes,
                 width,
             });
         }

@@ -34,6 +34,13 @@ pub enum ReadError {
     },
 }
 
+/// A file with a part of the log, and how wide it says it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) width: u16,
+}
+
 /// The published part of a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Published<'a>(pub(crate) &'a dyn Files);
@@ -53,31 +60,52 @@ impl Published<'_> {
         Ok((checkpoint, text))
     }
 
-    /// The bytes of a bundle with at least `width` entries.
-    pub(crate) fn bundle(self, index: u64, width: u16) -> Result<Vec<u8>, ReadError> {
+    /// A tile with at least as many hashes.
+    pub(crate) fn tile_file(self, id: TileId) -> Result<Found, ReadError> {
+        let found = self.at_least(|width| TileId { width, ..id }.path(), id.width, TILE)?;
+        if found.bytes.len() == 32 * usize::from(found.width) {
+            return Ok(found);
+        }
+        let what = format!(
+            "has {} bytes, expected {}",
+            found.bytes.len(),
+            32 * u32::from(found.width)
+        );
+        let found = TileId {
+            width: found.width,
+            ..id
+        };
+        Err(self.broken(&found.path(), what))
+    }
+
+    /// A bundle with at least `width` entries.
+    pub(crate) fn bundle(self, index: u64, width: u16) -> Result<Found, ReadError> {
         self.at_least(|width| entries_path(index, width), width, BUNDLE)
     }
 
     /// The first `width` entries of a bundle.
     pub(crate) fn entries(self, index: u64, width: u16) -> Result<Vec<Entry>, ReadError> {
-        let bytes = self.bundle(index, width)?;
-        let entries: Vec<_> = Entries { rest: &bytes }
-            .take(width.into())
-            .map(Entry::new)
-            .collect();
-        if entries.len() < usize::from(width) {
-            let what = format!("has {} entries, expected {width}", entries.len());
-            return Err(self.broken(&entries_path(index, width), what));
+        let found = self.bundle(index, width)?;
+        let mut entries = Entries { rest: &found.bytes };
+        let mut read: Vec<_> = entries.by_ref().map(Entry::new).collect();
+        if read.len() != usize::from(found.width) || !entries.rest.is_empty() {
+            let what = format!("has {} whole entries, expected {}", read.len(), found.width);
+            return Err(self.broken(&entries_path(index, found.width), what));
         }
-        Ok(entries)
+        read.truncate(width.into());
+        Ok(read)
     }
 
     /// A file that is as wide as asked, or wider.
-    fn at_least(self, path: impl Fn(u16) -> String, width: u16, limit: u64) -> Result<Vec<u8>, ReadError> {
+    fn at_least(self, path: impl Fn(u16) -> String, width: u16, limit: u64) -> Result<Found, ReadError> {
         let full = TILE_WIDTH as u16;
+        let there = |width| {
+            let bytes = read_if_there(self.0, &path(width), limit + 1)?;
+            Ok::<_, ReadError>(bytes.map(|bytes| Found { bytes, width }))
+        };
         for width in [width, full] {
-            if let Some(bytes) = read_if_there(self.0, &path(width), limit)? {
-                return Ok(bytes);
+            if let Some(found) = there(width)? {
+                return Ok(found);
             }
         }
         // The directory of partial ones names those there are.
@@ -92,8 +120,8 @@ impl Published<'_> {
             .filter_map(|name| name.parse::<u16>().ok())
             .filter(|wide| *wide > width);
         for width in wider.chain([full]) {
-            if let Some(bytes) = read_if_there(self.0, &path(width), limit)? {
-                return Ok(bytes);
+            if let Some(found) = there(width)? {
+                return Ok(found);
             }
         }
         Err(ReadError::Missing {
@@ -131,13 +159,15 @@ impl Tiles for Published<'_> {
     type Error = ReadError;
 
     fn tile(&self, id: TileId) -> Result<Cow<'_, [Hash]>, ReadError> {
-        let bytes = self.at_least(|width| TileId { width, ..id }.path(), id.width, TILE)?;
-        let (hashes, rest) = bytes.as_chunks::<32>();
-        if !rest.is_empty() || hashes.len() < id.width.into() {
-            let what = format!("has {} bytes, expected {}", bytes.len(), 32 * u64::from(id.width));
-            return Err(self.broken(&id.path(), what));
-        }
-        Ok(hashes.iter().copied().map(Hash).collect::<Vec<_>>().into())
+        let found = self.tile_file(id)?;
+        Ok(found.hashes().collect::<Vec<_>>().into())
+    }
+}
+
+impl Found {
+    /// Of a tile.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = Hash> {
+        self.bytes.as_chunks::<32>().0.iter().copied().map(Hash)
     }
 }
 

@@ -70,7 +70,10 @@ fn another_way_to_write_it_is_refused() {
 /// Short ones of anything, long ones of one character.
 fn text() -> impl Strategy<Value = String> {
     let long = prop_oneof![Just('"'), Just('\u{1}'), Just('x'), any::<char>()];
-    prop_oneof![".{0,50}", (long, 0..9000_usize).prop_map(|(c, count)| c.to_string().repeat(count))]
+    prop_oneof![
+        ".{0,50}",
+        (long, 0..9000_usize).prop_map(|(c, count)| c.to_string().repeat(count))
+    ]
 }
 
 proptest! {
