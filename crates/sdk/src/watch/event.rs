@@ -72,7 +72,7 @@ pub struct Update {
     pub changes: Vec<Changed>,
 }
 
-/// What a [`Watcher`] tells.
+/// What a [`Watcher`](super::Watcher) tells.
 #[derive(Debug)]
 pub enum Event {
     /// The state changed.
