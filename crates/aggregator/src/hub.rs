@@ -195,8 +195,7 @@ impl Hub {
     }
 
     /// Where the published history stands.
-    #[cfg(test)]
-    pub(crate) fn cursor(&self) -> Cursor {
+    pub(crate) fn head(&self) -> Cursor {
         let ring = self.shared.ring.load();
         Cursor {
             epoch: ring.epoch(),

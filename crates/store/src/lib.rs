@@ -26,5 +26,5 @@ mod writer;
 pub use fault::{OpenError, ReadError};
 pub use roll::Retention;
 pub use standing::{Standing, State};
-pub use store::{Config, Place, Store};
+pub use store::{Config, Known, Place, Store};
 pub use write::{KnownInstance, KnownService, Transition, Write};

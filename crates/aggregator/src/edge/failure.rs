@@ -12,7 +12,7 @@ use ward_engine::Refusal;
 use ward_model::Name;
 use ward_proto::Invalid;
 
-use crate::{access::Missing, decider::Unavailable};
+use crate::{access::Missing, decider::Unavailable, memory::NotRecorded};
 
 /// Where the words of [`Failure::word`] mean what they mean.
 const DOMAIN: &str = "ward";
@@ -155,6 +155,12 @@ impl From<Invalid> for Failure {
 impl From<Unavailable> for Failure {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(unavailable.to_string())
+    }
+}
+
+impl From<NotRecorded> for Failure {
+    fn from(error: NotRecorded) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 

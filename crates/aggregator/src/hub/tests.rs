@@ -750,7 +750,7 @@ async fn a_watcher_is_woken_and_marked() {
 #[tokio::test(start_paused = true)]
 async fn one_who_resumes_at_the_head_is_told_so_at_once() {
     let (_publisher, hub) = hub(Epoch(5), Revision(7), [], quick());
-    let mut watcher = hub.watch(Filter::default(), Encoding::Protobuf, Some(hub.cursor()));
+    let mut watcher = hub.watch(Filter::default(), Encoding::Protobuf, Some(hub.head()));
     let first = time::timeout(Duration::from_millis(1), watcher.next())
         .await
         .expect("at once");

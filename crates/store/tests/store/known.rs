@@ -66,9 +66,10 @@ fn window(service: &str, end: Option<Wall>) -> Maintenance {
 }
 
 async fn instances(store: &Store) -> Vec<KnownInstance> {
-    let mut all = Vec::new();
-    let told = store.known(|piece| all.extend(piece)).await.unwrap();
-    assert_eq!(told, all.len());
+    let (mut all, mut known) = (Vec::new(), store.known().unwrap());
+    while let Some(piece) = known.next().await.unwrap() {
+        all.extend(piece);
+    }
     all.sort_by(|a, b| a.id.cmp(&b.id));
     all
 }

@@ -1,0 +1,52 @@
+//! What is remembered: every decision in the audit log; history and what is last known in the store.
+//!
+//! Verdicts are published before they are remembered, and wait for no disk: without a log or a store they go on, and
+//! `/readyz?verbose` and metrics say what is missing. What somebody commands is the other way round: durable in the log
+//! first, then done; without a log it is refused.
+
+mod act;
+mod ear;
+mod judged;
+mod life;
+mod look;
+mod recall;
+mod recorder;
+mod standing;
+mod words;
+
+use std::sync::Arc;
+
+use ward_audit::Log;
+use ward_chassis::Clock;
+use ward_model::Epoch;
+use ward_store::Store;
+
+pub(crate) use act::NotRecorded;
+pub(crate) use ear::Ear;
+pub(crate) use life::Running;
+pub(crate) use standing::Part;
+
+/// Why there is none, for people.
+type Why = Arc<str>;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    log: Result<Log, Why>,
+    store: Result<Store, Why>,
+    epoch: Epoch,
+    ear: Ear,
+    clock: Clock,
+}
+
+impl Memory {
+    /// The log, or why there is none.
+    pub(crate) fn log(&self) -> Result<&Log, &str> {
+        self.log.as_ref().map_err(|why| &**why)
+    }
+
+    /// The store, or why there is none.
+    pub(crate) fn store(&self) -> Result<&Store, &str> {
+        self.store.as_ref().map_err(|why| &**why)
+    }
+}
