@@ -5,7 +5,7 @@ use std::{error::Error, io, iter::successors, path::Path, sync::Arc, thread, tim
 use tokio::{
     sync::{Notify, Semaphore},
     task::{JoinHandle, spawn_blocking},
-    time::{interval, timeout},
+    time::{interval, sleep, timeout},
 };
 use ward_audit::{Draft, Event, Filter, Kind, Log, Opened, Options, Source, Start, boot_id};
 use ward_chassis::Clock;
@@ -20,6 +20,8 @@ use crate::{
 
 /// How often it is noted that the aggregator lives: so exact is the history about when it ended.
 const ALIVE: Duration = Duration::from_secs(5);
+/// How often watchers are told another head of the log: a bookmark comes every ten seconds.
+const WITNESSED: Duration = Duration::from_secs(2);
 /// How many events are looked through for what was under way when the aggregator before this one ended.
 const NEWEST: usize = 1_024;
 /// How long a start waits for the disk to take that it starts.
@@ -242,6 +244,8 @@ async fn witness(log: Log, hub: Hub) {
         if heads.changed().await.is_err() {
             return;
         }
+        // So that those who watch ask for the same proofs.
+        sleep(WITNESSED).await;
     }
 }
 
