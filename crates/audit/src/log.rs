@@ -143,6 +143,11 @@ impl Log {
         self.shared.queue.record(draft)
     }
 
+    /// Whether somebody who can wait should, before the next [`record`](Self::record): much waits to be written.
+    pub fn is_busy(&self) -> bool {
+        self.shared.queue.is_busy()
+    }
+
     /// Has an event written, and returns when it is durable. When dropped before, the event may be written all the same.
     ///
     /// # Errors

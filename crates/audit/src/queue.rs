@@ -159,6 +159,12 @@ impl Queue {
         true
     }
 
+    /// Half of the room for records is taken, and there will be more.
+    pub(crate) fn is_busy(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.state == State::Writing && waiting.items.len() - waiting.answers >= RECORDS / 2
+    }
+
     /// Takes it; the answer comes when it is durable, or cannot be.
     pub(crate) fn append(
         &self,

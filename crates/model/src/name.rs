@@ -163,6 +163,21 @@ impl Incarnation {
             None => Life::Text(text.into()),
         }))
     }
+
+    /// The bytes that it stands for, if its text is 32 lower-case hexadecimal digits: half of what the text takes.
+    pub fn digits(&self) -> Option<[u8; 16]> {
+        match self.0 {
+            Life::Digits(bytes) => Some(bytes),
+            Life::Text(_) => None,
+        }
+    }
+}
+
+/// The one whose text is `bytes` in lower-case hexadecimal digits.
+impl From<[u8; 16]> for Incarnation {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(Life::Digits(bytes))
+    }
 }
 
 /// The number that 32 lower-case hexadecimal digits are; no other text is that number's.
@@ -234,6 +249,9 @@ mod tests {
             assert_eq!(Incarnation::new(text).unwrap().to_string(), text);
         }
         assert_ne!(Incarnation::new(digits), Incarnation::new(&digits.to_uppercase()));
+        let incarnation = Incarnation::new(digits).unwrap();
+        assert_eq!(incarnation.digits().map(Incarnation::from), Some(incarnation));
+        assert_eq!(Incarnation::new("4f1c").unwrap().digits(), None);
         assert_eq!(size_of::<Incarnation>(), 24, "no memory beside it");
     }
 }

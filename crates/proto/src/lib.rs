@@ -12,6 +12,7 @@ mod change;
 mod declaration;
 mod encode;
 mod explain;
+mod history;
 mod invalid;
 mod report;
 mod state;

@@ -3,7 +3,10 @@
 //! The text is the origin, the size and the root, a line each. Lines behind those are passed over, as the format allows, and
 //! never written: nobody could check them against the log.
 
-use crate::{Hash, Head, MAX_SIZE, NoteError, Signer, Verifier, note};
+use crate::{
+    Hash, Head, MAX_SIZE, NoteError, Signer, Verifier,
+    note::{self, told},
+};
 
 /// A head, and of which log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +27,9 @@ pub enum CheckpointError {
     #[error("the checkpoint has no {0}")]
     Form(&'static str),
     /// Of another log.
-    #[error("the checkpoint is of the log {found:?}, expected {expected:?}")]
+    #[error("the checkpoint is of the log {found}, expected {expected}")]
     Origin {
-        /// Who it is from.
+        /// How the name begins of whom it is from.
         found: String,
         /// The name of the key.
         expected: String,
@@ -37,6 +40,15 @@ impl Checkpoint {
     /// What is signed.
     pub fn text(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.head.size, self.head.root)
+    }
+
+    /// Reads what [`text`](Self::text) wrote: for a head that one keeps oneself, without a signature.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn from_text(text: &str) -> Result<Self, CheckpointError> {
+        parse(text)
     }
 
     /// The checkpoint as it is kept and handed out.
@@ -72,7 +84,7 @@ impl Checkpoint {
             return Ok(self);
         }
         Err(CheckpointError::Origin {
-            found: self.origin,
+            found: told(&self.origin),
             expected: expected.to_owned(),
         })
     }

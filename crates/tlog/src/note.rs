@@ -15,6 +15,9 @@ use sha2::{Digest, Sha256};
 pub const MAX_NOTE_BYTES: usize = 256 * 1024;
 /// The most signatures that are looked at, each a verification at worst.
 const MAX_SIGNATURES: usize = 64;
+/// What is told of a name, and of how many: enough to know them by.
+const TOLD_CHARS: usize = 64;
+const TOLD_KEYS: usize = 4;
 /// The kind of signature: Ed25519 over the text.
 const KIND: u8 = 1;
 const ID_BYTES: usize = 4;
@@ -36,8 +39,8 @@ pub struct Verifier {
 /// A key that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not the name of a key.
-    #[error("{0:?} cannot name a key: it must be neither empty nor have spaces, control characters or +")]
+    /// Not the name of a key; this is how it begins.
+    #[error("\"{0}\" cannot name a key: it must be neither empty nor have spaces, control characters or +")]
     Name(String),
     /// Not a key as it is written.
     #[error("is no key to verify with, expected name+id+key, as in the file with the public key of the log")]
@@ -135,7 +138,7 @@ impl Verifier {
     /// If the name cannot name a key.
     pub fn new(name: &str, key: [u8; 32]) -> Result<Self, KeyError> {
         if !is_name(name) {
-            return Err(KeyError::Name(name.to_owned()));
+            return Err(KeyError::Name(told(name)));
         }
         let hash = Sha256::new()
             .chain_update(name)
@@ -306,17 +309,26 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
 }
 
+/// As it is told to people: it may have been sent by anybody.
+pub(crate) fn told(name: &str) -> String {
+    name.chars()
+        .take(TOLD_CHARS)
+        .flat_map(char::escape_debug)
+        .collect()
+}
+
 fn label(name: &str, id: [u8; ID_BYTES]) -> String {
-    format!("{name} ({:08x})", u32::from_be_bytes(id))
+    format!("{} ({:08x})", told(name), u32::from_be_bytes(id))
 }
 
 fn list(labels: impl Iterator<Item = String>) -> String {
-    let labels: Vec<_> = labels.collect();
-    if labels.is_empty() {
-        "nobody".to_owned()
-    } else {
-        labels.join(", ")
+    let mut labels: Vec<_> = labels.take(TOLD_KEYS + 1).collect();
+    match labels.len() {
+        0 => return "nobody".to_owned(),
+        1..=TOLD_KEYS => {}
+        _ => labels[TOLD_KEYS] = "others".to_owned(),
     }
+    labels.join(", ")
 }
 
 #[cfg(test)]

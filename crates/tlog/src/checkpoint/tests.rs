@@ -1,3 +1,5 @@
+//! Checkpoints: what is signed is opened, and nothing else.
+
 use super::*;
 use crate::testing::{Naive, ORIGIN, flipped, signed, signer};
 
@@ -34,6 +36,7 @@ fn the_example_of_the_specification_is_read() {
         ("example.com/behind-the-sofa", 20_852_163)
     );
     assert!(text.starts_with(&read.text()));
+    assert_eq!(Checkpoint::from_text(&read.text()), Ok(read));
     assert!(matches!(
         Checkpoint::open(text, signer().verifier()),
         Err(CheckpointError::Note(NoteError::Unsigned { .. }))

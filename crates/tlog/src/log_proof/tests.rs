@@ -1,3 +1,5 @@
+//! Proofs in a text: what shows an entry, and what does not.
+
 use proptest::prelude::*;
 
 use super::*;

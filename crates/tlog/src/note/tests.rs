@@ -1,3 +1,5 @@
+//! Keys and notes: the example of the format, and everything that could be passed off as one.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -72,6 +74,19 @@ fn signatures_of_unknown_keys_are_passed_over_and_no_others() {
     assert_eq!(open(&spoiled, &[one.verifier().clone(), peter()]), Err(wrong));
 }
 
+/// What strangers wrote is told in bounds, and does nothing to a terminal.
+#[test]
+fn what_is_told_of_signatures_is_short_and_harmless() {
+    let line = format!("\u{2014} {}\u{202e} x08go/ZJ\n", "ab".repeat(500));
+    let note = format!("{TEXT}\n{}", line.repeat(64));
+    let said = open(&note, &[peter()]).unwrap_err().to_string();
+    assert!(said.len() < 500 && said.ends_with(", others"), "{said}");
+    let said = Signer::new(&"\u{202e} ".repeat(500), &[1; 32])
+        .unwrap_err()
+        .to_string();
+    assert!(said.len() < 800 && !said.contains('\u{202e}'), "{said}");
+}
+
 #[test]
 fn a_text_may_have_empty_lines_and_its_signatures_follow_the_last() {
     let one = signer();
@@ -116,7 +131,7 @@ fn keys_that_cannot_be_used_are_refused_with_a_reason() {
     for name in ["", "a b", "a+b", "a\nb", "a\u{2003}b", "a\u{7f}"] {
         assert_eq!(
             Signer::new(name, &[1; 32]).err(),
-            Some(KeyError::Name(name.to_owned()))
+            Some(KeyError::Name(told(name)))
         );
     }
     let of = |vkey: &str| vkey.parse::<Verifier>().err();

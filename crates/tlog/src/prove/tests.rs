@@ -1,3 +1,5 @@
+//! Proofs made out of tiles, held to RFC 6962 as it is written.
+
 use super::*;
 use crate::{
     Tree, consistency_proof,

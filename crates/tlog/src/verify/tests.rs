@@ -1,3 +1,5 @@
+//! Verifying: the vectors of Certificate Transparency, and everything that is not the proof.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -30,6 +30,7 @@ const ROOMS: &[Room] = &[
     room("access", &["model"]),
     room("config", &["model", "engine", "access"]),
     room("chassis", &["model"]),
+    room("store", &["model", "chassis"]),
     room("audit", &["model", "tlog", "chassis"]),
     room("grpc-health", &[]),
     room(
@@ -46,6 +47,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "audit",
             "grpc-health",
         ],
@@ -61,6 +63,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "audit",
             "grpc-health",
             "sdk",
@@ -80,6 +83,7 @@ const ROOMS: &[Room] = &[
             "access",
             "config",
             "chassis",
+            "store",
             "audit",
             "grpc-health",
             "sdk",
@@ -90,7 +94,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "bench",
-        &["model", "tlog", "proto", "engine", "chassis", "audit", "sdk", "aggregator"],
+        &["model", "tlog", "proto", "engine", "chassis", "audit", "store", "sdk", "aggregator"],
     ),
     room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(

@@ -185,6 +185,9 @@ pub(in super::super) struct ServiceState {
     /// When its longest-running live instance started.
     #[schema(format = DateTime)]
     up_since: Option<String>,
+    /// Its verdict before the aggregator's start, as long as there is none since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_status: Option<Status>,
 }
 
 /// The observer's opinion of itself.
@@ -199,6 +202,29 @@ pub(in super::super) struct ObserverState {
     blind: bool,
     /// The aggregator started a moment ago and reporters are still coming back.
     settling: bool,
+}
+
+/// As much of the audit log as is durable. Whoever keeps one can tell later whether the log was rewritten.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(in super::super) struct AuditHead {
+    /// The log's name.
+    #[schema(example = "ward.5f0c2a19/audit")]
+    origin: String,
+    /// How many events.
+    size: u64,
+    /// The root of the RFC 6962 tree over them, in hexadecimal.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    root: String,
+}
+
+impl From<&ward_model::AuditHead> for AuditHead {
+    fn from(head: &ward_model::AuditHead) -> Self {
+        Self {
+            origin: head.origin.clone(),
+            size: head.size,
+            root: head.root.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
 }
 
 /// How many services are in which state.
@@ -326,6 +352,7 @@ impl From<&ward_model::ServiceState> for ServiceState {
             reported: service.reported,
             disagreements: service.disagreements.clone(),
             up_since: service.up_since.map(rfc3339),
+            last_status: service.last_status.map(Into::into),
         }
     }
 }

@@ -1,0 +1,133 @@
+use ward_model::{Epoch, Reason, Revision};
+
+use super::*;
+
+fn transition(subject: &str, revision: u64) -> Write {
+    Write::Transition(Transition {
+        at: Wall(revision.cast_signed()),
+        epoch: Epoch(1),
+        revision: Revision(revision),
+        subject: Some(Name::service(subject).unwrap()),
+        status: Status::Healthy,
+        reason: Reason::Reported,
+        message: "m".into(),
+        maintenance: false,
+    })
+}
+
+fn instance(number: usize) -> Write {
+    Write::Instance(KnownInstance {
+        id: InstanceId {
+            service: Name::service("web").unwrap(),
+            instance: Name::instance(&format!("i{number}")).unwrap(),
+        },
+        incarnation: Incarnation::new("x").unwrap(),
+        interval_ms: 5,
+        status: Status::Healthy,
+        freshness: Freshness::Fresh,
+    })
+}
+
+fn put(queue: &Queue, write: Write) {
+    queue.put(write, || Wall(7));
+}
+
+fn drain(queue: &Queue) -> Vec<Batch> {
+    std::iter::from_fn(|| Some(queue.take()).filter(|batch| !batch.is_empty())).collect()
+}
+
+#[test]
+fn all_that_was_put_is_taken_once() {
+    let queue = Queue::new();
+    for number in 0..10_000 {
+        put(&queue, instance(number));
+        put(&queue, instance(number / 2));
+    }
+    assert_eq!(queue.queued(), 10_000);
+    let batches = drain(&queue);
+    assert!(batches.len() > 1 && batches.iter().all(|batch| batch.rows() < 2 * AT_ONCE));
+    let mut taken: Vec<_> = batches
+        .into_iter()
+        .flat_map(|batch| batch.instances)
+        .map(|(id, _)| id)
+        .collect();
+    taken.sort();
+    taken.dedup();
+    assert_eq!((taken.len(), queue.queued()), (10_000, 0));
+}
+
+#[test]
+fn what_finds_no_room_is_counted_and_its_time_is_unknown() {
+    let queue = Queue::new();
+    // Five of `a` and one of `b` are too many.
+    for revision in 1..=5 {
+        put(&queue, transition("a", revision));
+    }
+    put(&queue, transition("b", 6));
+    for revision in 7..7 + TRANSITIONS as u64 {
+        put(&queue, transition("c", revision));
+    }
+    assert_eq!(queue.left_out(), 4, "the last of `a` and the one of `b` are told");
+    let taken: Vec<Kept> = drain(&queue)
+        .into_iter()
+        .flat_map(|batch| batch.transitions)
+        .collect();
+    let of = |subject: &str| {
+        let of = taken
+            .iter()
+            .filter(|kept| kept.subject.as_ref().unwrap().as_str() == subject);
+        of.map(|kept| (kept.revision, kept.reason.as_str()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("a"), [(1, "NotRecorded"), (5, "Reported")]);
+    assert_eq!(of("b"), [(6, "Reported")]);
+    assert_eq!(of("c").len(), TRANSITIONS);
+    assert!(of("c").is_sorted(), "in their order");
+    assert_eq!(queue.queued(), 0);
+}
+
+#[test]
+fn past_the_bound_of_names_all_is_asked_for_anew() {
+    let queue = Queue::new();
+    for number in 0..=NAMES {
+        put(
+            &queue,
+            Write::MaintenanceEnded(Name::service(&format!("s{number}")).unwrap()),
+        );
+    }
+    assert_eq!((queue.queued(), queue.left_out()), (NAMES, 1));
+    assert!(queue.take().forget && !queue.take().forget);
+}
+
+#[test]
+fn a_service_that_is_gone_ends_its_history() {
+    let queue = Queue::new();
+    put(&queue, Write::ServiceGone(Name::service("web").unwrap()));
+    let batch = queue.take();
+    let ends = (batch.transitions[0].at, batch.transitions[0].reason);
+    assert_eq!(ends, (Wall(7), SpanReason::Forgotten));
+    assert_eq!(batch.services[0].1, None);
+}
+
+#[tokio::test]
+async fn whoever_waits_is_woken_by_the_first_and_loses_none() {
+    let queue = std::sync::Arc::new(Queue::new());
+    let putting = {
+        let queue = std::sync::Arc::clone(&queue);
+        std::thread::spawn(move || (0..50_000).for_each(|number| put(&queue, instance(number))))
+    };
+    let mut taken = 0;
+    while taken < 50_000 {
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(30), queue.filled()).await;
+        assert!(waited.is_ok(), "not woken after {taken}");
+        loop {
+            let rows = queue.take().rows();
+            taken += rows;
+            if rows == 0 {
+                break;
+            }
+        }
+    }
+    putting.join().unwrap();
+    assert_eq!(queue.queued(), 0);
+}
