@@ -9,8 +9,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    Exit, Failure, aggregator, bench, cert, check, config, demo, explain, forget, maintenance, output::Out,
-    report, status, token, top, watch,
+    Exit, Failure, aggregator, audit, bench, cert, check, config, demo, explain, forget, maintenance,
+    output::Out, report, status, token, top, watch,
 };
 
 /// Keeps systems of services up and tells the truth about them.
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     Forget(forget::ForgetArgs),
     /// Check, show or begin a configuration
     Config(config::ConfigArgs),
+    /// Show and verify what was decided and done
+    Audit(audit::AuditArgs),
     /// Make, show and revoke tokens
     Token(token::TokenArgs),
     /// Make certificates to try TLS with

@@ -5,6 +5,7 @@
 
 mod access;
 mod aggregator;
+mod audit;
 mod bench;
 mod cert;
 mod check;
@@ -65,6 +66,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Maintenance(args) => maintenance::run(args, out).await,
             Command::Forget(args) => forget::run(args, out).await,
             Command::Config(args) => config::run(args, out),
+            Command::Audit(args) => audit::run(args, out).await,
             Command::Token(args) => token::run(args, out),
             Command::Cert(args) => cert::run(args, out),
             Command::Completions { shell } => cli::completions(shell, out),
