@@ -27,10 +27,11 @@ use ward_chassis::{
 use crate::{
     Config,
     access::{self, Access},
-    decider::{self, Loop},
+    decider::{self, Life, Loop},
     edge::{self, Edge},
     hub::{self, STALL_SWEEP},
     maintenance::Keeper,
+    memory::{Memory, Running},
     metrics::{Listeners, Metrics},
     reload::{ReloadError, Reloaded, Reloader},
 };
@@ -99,6 +100,7 @@ pub struct App {
     /// Keeps tokens and certificates up to date.
     access: JoinHandle<()>,
     tls: Option<Arc<Tls>>,
+    remembering: Option<Running>,
     /// Held until the last.
     data_dir: DataDir,
 }
@@ -195,9 +197,16 @@ impl App {
             stall_after: config.stall_after,
             bounds: hub::Bounds::default(),
         };
-        let timings = metrics.timings.clone();
-        let (decider_loop, decider, hub) =
-            decider::start(config.engine.clone(), hub_config, declarations, timings, &clock)?;
+        let life = Life::new(clock.clone());
+        let memory = Arc::new(Memory::open(data_dir.path(), &life).await);
+        let (decider_loop, decider, hub) = decider::start(
+            config.engine.clone(),
+            hub_config,
+            declarations,
+            metrics.timings.clone(),
+            life,
+        )?;
+        let remembering = memory.start(&decider, &hub).await?;
         let listeners = Listeners {
             grpc: grpc.stats(),
             http: http.stats(),
@@ -212,6 +221,7 @@ impl App {
             readiness,
             limits,
             reloader,
+            memory,
             upcoming: ArcSwap::default(),
             closings: edge::Closings::default(),
             clients: edge::Clients::new(config.client_limits.clone()),
@@ -234,6 +244,7 @@ impl App {
             standard: tokio::spawn(edge::follow(edge.clone())),
             maintenance: tokio::spawn(keeper.run(edge.clone())),
             access: tokio::spawn(keeper_of_access.run(edge.clone())),
+            remembering: Some(remembering),
             tls,
             edge,
             data_dir,
@@ -273,10 +284,11 @@ impl App {
         let edge = self.edge.clone();
         let tls = self.tls.clone();
         let reload = async move {
-            let wall = || edge.clock.wall();
             let reloaded = edge
                 .reloader
-                .reload(&edge.decider, &edge.metrics.config, wall)
+                .reload(&edge.decider, &edge.memory, &edge.metrics.config, || {
+                    edge.clock.now()
+                })
                 .await?;
             let policy = edge.reloader.now().settings.access.clone();
             edge.access.replace_policy(&policy);
@@ -321,6 +333,12 @@ impl App {
         let decider = std::mem::replace(&mut self.decider, Loop::ended_already());
         let edge = self.edge.clone();
         let (grpc, http) = (&mut self.grpc, &mut self.http);
+        let remembering = self.remembering.take();
+        let remembered = async {
+            if let Some(remembering) = remembering {
+                edge.memory.stop(remembering).await;
+            }
+        };
         let told = async {
             edge.readiness.drain();
             // First, so that watches are told before they are ended.
@@ -332,6 +350,7 @@ impl App {
             .step("gRPC", STEP, grpc.stop())
             .step("HTTP", STEP, http.stop())
             .step("engine", STEP, decider.stop())
+            .step("memory", STEP, remembered)
             .run(&clock, shutdown)
             .await
     }

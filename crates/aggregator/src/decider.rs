@@ -36,7 +36,10 @@ use ward_model::{Entity, Epoch, Mono, Name};
 pub(crate) use voice::Voice;
 
 use self::writer::{Seat, Writer};
-use crate::hub::{self, Hub};
+use crate::{
+    hub::{self, Hub},
+    memory::Ear,
+};
 
 /// How many calls may wait. Each call and each report stream has one outstanding at most, so a full inbox means that many
 /// are waiting already; more of them wait where they are, which costs nobody else anything.
@@ -124,17 +127,38 @@ pub(crate) struct Loop {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// Starts an engine of its own life, with what the file declares in force before anything is published.
+/// One life of the aggregator.
+#[derive(Clone, Debug)]
+pub(crate) struct Life {
+    pub(crate) epoch: Epoch,
+    pub(crate) clock: Clock,
+    /// Hears what is published in it.
+    pub(crate) ear: Ear,
+}
+
+impl Life {
+    /// A new one.
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            epoch: new_epoch(),
+            clock,
+            ear: Ear::default(),
+        }
+    }
+}
+
+/// Starts the engine of a life, with what the file declares in force before anything is published.
 pub(crate) fn start(
     config: ward_engine::Config,
     hub_config: hub::Config,
     declarations: impl IntoIterator<Item = (Name, Declaration)>,
     timings: Timings,
-    clock: &Clock,
+    life: Life,
 ) -> io::Result<(Loop, Decider, Hub)> {
+    let Life { epoch, clock, ear } = life;
     let slab = Arc::new(Slab::default());
     let tick = config.tick;
-    let mut engine = Engine::new(config, new_epoch(), slab.clone(), clock.now());
+    let mut engine = Engine::new(config, epoch, slab.clone(), clock.now());
     let declared = declarations.into_iter();
     let declared = declared.map(|(service, declaration)| (service, Some(declaration)));
     let declared = engine.apply(Event::DeclareAll(declared.collect()), clock.now());
@@ -145,7 +169,7 @@ pub(crate) fn start(
     let (publisher, hub) = hub::hub(engine.epoch(), engine.revision(), state, hub_config);
     let shared = Arc::new(Shared {
         heartbeat: AtomicU64::new(clock.mono().0),
-        clock: clock.clone(),
+        clock,
         slab,
         ingress: AtomicU64::new(0),
         oldest: AtomicU64::new(0),
@@ -159,7 +183,7 @@ pub(crate) fn start(
         .enable_time()
         .build()?;
     shared.seat.put(Writer::new(
-        Voice::new(engine, publisher),
+        Voice::new(engine, publisher, ear),
         timings,
         shared.clone(),
         tick,

@@ -5,6 +5,7 @@
 
 mod admit;
 mod ask;
+mod audit;
 mod client;
 mod closing;
 mod codec;
@@ -15,6 +16,7 @@ pub mod fuzzed;
 pub(crate) mod grpc;
 pub(crate) mod http;
 mod operate;
+mod past;
 mod query;
 mod refusal;
 mod report;
@@ -27,7 +29,7 @@ use arc_swap::ArcSwap;
 use ward_chassis::{Clock, Limits, Readiness};
 use ward_model::Maintenance;
 
-use crate::{access::Access, decider::Decider, hub::Hub, metrics::Metrics, reload::Reloader};
+use crate::{access::Access, decider::Decider, hub::Hub, memory::Memory, metrics::Metrics, reload::Reloader};
 
 pub use client::ClientLimits;
 pub(crate) use client::Clients;
@@ -50,6 +52,8 @@ pub(crate) struct Edge {
     pub(crate) limits: Limits,
     /// What is in force of the configuration.
     pub(crate) reloader: Reloader,
+    /// What was decided, and what was known before.
+    pub(crate) memory: Arc<Memory>,
     /// The next planned maintenance of each service, the nearest first.
     pub(crate) upcoming: ArcSwap<Vec<Maintenance>>,
     /// Tells report streams that this side ends them.

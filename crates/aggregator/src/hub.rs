@@ -23,10 +23,10 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use slab::Slab;
-use ward_model::{ChangeSet, Entity, Epoch, InstanceState, Revision};
+use ward_model::{AuditHead, ChangeSet, Entity, Epoch, InstanceState, Revision};
 
 pub(crate) use filter::{Filter, Level};
 pub(crate) use follower::{Follower, Told};
@@ -76,6 +76,8 @@ struct Shared {
     /// How many of them watch instances.
     deep: AtomicUsize,
     stalls: Mutex<watcher::Stalls>,
+    /// As much of the audit log as is durable, for bookmarks.
+    audit: ArcSwapOption<AuditHead>,
 }
 
 /// The writer's side. There is one.
@@ -105,6 +107,7 @@ pub(crate) fn hub(
         watching: Default::default(),
         deep: AtomicUsize::new(0),
         stalls: Mutex::default(),
+        audit: ArcSwapOption::empty(),
     });
     (
         Publisher {
@@ -176,14 +179,23 @@ impl Hub {
         Watcher::new(self.clone(), filter, encoding, resume)
     }
 
+    /// So much of the audit log is durable: who watches is told with the next bookmark, and is a witness of it.
+    pub(crate) fn witness(&self, head: AuditHead) {
+        self.shared.audit.store(Some(Arc::new(head)));
+    }
+
+    /// What watchers are told of the audit log.
+    pub(crate) fn audit(&self) -> Option<Arc<AuditHead>> {
+        self.shared.audit.load_full()
+    }
+
     /// What is published, as it stands.
     pub(crate) fn ring(&self) -> Arc<Ring> {
         self.shared.ring.load_full()
     }
 
     /// Where the published history stands.
-    #[cfg(test)]
-    pub(crate) fn cursor(&self) -> Cursor {
+    pub(crate) fn head(&self) -> Cursor {
         let ring = self.shared.ring.load();
         Cursor {
             epoch: ring.epoch(),

@@ -11,6 +11,7 @@ mod edge;
 mod hub;
 mod maintenance;
 mod measured;
+mod memory;
 mod metrics;
 mod rarely;
 mod reload;

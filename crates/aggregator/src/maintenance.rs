@@ -18,6 +18,7 @@ use std::{
 };
 
 use tokio::{sync::watch, time::interval};
+use ward_audit::{Draft, Kind, Source};
 use ward_engine::{Engine, Event, Reply};
 use ward_model::{Maintenance, Name, Now, Wall};
 
@@ -142,6 +143,12 @@ async fn keep(edge: &Edge, name: &Name, kept: &mut Kept, now: Wall, jumped: bool
     let started = match reply {
         Some(Reply::Maintenance(started)) => {
             tracing::info!(service = %name, by = started.by, why = started.why, "maintenance follows the plan");
+            let draft = draft(edge, Kind::MaintenanceStart, name);
+            edge.memory.record(
+                draft
+                    .with("by", started.by.as_str())
+                    .with("why", started.why.as_str()),
+            );
             Some(*started)
         }
         Some(Reply::Refused(refusal)) => {
@@ -150,6 +157,8 @@ async fn keep(edge: &Edge, name: &Name, kept: &mut Kept, now: Wall, jumped: bool
         }
         Some(_) => {
             tracing::info!(service = %name, "maintenance is ended: it is no longer planned");
+            edge.memory
+                .record(draft(edge, Kind::MaintenanceEnd, name).with("reason", "it is no longer planned"));
             None
         }
         None => None,
@@ -171,6 +180,11 @@ fn event(act: &Act, service: Name) -> Option<Event> {
         Act::Restore { by, why, duration } => Some(start(by, why, *duration)),
         Act::End => Some(Event::EndMaintenance { service }),
     }
+}
+
+fn draft(edge: &Edge, kind: Kind, name: &Name) -> Draft {
+    let cursor = edge.hub.head();
+    Draft::new(kind, Source::Config, name.as_str(), edge.clock.now()).at(cursor.epoch, cursor.revision)
 }
 
 fn jumped(last: Now, now: Now) -> bool {

@@ -3,6 +3,8 @@
 //! It is what the loop runs, step by step in the caller's thread, so that what is measured is what is served. It judges
 //! nothing itself.
 
+use std::thread;
+
 use prost::Message;
 use ward_engine::{Engine, Event};
 use ward_model::{Entity, Now};
@@ -11,6 +13,7 @@ use ward_proto::v1;
 use crate::{
     decider::{self, Voice},
     hub::{self, Cursor, Encoding, Filter, Hub, Level, Reader},
+    memory::Ear,
 };
 
 /// An engine whose verdicts are published, and who watches them.
@@ -20,6 +23,8 @@ pub struct Measured {
     hub: Hub,
     services: Reader,
     instances: Reader,
+    /// What would be remembered is let go of.
+    ear: Ear,
 }
 
 impl Measured {
@@ -43,10 +48,12 @@ impl Measured {
             };
             Reader::new(filter, Encoding::Protobuf, Some(at))
         };
+        let ear = Ear::default();
         Self {
             services: watch(Level::Service),
             instances: watch(Level::Instance),
-            voice: Voice::new(engine, publisher),
+            voice: Voice::new(engine, publisher, ear.clone()),
+            ear,
             hub,
         }
     }
@@ -64,6 +71,7 @@ impl Measured {
     /// The rest of the revision: who watches instances is told as well when this returns.
     pub fn tell(&mut self) {
         self.voice.tell();
+        drop(self.ear.take(&thread::current()));
     }
 
     /// What one who watches the system and its services is told since the last call.

@@ -10,6 +10,7 @@
 mod access;
 mod collect;
 mod config;
+mod memory;
 
 use std::{
     fmt,
@@ -30,6 +31,7 @@ use ward_engine::Figures;
 use crate::{
     decider::Timings,
     hub::{Encoding, Hub},
+    memory::Part,
 };
 
 pub(crate) use access::AccessMetrics;
@@ -190,6 +192,7 @@ impl Metrics {
         figures: Option<Figures>,
         hub: &Hub,
         listeners: &Listeners,
+        parts: [Part; 2],
     ) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(16 << 10);
         encode_registry(&mut text, &self.registry)?;
@@ -207,6 +210,8 @@ impl Metrics {
                 ("http", listeners.http.snapshot()),
             ],
         }));
+        let head = hub.audit();
+        collected.register_collector(Box::new(memory::Memory { parts, head }));
         if let Some(figures) = figures {
             collected.register_collector(Box::new(collect::System::new(figures, &self.dropped_series)));
         }

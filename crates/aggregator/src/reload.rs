@@ -5,23 +5,28 @@
 //! file no longer names goes on with what it declares itself. Addresses and the data directory are held since the start:
 //! what a reload says about them is named in the log and waits for a restart.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, watch},
     time,
 };
+use ward_access::{Grants, Policy};
+use ward_audit::{Draft, Kind, Source as By};
 use ward_config::{Errors, Loaded, Settings, Source};
 use ward_engine::{Declaration, Event, Refusal, Reply};
-use ward_model::Name;
+use ward_model::{Name, Now};
 
 use crate::{
     decider::{Decider, Unavailable},
+    memory::{Memory, NotRecorded},
     metrics::ConfigMetrics,
 };
 
 /// Reading takes milliseconds; what takes this long is not coming: a file system that has gone away.
 const READING: Duration = Duration::from_secs(30);
+/// Most services named in the audit log of those that a reload changes.
+const TOLD: usize = 64;
 
 /// What is in force, with its hash.
 #[derive(Debug)]
@@ -34,7 +39,7 @@ pub(crate) struct InForce {
 #[derive(Debug)]
 pub(crate) struct Reloader {
     source: Option<Source>,
-    now: watch::Sender<std::sync::Arc<InForce>>,
+    now: watch::Sender<Arc<InForce>>,
     /// One reload at a time: each compares with what the one before made.
     one: Mutex<()>,
 }
@@ -74,9 +79,18 @@ pub enum ReloadError {
     /// It cannot come into force, such as one that names too many services with those that are there already.
     #[error("take over the configuration")]
     Refused(#[source] Refusal),
+    /// It cannot be written down, and so does not come into force.
+    #[error("take over the configuration: {0}")]
+    NotRecorded(String),
     /// The aggregator is stopping.
     #[error("take over the configuration")]
     Unavailable,
+}
+
+impl From<NotRecorded> for ReloadError {
+    fn from(error: NotRecorded) -> Self {
+        Self::NotRecorded(error.to_string())
+    }
 }
 
 impl From<Unavailable> for ReloadError {
@@ -109,12 +123,12 @@ impl Reloader {
     }
 
     /// What is in force at this moment.
-    pub(crate) fn now(&self) -> std::sync::Arc<InForce> {
+    pub(crate) fn now(&self) -> Arc<InForce> {
         self.now.borrow().clone()
     }
 
     /// Sees each change, also one from before it looks.
-    pub(crate) fn changes(&self) -> watch::Receiver<std::sync::Arc<InForce>> {
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<InForce>> {
         self.now.subscribe()
     }
 
@@ -122,14 +136,15 @@ impl Reloader {
     pub(crate) async fn reload(
         &self,
         decider: &Decider,
+        memory: &Memory,
         metrics: &ConfigMetrics,
-        now: impl FnOnce() -> ward_model::Wall,
+        now: impl Fn() -> Now,
     ) -> Result<Reloaded, ReloadError> {
         let _one = self.one.lock().await;
-        let done = self.reload_alone(decider).await;
+        let done = self.reload_alone(decider, memory, now()).await;
         match &done {
             Ok(reloaded) => {
-                metrics.succeeded(now(), &reloaded.hash);
+                metrics.succeeded(now().wall, &reloaded.hash);
                 tell(reloaded);
             }
             Err(error) => {
@@ -140,7 +155,12 @@ impl Reloader {
         done
     }
 
-    async fn reload_alone(&self, decider: &Decider) -> Result<Reloaded, ReloadError> {
+    async fn reload_alone(
+        &self,
+        decider: &Decider,
+        memory: &Memory,
+        now: Now,
+    ) -> Result<Reloaded, ReloadError> {
         let source = self.source.clone().ok_or(ReloadError::NoSource)?;
         let loaded = within(READING, move || load_again(&source)).await??;
         loaded
@@ -152,11 +172,23 @@ impl Reloader {
         let mut reloaded = differences(&before.settings, &settings);
         reloaded.waiting_for_restart = waiting_for_restart;
         let declarations = declarations(&before.settings, &settings);
-        if let Reply::Refused(refusal) = decider.apply(Event::DeclareAll(declarations)).await? {
-            return Err(ReloadError::Refused(refusal));
-        }
         let in_force = InForce::new(settings);
         reloaded.hash.clone_from(&in_force.hash);
+        let intent = memory.intend(draft(&before.hash, &reloaded, now)).await?;
+        match decider.apply(Event::DeclareAll(declarations)).await {
+            Ok(Reply::Refused(refusal)) => {
+                memory.not_done(intent, &refusal.to_string());
+                return Err(ReloadError::Refused(refusal));
+            }
+            Err(unavailable) => {
+                memory.not_done(intent, &unavailable.to_string());
+                return Err(unavailable.into());
+            }
+            Ok(_) => memory.done(intent),
+        }
+        rights(&before.settings.access, &in_force.settings.access, now)
+            .into_iter()
+            .for_each(|draft| memory.record(draft));
         self.now.send_replace(in_force.into());
         Ok(reloaded)
     }
@@ -252,6 +284,42 @@ fn declarations(before: &Settings, after: &Settings) -> Vec<(Name, Option<Declar
         .map(|name| (name.clone(), None))
         .chain(said.map(|(name, service)| (name.clone(), Some(service.declaration.clone()))))
         .collect()
+}
+
+/// A reload, as it stands in the audit log.
+fn draft(before: &str, reloaded: &Reloaded, now: Now) -> Draft {
+    let names = |names: &[Name]| {
+        let told: Vec<_> = names.iter().take(TOLD).map(Name::as_str).collect();
+        match names.len().checked_sub(TOLD) {
+            None | Some(0) => told.join(" "),
+            Some(more) => format!("{} and {more} more", told.join(" ")),
+        }
+    };
+    let draft = Draft::new(Kind::ConfigChange, By::Config, "config", now)
+        .with("from", before)
+        .with("to", reloaded.hash.as_str());
+    let parts = [
+        ("added", &reloaded.added),
+        ("changed", &reloaded.changed),
+        ("removed", &reloaded.removed),
+    ];
+    let some = parts.into_iter().filter(|(_, services)| !services.is_empty());
+    some.fold(draft, |draft, (what, services)| draft.with(what, names(services)))
+}
+
+/// Whoever may do something else than before.
+fn rights(before: &Policy, after: &Policy, now: Now) -> Vec<Draft> {
+    let ids: BTreeSet<&str> = before.rows().chain(after.rows()).map(|(id, _)| id).collect();
+    let changed = ids
+        .into_iter()
+        .map(|id| (id, before.grants(id), after.grants(id)))
+        .filter(|(_, before, after)| before != after);
+    let draft = |(id, before, after): (&str, Arc<Grants>, Arc<Grants>)| {
+        Draft::new(Kind::RightChange, By::Config, id, now)
+            .with("from", before.summary())
+            .with("to", after.summary())
+    };
+    changed.map(draft).collect()
 }
 
 fn tell(reloaded: &Reloaded) {

@@ -125,6 +125,7 @@ async fn keep_shop(at: Addresses, dir: &RunDir, clock: &Clock, shutdown: &Shutdo
     let (asking, mut asked) = mpsc::channel(1);
     around.spawn(control::listen(door(at, dir)?, asking));
     let watcher = Watcher::builder(at.grpc.to_string())
+        .no_witness()
         // The demo's own aggregator asks for none, whatever the environment has for others.
         .credentials(Credentials::default())
         .level(Level::Instance)

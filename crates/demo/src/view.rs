@@ -56,7 +56,7 @@ impl View {
             }
             Event::Lost { error } => self.line(format_args!("the watch on the aggregator broke: {error}")),
             Event::Restored { .. } => self.line("the watch on the aggregator is back"),
-            Event::Bookmark { .. } => {}
+            Event::Bookmark { .. } | Event::Audit(_) => {}
         }
         let healthy = self
             .last

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use ward_model::{
-    ChangeSet, Criticality, Dependency, Freshness, Hello, Incarnation, InstanceId, Maintenance, MinHealthy,
-    Name, SignalLevel, Status, Update, Wall, bounds,
+    ChangeSet, Criticality, Dependency, Hello, Incarnation, InstanceId, KnownInstance, KnownService,
+    Maintenance, MinHealthy, Name, SignalLevel, Update, Wall, bounds,
 };
 
 use crate::Slot;
@@ -72,19 +72,9 @@ pub enum Event {
     /// The file's word about services; wins over what hellos declare. `None` takes it back. What is in force already
     /// changes nothing when it is said again. All of it comes into force in one revision, or, refused, none of it.
     DeclareAll(Vec<(Name, Option<Declaration>)>),
-    /// An instance known from before the aggregator's start.
-    Recall {
-        /// Who.
-        id: InstanceId,
-        /// In which life.
-        incarnation: Incarnation,
-        /// How often it was heard.
-        interval: Duration,
-        /// Its status when last known.
-        status: Status,
-        /// Whether it had ended uncleanly.
-        freshness: Freshness,
-    },
+    /// Services and instances known from before the aggregator's start, or some of them: services before their instances.
+    /// Who is there already is left as it is, and who does not fit is left out.
+    Recall(Recalled),
     /// Somebody works on a service. Answer: [`Reply::Maintenance`].
     StartMaintenance {
         /// The service.
@@ -110,6 +100,20 @@ pub enum Event {
     },
     /// Time passes. Sent every [`crate::Config::tick`].
     Tick(Tick),
+}
+
+/// What is known from before the aggregator's start, or a part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recalled {
+    /// What they were, and what was declared about them.
+    pub services: Vec<KnownService>,
+    /// Their instances.
+    pub instances: Vec<KnownInstance>,
+    /// Maintenance of services that are there, or are told here as well. What is over, or in the way of other maintenance,
+    /// is left out.
+    pub maintenance: Vec<Maintenance>,
+    /// There is no more: services without any instance are let go of.
+    pub complete: bool,
 }
 
 /// What a tick brings with it besides the time.

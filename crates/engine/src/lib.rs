@@ -20,6 +20,7 @@ mod leases;
 mod observer;
 mod once;
 mod operate;
+mod recall;
 mod registry;
 mod rollup;
 mod settle;
@@ -42,7 +43,7 @@ use ward_model::{
 
 pub use config::{Config, Lease};
 pub use debounce::Debounce;
-pub use event::{Declaration, Event, Levels, Outcome, Refusal, Registered, Reply, StreamId, Tick};
+pub use event::{Declaration, Event, Levels, Outcome, Recalled, Refusal, Registered, Reply, StreamId, Tick};
 pub use rollup::{Need, Rollup};
 pub use slab::{Slab, Slot};
 
@@ -151,13 +152,10 @@ impl Engine {
                 message,
             } => self.exited(&id, &incarnation, message, now),
             Event::DeclareAll(declarations) => self.declare_all(declarations, now),
-            Event::Recall {
-                id,
-                incarnation,
-                interval,
-                status,
-                freshness,
-            } => self.recall(id, incarnation, interval, status, freshness, now),
+            Event::Recall(recalled) => {
+                self.recall(recalled, now);
+                Ok(Reply::Done)
+            }
             Event::StartMaintenance {
                 service,
                 by,

@@ -4,8 +4,6 @@ mod declared;
 mod lease;
 mod state;
 
-use std::time::Duration;
-
 use ward_model::{Freshness, Hello, Incarnation, InstanceId, Name, Now, Status, Update, bounds};
 
 use crate::{
@@ -77,7 +75,7 @@ impl Engine {
     }
 
     /// Refuses services that would be too many with those there are.
-    fn admit_services<'a>(&self, named: impl Iterator<Item = &'a Name>) -> Result<(), Refusal> {
+    pub(crate) fn admit_services<'a>(&self, named: impl Iterator<Item = &'a Name>) -> Result<(), Refusal> {
         let new = self.world.count_new(named);
         let all = self.world.services.len() + new;
         if new > 0 && all > bounds::SERVICES {
@@ -265,52 +263,6 @@ impl Engine {
         };
         self.world.rebuild_edges(instance.service(), now);
         instance
-    }
-
-    /// An instance known from before the aggregator's start: Unknown with its old status beside it, and not judged
-    /// before the aggregator has had time to hear it.
-    pub(crate) fn recall(
-        &mut self,
-        id: InstanceId,
-        incarnation: Incarnation,
-        interval: Duration,
-        status: Status,
-        ended: Freshness,
-        now: Now,
-    ) -> Result<Reply, Refusal> {
-        if self.find_instance(&id).is_ok() {
-            return Ok(Reply::Done);
-        }
-        let service = self.world.service_or_new(&id.service, now.mono, now.wall);
-        let pace = Pace::recalled(interval, self.world.services[service].file_interval());
-        let due = self.started + self.config.settle.max(pace.lease().lost_after);
-        let slot = self
-            .leases
-            .allocate(None, due)
-            .ok_or(Refusal::TooManyInstances(bounds::INSTANCES))?;
-        let startup_due = now.mono + bounds::STARTUP_DEADLINE_DEFAULT;
-        let (status_now, wall) = (Status::Unknown, now.wall);
-        let mut instance = Instance::new(
-            id.instance,
-            service,
-            incarnation,
-            pace,
-            slot,
-            startup_due,
-            wall,
-            status_now,
-        );
-        instance.recalled = Some(status);
-        instance.tainted = Self::unclean_end(ended).filter(|_| ended != Freshness::Suspect);
-        let ix = self.world.add_instance(instance);
-        self.count_freshness(pace.is_seldom(), None, Some(Freshness::Fresh));
-        self.leases.assign(slot, ix);
-        self.leases.slab.park(slot, due);
-        self.leases.watch_for_return(slot);
-        self.set_freshness(ix, Freshness::Suspect);
-        self.set_due(ix, due);
-        self.judge_instance(ix, now);
-        Ok(Reply::Done)
     }
 
     pub(crate) fn find_instance(&self, id: &InstanceId) -> Result<InstanceIx, Refusal> {

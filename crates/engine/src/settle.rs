@@ -160,6 +160,9 @@ impl Engine {
         }
         for ix in rollup.moved() {
             services[ix].since = wall;
+            if rollup.verdict(ix) != Status::Unknown {
+                services[ix].recalled = None;
+            }
         }
     }
 

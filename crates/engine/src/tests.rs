@@ -7,4 +7,5 @@ mod fleet;
 mod from_nothing;
 mod histories;
 mod observer;
+mod recall;
 mod seldom;

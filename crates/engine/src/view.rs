@@ -327,6 +327,7 @@ pub(crate) fn independent(world: &World, ix: ServiceIx) -> ServiceState {
             .cloned()
             .collect(),
         up_since: service.up_since(),
+        last_status: service.recalled,
     }
 }
 

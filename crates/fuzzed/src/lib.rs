@@ -7,6 +7,7 @@
 //! Bodies in `fuzz/` itself were not taken: no ordinary build would compile them, and they would rot.
 
 mod identities;
+mod logs;
 mod reports;
 mod settings;
 mod watches;
@@ -19,6 +20,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("certificate_names", identities::certificate_names),
     ("config", settings::config),
     ("json_report", reports::json_report),
+    ("log_proof", logs::log_proof),
     ("report", reports::report),
     ("report_once", reports::report_once),
     ("token", identities::token),

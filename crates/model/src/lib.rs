@@ -4,9 +4,11 @@
 //! serde, so that every other room can speak it. What has an invariant ([`Name`], [`Incarnation`]) can only be made
 //! through its check; everything else has public fields.
 
+mod audit;
 pub mod bounds;
 mod change;
 mod explain;
+mod known;
 mod history;
 mod name;
 mod report;
@@ -15,8 +17,10 @@ mod state;
 mod status;
 mod time;
 
+pub use audit::AuditHead;
 pub use change::{Change, ChangeSet, Entity, EntityKey};
 pub use explain::{CausalChain, CausalLink, Evidence, Explanation};
+pub use known::{KnownInstance, KnownService};
 pub use history::{Day, History, HistoryDay, HistorySpan, InvalidDay, SpanReason, Uptime};
 pub use name::{Incarnation, InstanceId, InvalidName, Name};
 pub use report::{

@@ -133,6 +133,9 @@ pub struct ServiceState {
     pub disagreements: Vec<String>,
     /// When its longest-running live instance started.
     pub up_since: Option<Wall>,
+    /// Its verdict before the aggregator's start, as long as there is none since.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_status: Option<Status>,
 }
 
 /// The observer's opinion of itself.

@@ -71,6 +71,9 @@ impl Message for ServiceState {
         to.flag(10, self.reported);
         to.texts(11, self.disagreements.iter().map(String::as_str));
         to.wall(12, self.up_since);
+        if let Some(status) = self.last_status {
+            to.word(13, v1::Status::from(status));
+        }
     }
 }
 

@@ -204,12 +204,12 @@ prop_compose! {
         (criticality, dependencies) in (criticality(), dependencies()),
         [total, healthy, unknown, degraded, unhealthy, suspect, lost, min_healthy] in uniform8(count()),
         (maintenance, reported) in (option::of(maintenance()), any::<bool>()),
-        (disagreements, up_since) in (vec(text(), 0..3), option::of(wall())),
+        (disagreements, up_since, last_status) in (vec(text(), 0..3), option::of(wall()), option::of(status())),
     ) -> ServiceState {
         let instances = InstanceCounts { total, healthy, unknown, degraded, unhealthy, suspect, lost };
         ServiceState {
             name, own, condition, causes, criticality, dependencies, instances, min_healthy, maintenance, reported,
-            disagreements, up_since,
+            disagreements, up_since, last_status,
         }
     }
 }

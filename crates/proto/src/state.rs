@@ -4,8 +4,9 @@
 //! condition) is an error. Text is cleaned on the way in: a client shows it on a terminal.
 
 use ward_model::{
-    CheckState, Criticality, Freshness, Incarnation, InstanceCounts, InstanceId, InstanceState, Maintenance,
-    Name, ObserverState, ServiceCounts, ServiceState, SignalLevel, SignalState, SystemState, Wall,
+    AuditHead, CheckState, Criticality, Freshness, Incarnation, InstanceCounts, InstanceId, InstanceState,
+    Maintenance, Name, ObserverState, ServiceCounts, ServiceState, SignalLevel, SignalState, SystemState,
+    Wall,
 };
 
 use crate::{
@@ -160,6 +161,9 @@ impl From<&ServiceState> for v1::ServiceState {
             reported: service.reported,
             disagreements: service.disagreements.clone(),
             up_since_unix_ms: service.up_since.map_or(0, |since| since.0),
+            last_status: service
+                .last_status
+                .map_or(0, |status| v1::Status::from(status).into()),
         }
     }
 }
@@ -182,6 +186,7 @@ impl TryFrom<v1::ServiceState> for ServiceState {
             reported: wire.reported,
             disagreements: wire.disagreements.into_iter().map(text::clean).collect(),
             up_since: wall(wire.up_since_unix_ms),
+            last_status: lenient::<v1::Status, _>(wire.last_status),
         })
     }
 }
@@ -279,6 +284,28 @@ impl From<v1::ObserverState> for ObserverState {
             blind,
             settling,
         }
+    }
+}
+
+impl From<&AuditHead> for v1::AuditHead {
+    fn from(head: &AuditHead) -> Self {
+        Self {
+            origin: head.origin.clone(),
+            size: head.size,
+            root: head.root.to_vec(),
+        }
+    }
+}
+
+impl TryFrom<v1::AuditHead> for AuditHead {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::AuditHead) -> Result<Self, Invalid> {
+        let v1::AuditHead { origin, size, root } = wire;
+        let root = root.try_into().map_err(|root: Vec<u8>| {
+            Invalid::new("audit.root", format!("has {} bytes, expected 32", root.len()))
+        })?;
+        Ok(Self { origin, size, root })
     }
 }
 

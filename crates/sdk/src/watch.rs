@@ -9,157 +9,30 @@
 //! to each user what all get wrong: torn snapshots, resuming, and telling a restart from a catastrophe.
 
 mod differ;
+mod event;
 mod link;
 mod settling;
 mod wire;
+mod witness;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     path::PathBuf,
     time::Duration,
 };
 
-use ward_model::{Entity, EntityKey, Epoch, Name, ObserverState, Revision, Status};
+use ward_model::{AuditHead, Entity, EntityKey, Epoch, Name, Status};
+use ward_tlog::Hash;
 
 use differ::Differ;
 pub use differ::Disorder;
-use link::{Link, Message};
+pub use event::{Changed, Cursor, Error, Event, Level, Update, UpdateKind};
+use link::{Link, Message, Proving};
+pub use witness::{Finding, HEADS};
+use witness::{Question, Witness};
 
-use crate::{
-    backoff,
-    credentials::Credentials,
-    server::{ConnectError, InvalidServer, Wanted},
-};
-
-/// A place in the history of one life of an aggregator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cursor {
-    /// Which life.
-    pub epoch: Epoch,
-    /// Where in it.
-    pub revision: Revision,
-}
-
-/// How deep to watch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// The system only.
-    System,
-    /// And its services.
-    #[default]
-    Service,
-    /// And their instances.
-    Instance,
-}
-
-/// What an [`Update`] came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UpdateKind {
-    /// A snapshot; told are the differences to what was known.
-    Snapshot,
-    /// One revision.
-    Revision,
-    /// Several revisions as one.
-    Coalesced {
-        /// Revisions whose own states are not told apart.
-        skipped: u64,
-    },
-    /// A restarted aggregator has settled; what was in doubt until now.
-    Settled,
-}
-
-/// One thing that is not as it was.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Changed {
-    /// As it was told last; `None` if it is new here.
-    pub before: Option<Entity>,
-    /// As it is now. [`Entity::Removed`] is no more or, where a least severity is asked for, no longer that bad.
-    pub entity: Entity,
-}
-
-impl Changed {
-    /// Its status, or its being there, differs from before.
-    pub fn is_transition(&self) -> bool {
-        let removed = matches!(self.entity, Entity::Removed(_));
-        removed || self.before.as_ref().map(Entity::status) != Some(self.entity.status())
-    }
-}
-
-/// One step of the state, whole.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Update {
-    /// The state is that of this place.
-    pub cursor: Cursor,
-    /// Where it came from.
-    pub kind: UpdateKind,
-    /// The differences, in the order of their keys: the system, services, instances. Empty only in a first snapshot.
-    pub changes: Vec<Changed>,
-}
-
-/// What a [`Watcher`] tells.
-#[derive(Debug)]
-pub enum Event {
-    /// The state changed.
-    Update(Update),
-    /// Nothing did, and the aggregator lives. At least every 10 s while connected.
-    Bookmark {
-        /// Everything up to here has been told.
-        cursor: Cursor,
-        /// How far the observer trusts itself.
-        observer: ObserverState,
-    },
-    /// The connection is gone and the state may be old. Told once; the watcher keeps trying.
-    Lost {
-        /// What happened.
-        error: Error,
-    },
-    /// Connected again; the differences follow.
-    Restored {
-        /// The aggregator was restarted.
-        epoch_changed: bool,
-    },
-}
-
-/// Why a watch broke off.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Not an address, or what is to be shown there cannot be used.
-    #[error(transparent)]
-    Address(#[from] InvalidServer),
-    /// No connection.
-    #[error("connect to the aggregator")]
-    Connect(#[source] ConnectError),
-    /// The aggregator does not let this client watch: it wants to be shown who that is (`Unauthenticated`), or knows and
-    /// lacks the right (`PermissionDenied`).
-    #[error("the aggregator refuses this client: {} ({:?})", .0.message(), .0.code())]
-    Denied(Box<tonic::Status>),
-    /// No answer to the request in time.
-    #[error("the aggregator did not answer within {0:?}")]
-    Unanswered(Duration),
-    /// The aggregator, or something on the way, ended the call.
-    #[error("watch: {} ({:?})", .0.message(), .0.code())]
-    Call(Box<tonic::Status>),
-    /// The stream ended without a word.
-    #[error("the aggregator ended the stream")]
-    Ended,
-    /// The aggregator is going away and said so.
-    #[error("the aggregator is closing: {reason}")]
-    Closing {
-        /// In its words.
-        reason: String,
-        /// When to come back.
-        retry_after: Duration,
-    },
-    /// Not even a bookmark for three of its periods.
-    #[error("the aggregator was silent for {0:?}")]
-    Silent(Duration),
-    /// Something that is not part of the contract.
-    #[error("read what the aggregator sent")]
-    Invalid(#[from] ward_proto::Invalid),
-    /// A promise of the stream was broken.
-    #[error("follow the revisions")]
-    Disorder(#[from] Disorder),
-}
+use crate::{backoff, credentials::Credentials, server::Wanted};
 
 /// What to watch, and where.
 #[derive(Clone, Debug)]
@@ -168,6 +41,7 @@ pub struct Builder {
     names: Vec<Name>,
     level: Level,
     least_severity: Status,
+    witness: Witness,
     // How long a connection may say nothing; tests do not wait half a minute.
     silence: Duration,
 }
@@ -228,6 +102,21 @@ impl Builder {
         self
     }
 
+    /// Begin with what was held of audit logs before, as [`Watcher::audit_heads`] told it, so that a log that was rewritten
+    /// between two watches is noticed. Unless said, the first head shown is taken as it is.
+    #[must_use]
+    pub fn audit_heads(mut self, held: impl IntoIterator<Item = AuditHead>) -> Self {
+        self.witness = Witness::holding(held);
+        self
+    }
+
+    /// Do not be a witness of the audit log: no [`Event::Audit`], and no proof is asked for.
+    #[must_use]
+    pub fn no_witness(mut self) -> Self {
+        self.witness = Witness::blind();
+        self
+    }
+
     /// A watcher that connects at its first [`Watcher::next`].
     ///
     /// # Errors
@@ -238,6 +127,8 @@ impl Builder {
         Ok(Watcher {
             differ: Differ::new(self.least_severity),
             link: Link::new(&self, server),
+            witness: self.witness,
+            question: None,
             queue: VecDeque::new(),
             lost: None,
         })
@@ -249,7 +140,10 @@ impl Builder {
 pub struct Watcher {
     differ: Differ,
     link: Link,
-    // At most two: one message gives a `Restored` and an `Update` or `Bookmark`, and the queue is empty before the next.
+    witness: Witness,
+    question: Option<Asked>,
+    // At most four: one message gives a `Restored`, an `Update` or `Bookmark`, and two findings; and the queue is empty before
+    // the next.
     queue: VecDeque<Event>,
     // The epoch last heard from before the connection was lost, while it is.
     lost: Option<Option<Epoch>>,
@@ -266,6 +160,7 @@ impl Watcher {
             names: Vec::new(),
             level: Level::default(),
             least_severity: Status::Healthy,
+            witness: Witness::default(),
             silence: link::SILENCE,
         }
     }
@@ -278,7 +173,16 @@ impl Watcher {
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
-            let step = match self.link.message(self.differ.resume()).await {
+            // The stream first: an answer that comes when it is broken may be that of another aggregator.
+            let message = tokio::select! {
+                biased;
+                message = self.link.message(self.differ.resume()) => message,
+                answer = answer(&mut self.question) => {
+                    self.answered(answer);
+                    continue;
+                }
+            };
+            let step = match message {
                 Ok(message) => self.take(message).inspect(|()| self.link.proven()),
                 Err(error) => Err(error),
             };
@@ -298,6 +202,11 @@ impl Watcher {
         self.differ.cursor()
     }
 
+    /// What is held of audit logs, the one shown last at the end: what the next watch may begin with. At most [`HEADS`].
+    pub fn audit_heads(&self) -> &[AuditHead] {
+        self.witness.heads()
+    }
+
     fn take(&mut self, message: Message) -> Result<(), Error> {
         match message {
             Message::Step(step) => {
@@ -308,14 +217,40 @@ impl Watcher {
                 self.restored(epoch);
                 self.queue.extend(update.map(Event::Update));
             }
-            Message::Bookmark { cursor, observer } => {
+            Message::Bookmark {
+                cursor,
+                observer,
+                audit,
+            } => {
                 let update = self.differ.bookmark(cursor, observer)?;
                 self.restored(cursor.epoch);
                 self.queue
                     .push_back(update.map_or(Event::Bookmark { cursor, observer }, Event::Update));
+                self.shown(audit);
             }
         }
         Ok(())
+    }
+
+    /// Looks at the head of the audit log that came with a bookmark.
+    fn shown(&mut self, audit: Option<AuditHead>) {
+        let Some(shown) = audit else { return };
+        let (found, question) = self.witness.see(shown);
+        self.queue.extend(found.into_iter().map(Event::Audit));
+        // While one is asked about, the next bookmark will do: it is 10 s away, and an answer takes half of that at most.
+        if self.question.is_none() {
+            self.question = question.and_then(|question| {
+                let proving = self.link.prove(question.held.size, question.shown.size)?;
+                Some(Asked { question, proving })
+            });
+        }
+    }
+
+    fn answered(&mut self, answer: Result<Vec<Hash>, Error>) {
+        if let Some(Asked { question, .. }) = self.question.take() {
+            let found = self.witness.answered(question, answer);
+            self.queue.extend(found.map(Event::Audit));
+        }
     }
 
     fn restored(&mut self, epoch: Epoch) {
@@ -330,6 +265,7 @@ impl Watcher {
             self.differ.lose_place();
         }
         self.differ.drop_unfinished();
+        self.question = None;
         self.link.retry(match error {
             Error::Closing { retry_after, .. } => retry_after,
             // Only people can mend it.
@@ -340,6 +276,26 @@ impl Watcher {
             self.lost = Some(self.differ.cursor().map(|cursor| cursor.epoch));
             self.queue.push_back(Event::Lost { error });
         }
+    }
+}
+
+/// What the witness waits for.
+struct Asked {
+    question: Question,
+    proving: Proving,
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.question.fmt(f)
+    }
+}
+
+/// Cancel safe: what was asked stays asked.
+async fn answer(asked: &mut Option<Asked>) -> Result<Vec<Hash>, Error> {
+    match asked {
+        Some(asked) => asked.proving.as_mut().await,
+        None => std::future::pending().await,
     }
 }
 

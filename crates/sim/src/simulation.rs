@@ -9,8 +9,8 @@ mod run;
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use ward_engine::{Config, Engine, Event, StreamId};
-use ward_model::{Freshness, InstanceState, Mono, Status, Wall};
+use ward_engine::{Config, Engine, Event, Recalled, StreamId};
+use ward_model::{Freshness, InstanceState, KnownInstance, Mono, Status, Wall};
 
 use crate::{
     Chance, DecisionClock, Fault, Record,
@@ -273,13 +273,18 @@ impl Simulation {
         let heard = self.plan.engine.settle.saturating_sub(lease);
         self.record
             .recalled(who, self.process.now(self.world).mono + heard);
-        self.apply(Event::Recall {
+        let known = KnownInstance {
             id,
             incarnation,
             interval,
             status,
             freshness: Freshness::Fresh,
-        });
+        };
+        self.apply(Event::Recall(Recalled {
+            instances: vec![known],
+            complete: true,
+            ..Recalled::default()
+        }));
     }
 
     /// The end of the network's fault for all of them.

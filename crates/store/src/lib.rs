@@ -28,5 +28,5 @@ pub use backup::{BackupError, Progress, backup, restore};
 pub use fault::{OpenError, ReadError};
 pub use roll::Retention;
 pub use standing::{Standing, State};
-pub use store::{Config, Place, Store};
+pub use store::{Config, Known, Place, Store};
 pub use write::{KnownInstance, KnownService, Transition, Write};

@@ -176,24 +176,17 @@ impl Store {
         self.ask(|to| Ask::LastAlive(self.0.life.id, to)).await
     }
 
-    /// Hands the instances known from before to `sink`, in pieces of some thousands, those of a service one after the other,
-    /// and says how many there were.
+    /// The instances known from before, in pieces of some thousands, those of a service one after the other. The database
+    /// waits for who takes them.
     ///
     /// # Errors
     ///
-    /// As of [`services`](Self::services). What was handed over until then may come again when it is asked anew.
-    pub async fn known(&self, mut sink: impl FnMut(Vec<KnownInstance>)) -> Result<usize, ReadError> {
-        let (pieces, mut coming) = mpsc::channel(PIECES);
+    /// As of [`services`](Self::services).
+    pub fn known(&self) -> Result<Known, ReadError> {
+        let (pieces, coming) = mpsc::channel(PIECES);
         let (to, told) = oneshot::channel();
         self.send(Ask::Instances(pieces, to))?;
-        loop {
-            match timeout(ANSWER, coming.recv()).await {
-                Ok(Some(piece)) => sink(piece),
-                Ok(None) => break,
-                Err(_) => return Err(ReadError::Late),
-            }
-        }
-        told.await.unwrap_or(Err(ReadError::Stopped))
+        Ok(Known { coming, told })
     }
 
     /// How the system (`None`) or a service was from `since` until `until`, by at most `limit` transitions, the newest. A
@@ -266,6 +259,30 @@ impl Store {
             mpsc::error::TrySendError::Full(_) => ReadError::Busy,
             mpsc::error::TrySendError::Closed(_) => ReadError::Stopped,
         })
+    }
+}
+
+/// Instances as they are read.
+#[derive(Debug)]
+pub struct Known {
+    coming: mpsc::Receiver<Vec<KnownInstance>>,
+    told: oneshot::Receiver<Result<usize, ReadError>>,
+}
+
+impl Known {
+    /// The next piece; `None` behind the last.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be asked now. What came until then may come again when it is asked anew.
+    pub async fn next(&mut self) -> Result<Option<Vec<KnownInstance>>, ReadError> {
+        match timeout(ANSWER, self.coming.recv()).await {
+            Ok(Some(piece)) => return Ok(Some(piece)),
+            Ok(None) => {}
+            Err(_) => return Err(ReadError::Late),
+        }
+        let told = (&mut self.told).await.unwrap_or(Err(ReadError::Stopped));
+        told.map(|_| None)
     }
 }
 

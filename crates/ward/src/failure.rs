@@ -1,6 +1,6 @@
 //! How a command ends: every exit code, and the one line that says why.
 //!
-//! The codes are a promise to scripts. 0 to 3 are verdicts, so a failure is never one of them; 64, 70 and 77 are those of
+//! The codes are a promise to scripts. 0 to 3 are verdicts, so a failure is never one of them; 64, 65, 70 and 77 are those of
 //! sysexits.h. anyhow alone would make all failures 1, which is `degraded`. Where another promise is older (`check` ends
 //! as grpc_health_probe does, `report --run` as the command it ran) that one is kept.
 
@@ -28,6 +28,8 @@ pub(crate) enum Exit {
     Unknown,
     /// The aggregator, or the demo, cannot be reached. 4.
     Unreachable,
+    /// The audit log of the aggregator is not the one that was seen before. 65.
+    Rewritten,
     /// The command was not understood, or asks for what makes no sense there. 64.
     Usage,
     /// Anything else went wrong. 70.
@@ -47,6 +49,7 @@ impl From<Exit> for ExitCode {
             Exit::Unknown => 3,
             Exit::Unreachable => 4,
             Exit::Usage => 64,
+            Exit::Rewritten => 65,
             Exit::Failed => 70,
             Exit::Denied => 77,
             Exit::As(code) => code,

@@ -6,6 +6,7 @@
 
 mod line;
 mod record;
+pub(crate) mod witness;
 
 use std::{
     io,
@@ -14,7 +15,10 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{PathBufValueParser, TypedValueParser as _},
+};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
@@ -23,7 +27,8 @@ use tokio::{
 };
 use ward_chassis::{Clock, Shutdown, shutdown};
 use ward_model::{EntityKey, Name, Status};
-use ward_sdk::watch::{Error, Event, Level, Update, Watcher};
+use ward_sdk::watch::{Error, Event, Finding, Level, Update, Watcher};
+use witness::{Memory, Place};
 
 use crate::{
     Exit, Failure,
@@ -42,7 +47,10 @@ use crate::{
   ward watch --least-severity degraded -o json
   ward watch --once                      the present state, line by line
 
-Survives a restart of the aggregator: what comes back unchanged is not told. Ends with 0 at Ctrl-C.")]
+Survives a restart of the aggregator: what comes back unchanged is not told. Ends with 0 at Ctrl-C.
+
+Who watches is a witness of the audit log: what was seen of it is kept, and each later state has to begin
+with that. If one does not, the log was rewritten: that is said at once, and at the end the exit code is 65.")]
 pub(crate) struct WatchArgs {
     /// Services to tell of, with the system; all when left out
     #[arg(value_name = "NAME", value_parser = typed::service)]
@@ -56,6 +64,10 @@ pub(crate) struct WatchArgs {
     /// Tell the present state and end
     #[arg(long)]
     pub(crate) once: bool,
+    /// Where to keep what was seen of the audit log; `none` for nowhere, and begin anew. Unless said, a file for each
+    /// server in the state directory of this user
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().map(Place::from))]
+    pub(crate) witness: Option<Place>,
     #[command(flatten)]
     pub(crate) client: ClientArgs,
 }
@@ -92,19 +104,29 @@ pub(crate) async fn run(args: WatchArgs) -> Result<Exit, Failure> {
             () = shutdown.triggered() => return Ok(Exit::Good),
         }
     }
+    // One look is over before there is anything to witness.
+    let place = if args.once {
+        Some(&Place::None)
+    } else {
+        args.witness.as_ref()
+    };
+    let (memory, held) = Memory::open(place, &args.client.server)?;
     let builder = args
         .client
         .server
         .watcher()
         .names(args.names.clone())
         .level(args.level.into())
-        .least_severity(args.least_severity);
+        .least_severity(args.least_severity)
+        .audit_heads(held);
     let watcher = builder.start()?;
     let told = Told {
         args,
         clock: Clock::start(),
         out: Out::new(),
         any: false,
+        memory,
+        end: Exit::Good,
     };
     let stuck = {
         let shutdown = shutdown.clone();
@@ -138,15 +160,18 @@ async fn follow(mut watcher: Watcher, mut told: Told, shutdown: &Shutdown) -> Re
     loop {
         let event = tokio::select! {
             biased;
-            () = shutdown.triggered() => return Ok(Exit::Good),
-            () = &mut gone => return Ok(Exit::Good),
+            () = shutdown.triggered() => return Ok(told.end),
+            () = &mut gone => return Ok(told.end),
             event = watcher.next() => event,
         };
+        if matches!(event, Event::Audit(_)) {
+            told.memory.keep(watcher.audit_heads(), &mut told.out);
+        }
         if told.hear(event)? == Reader::Gone {
-            return Ok(Exit::Good);
+            return Ok(told.end);
         }
         if told.any && told.args.once {
-            return Ok(Exit::Good);
+            return Ok(told.end);
         }
     }
 }
@@ -159,6 +184,9 @@ struct Told {
     out: Out,
     /// The first state has been told.
     any: bool,
+    memory: Memory,
+    /// How it ends when it is told to.
+    end: Exit,
 }
 
 impl Told {
@@ -182,7 +210,18 @@ impl Told {
                 self.out.note(&format!("-- connected again{restarted}"));
                 self.record(|now| record::restored(epoch_changed, now))
             }
+            Event::Audit(finding) => self.audit(&finding),
         }
+    }
+
+    fn audit(&mut self, finding: &Finding) -> Result<Reader, Failure> {
+        if matches!(finding, Finding::Rewritten { .. }) {
+            self.end = Exit::Rewritten;
+            self.out.error(&witness::accusation(finding, self.memory.file()));
+        } else if let Some(words) = witness::words(finding) {
+            self.out.note(&format!("-- {words}"));
+        }
+        self.record(|now| record::audit(finding, now))
     }
 
     fn update(&mut self, update: &Update) -> Result<Reader, Failure> {

@@ -32,6 +32,8 @@ mod servers;
 mod terminal;
 #[path = "command/top.rs"]
 mod top;
+#[path = "command/witness.rs"]
+mod witness;
 
 use std::{io::Write, net::TcpListener, time::Duration};
 

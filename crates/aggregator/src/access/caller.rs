@@ -94,6 +94,11 @@ impl Caller {
         self.who == Who::Anonymous
     }
 
+    /// Who it is, if that was proved.
+    pub(crate) fn proven(&self) -> Option<String> {
+        matches!(self.who, Who::Certificate(_) | Who::Token(_)).then(|| self.who.to_string())
+    }
+
     pub(crate) fn who(&self) -> &Who {
         &self.who
     }

@@ -7,6 +7,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use tokio::{task::spawn_blocking, time::interval};
 use ward_access::{Record, StoreError, TokenStore};
+use ward_audit::{Draft, Kind, Source};
 use ward_chassis::{Stamp, Tls, tls::Look};
 use ward_model::Wall;
 
@@ -15,6 +16,9 @@ use crate::{edge::Edge, metrics::AccessMetrics};
 
 /// How often: a revoked token is good for so long.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Who writes in the data directory: its owner, or somebody who could be.
+const OWNER: &str = "the owner of the data directory";
 
 /// See the module.
 #[derive(Debug)]
@@ -101,7 +105,8 @@ impl Keeper {
         let now = edge.clock.wall();
         match read {
             Some(Ok(records)) => {
-                self.records = records;
+                let before = std::mem::replace(&mut self.records, records);
+                remember(&before, &self.records, edge);
                 self.wrong = None;
             }
             Some(Err(error)) => self.blame(&error, edge),
@@ -126,6 +131,30 @@ impl Keeper {
             tracing::error!(%error, cause, "the tokens were not read again; those in force stay");
             self.wrong = Some(said);
         }
+    }
+}
+
+/// Tokens are made and revoked in a file, by whoever may write there: the log says which, and when they came into force.
+fn remember(before: &[Record], after: &[Record], edge: &Edge) {
+    let draft = |kind, record: &Record| {
+        let cursor = edge.hub.head();
+        Draft::new(
+            kind,
+            Source::Operator,
+            format!("token {}", record.id),
+            edge.clock.now(),
+        )
+        .at(cursor.epoch, cursor.revision)
+        .by(OWNER)
+        .with("grants", record.grants.summary())
+        .with("note", record.note.as_str())
+    };
+    let differs = |records: &[Record], record: &Record| !records.contains(record);
+    for record in before.iter().filter(|record| differs(after, record)) {
+        edge.memory.record(draft(Kind::TokenRevoked, record));
+    }
+    for record in after.iter().filter(|record| differs(before, record)) {
+        edge.memory.record(draft(Kind::TokenCreated, record));
     }
 }
 

@@ -28,7 +28,7 @@ fn started(declarations: Vec<(Name, Declaration)>) -> (Loop, Decider, Hub, Timin
         hub::Config::default(),
         declarations,
         timings.clone(),
-        &Clock::start(),
+        Life::new(Clock::start()),
     )
     .unwrap();
     (running, decider, hub, timings)
@@ -67,15 +67,15 @@ fn hello(service: &str) -> Event {
 #[tokio::test]
 async fn what_an_event_changes_is_published_before_its_answer() {
     let (running, decider, hub, timings) = started(Vec::new());
-    let before = hub.cursor();
+    let before = hub.head();
     let reply = decider.apply(hello("bank")).await.unwrap();
     assert!(matches!(reply, Reply::Registered(_)), "{reply:?}");
-    assert!(hub.cursor().revision > before.revision);
+    assert!(hub.head().revision > before.revision);
     let (epoch, revision) = decider
         .read(|engine| (engine.epoch(), engine.revision()))
         .await
         .unwrap();
-    assert_eq!((epoch, true), (before.epoch, revision >= hub.cursor().revision));
+    assert_eq!((epoch, true), (before.epoch, revision >= hub.head().revision));
     let mut registry = Registry::default();
     registry.register("took", "", timings.report_to_watch);
     let mut text = String::new();
@@ -114,7 +114,7 @@ fn what_the_engine_does_not_take_of_the_file_does_not_start() {
         hub::Config::default(),
         services.map(|service| (service, Declaration::default())),
         timings(),
-        &Clock::start(),
+        Life::new(Clock::start()),
     );
     assert!(refused.unwrap_err().to_string().contains("10001 services"));
 }

@@ -12,7 +12,7 @@ use std::thread;
 use ward_engine::{Engine, Event, Outcome};
 use ward_model::{ChangeSet, Now};
 
-use crate::hub::Publisher;
+use crate::{hub::Publisher, memory::Ear};
 
 /// So many instances are told together with the verdict: their states take less than a millisecond, and waking all
 /// watchers a second time may take more.
@@ -30,6 +30,10 @@ const UNWATCHED: u32 = 60_000;
 pub(crate) struct Voice {
     engine: Engine,
     publisher: Publisher,
+    /// Hears what was published, to remember it.
+    ear: Ear,
+    /// The moment of the last event.
+    now: Now,
     instances: Instances,
     /// Published, with the states of instances still to come.
     verdict: Option<ChangeSet>,
@@ -54,10 +58,12 @@ pub(crate) struct Said {
 }
 
 impl Voice {
-    pub(crate) fn new(engine: Engine, publisher: Publisher) -> Self {
+    pub(crate) fn new(engine: Engine, publisher: Publisher, ear: Ear) -> Self {
         Self {
             engine,
             publisher,
+            ear,
+            now: Now::default(),
             instances: Instances::None,
             verdict: None,
         }
@@ -70,6 +76,7 @@ impl Voice {
     /// Has an event decided, and publishes the verdict. [`Self::tell`] is to follow.
     pub(crate) fn decide(&mut self, event: Event, now: Now) -> Said {
         self.tell();
+        self.now = now;
         let mut outcome = self.engine.decide(event, now);
         let changes = outcome.changes.take();
         let published = changes.is_some();
@@ -120,10 +127,12 @@ impl Voice {
     /// Wakes who watches for all that was published: behind the last of several events.
     pub(crate) fn wake(&mut self) {
         self.publisher.wake();
+        self.ear.wake();
     }
 
     fn complete(&mut self, mut set: ChangeSet) {
         set.changes.extend(self.engine.tell());
         self.publisher.publish(&set);
+        self.ear.hear(self.engine.epoch(), set, self.now);
     }
 }

@@ -7,13 +7,13 @@ use ward_model::Maintenance;
 use ward_proto::v1;
 
 use super::{
-    Edge, ask, operate,
+    Edge, Shared, ask, operate,
     query::{LIST_BYTES, wire},
 };
 use crate::access::Caller;
 
 pub(super) async fn start_maintenance(
-    edge: &Edge,
+    edge: &Shared,
     caller: &Caller,
     request: v1::StartMaintenanceRequest,
 ) -> Result<v1::StartMaintenanceResponse, Status> {
@@ -31,7 +31,7 @@ pub(super) async fn start_maintenance(
 }
 
 pub(super) async fn end_maintenance(
-    edge: &Edge,
+    edge: &Shared,
     caller: &Caller,
     request: v1::EndMaintenanceRequest,
 ) -> Result<v1::EndMaintenanceResponse, Status> {
@@ -54,7 +54,7 @@ pub(super) async fn list_maintenance(edge: &Edge) -> Result<v1::ListMaintenanceR
 }
 
 pub(super) async fn forget(
-    edge: &Edge,
+    edge: &Shared,
     caller: &Caller,
     request: v1::ForgetRequest,
 ) -> Result<v1::ForgetResponse, Status> {

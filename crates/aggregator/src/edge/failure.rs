@@ -12,7 +12,7 @@ use ward_engine::Refusal;
 use ward_model::Name;
 use ward_proto::Invalid;
 
-use crate::{access::Missing, decider::Unavailable};
+use crate::{access::Missing, decider::Unavailable, memory::NotRecorded};
 
 /// Where the words of [`Failure::word`] mean what they mean.
 const DOMAIN: &str = "ward";
@@ -29,6 +29,8 @@ pub(super) enum Failure {
     Invalid(Vec<Invalid>),
     /// Nobody has ever spoken of such a service.
     NoService(Name),
+    /// There is no such event in the audit log; the sentence says which.
+    NoEvent(String),
     /// The engine does not take it.
     Refused(Refusal),
     /// Nobody has proved who they are, and that is needed.
@@ -51,6 +53,7 @@ impl Failure {
         match self {
             Self::Invalid(_) => "INVALID_FIELD",
             Self::NoService(_) => "NO_SUCH_SERVICE",
+            Self::NoEvent(_) => "NO_SUCH_EVENT",
             Self::Refused(refusal) => match refusal {
                 Refusal::AlreadyExists(_) => "ALREADY_EXISTS",
                 Refusal::Superseded(_) => "SUPERSEDED",
@@ -83,9 +86,10 @@ impl Failure {
             Self::NoService(name) => format!("no service named {name}: list them with ward status"),
             Self::Refused(refusal) => refusal.to_string(),
             Self::Denied(missing) => missing.to_string(),
-            Self::Unauthenticated(message) | Self::Exhausted(message) | Self::Unavailable(message) => {
-                message.clone()
-            }
+            Self::NoEvent(message)
+            | Self::Unauthenticated(message)
+            | Self::Exhausted(message)
+            | Self::Unavailable(message) => message.clone(),
             Self::TooOften(message, _) | Self::Internal(message) => (*message).to_owned(),
         }
     }
@@ -114,7 +118,7 @@ impl Failure {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::NoService(_) => Code::NotFound,
+            Self::NoService(_) | Self::NoEvent(_) => Code::NotFound,
             Self::Refused(refusal) => match refusal {
                 Refusal::AlreadyExists(_) => Code::AlreadyExists,
                 Refusal::Superseded(_)
@@ -155,6 +159,12 @@ impl From<Invalid> for Failure {
 impl From<Unavailable> for Failure {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(unavailable.to_string())
+    }
+}
+
+impl From<NotRecorded> for Failure {
+    fn from(error: NotRecorded) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 

@@ -28,6 +28,7 @@ use ward_proto::{
 use super::{
     Shared,
     admit::Admit,
+    audit,
     codec::RawCodec,
     command, query, report, standard,
     watch::{self, TellBody},
@@ -46,6 +47,7 @@ pub(crate) fn routes(edge: &Shared) -> Admit<Routes> {
         .expect("the descriptor set was made by our own build");
     let routes = Routes::new(Streams::new(edge.clone()))
         .add_service(standard::service(edge))
+        .add_service(audit::service(edge))
         .add_service(reflection);
     Admit::new(edge.clone(), routes)
 }
@@ -131,6 +133,13 @@ impl HealthService for Service {
         request: Request<v1::ExplainRequest>,
     ) -> Result<Response<v1::ExplainResponse>, Status> {
         Self::answered(query::explain(&self.edge, request.into_inner()).await)
+    }
+
+    async fn get_history(
+        &self,
+        request: Request<v1::GetHistoryRequest>,
+    ) -> Result<Response<v1::GetHistoryResponse>, Status> {
+        Self::answered(query::history(&self.edge, request.into_inner()).await)
     }
 
     async fn start_maintenance(
@@ -258,7 +267,7 @@ impl tower::Service<http::Request<Body>> for Streams {
 
 /// The method's name as a label: one of those there are.
 fn method(path: &str) -> &'static str {
-    const METHODS: [&str; 11] = [
+    const METHODS: [&str; 12] = [
         "Report",
         "ReportOnce",
         "Watch",
@@ -266,6 +275,7 @@ fn method(path: &str) -> &'static str {
         "ListServices",
         "GetService",
         "Explain",
+        "GetHistory",
         "StartMaintenance",
         "EndMaintenance",
         "ListMaintenance",

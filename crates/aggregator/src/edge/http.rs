@@ -15,12 +15,14 @@ mod hosts;
 mod inadarei;
 mod limits;
 mod maintenance;
+mod moment;
 mod near;
 mod negotiate;
 mod object;
 mod openapi;
 mod pages;
 mod parameters;
+mod past;
 mod probes;
 mod problem;
 mod report;
@@ -112,6 +114,7 @@ fn json_routes() -> OpenApiRouter<App> {
         .merge(maintenance::routes())
         .merge(report::routes())
         .merge(statuspage::routes())
+        .merge(past::routes())
 }
 
 /// The same paths, each class behind its guards.

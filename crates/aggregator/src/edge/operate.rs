@@ -1,16 +1,18 @@
 //! What operators do: maintenance, forgetting. The same for every edge.
 //!
-//! Who did it is asked for, since it is shown to people; logged beside it is who they have proved to be.
+//! Who did it is asked for, since it is shown to people; logged beside it is who they have proved to be. Each command is
+//! durable in the audit log before it is done.
 
 use std::time::Duration;
 
+use ward_audit::{Draft, Kind, Source};
 use ward_chassis::logs::RECORD;
 use ward_engine::{Event, Reply};
 use ward_model::{Maintenance, Name};
 use ward_proto::Invalid;
 
 use super::{
-    Edge,
+    Edge, Shared,
     ask::{self, service_name},
     failure::Failure,
 };
@@ -23,7 +25,7 @@ const WHY: usize = 512;
 
 /// Somebody begins to work on a service; without a duration until they say that it is over.
 pub(super) async fn start_maintenance(
-    edge: &Edge,
+    edge: &Shared,
     caller: &Caller,
     service: &str,
     by: String,
@@ -33,13 +35,18 @@ pub(super) async fn start_maintenance(
     let service = service_name("service", service)?;
     let by = operator(by)?;
     let why = text("why", why, WHY)?;
+    let mut draft =
+        draft(edge, caller, Kind::MaintenanceStart, service.as_str(), &by).with("why", why.as_str());
+    if let Some(duration) = duration {
+        draft = draft.with("duration_ms", duration.as_millis().to_string());
+    }
     let event = Event::StartMaintenance {
         service,
         by,
         why,
         duration,
     };
-    match decide(edge, caller, event).await? {
+    match decide(edge, caller, draft, event).await? {
         Reply::Maintenance(maintenance) => {
             let Maintenance { service, by, why, .. } = &*maintenance;
             tracing::info!(target: RECORD, %service, by, %caller, why, ?duration, "maintenance was started");
@@ -51,17 +58,18 @@ pub(super) async fn start_maintenance(
 
 /// The work is over.
 pub(super) async fn end_maintenance(
-    edge: &Edge,
+    edge: &Shared,
     caller: &Caller,
     service: &str,
     by: String,
 ) -> Result<(), Failure> {
     let service = service_name("service", service)?;
     let by = operator(by)?;
+    let draft = draft(edge, caller, Kind::MaintenanceEnd, service.as_str(), &by);
     let event = Event::EndMaintenance {
         service: service.clone(),
     };
-    decide(edge, caller, event).await?;
+    decide(edge, caller, draft, event).await?;
     tracing::info!(target: RECORD, %service, by, %caller, "maintenance was ended");
     Ok(())
 }
@@ -88,7 +96,7 @@ pub(super) async fn list_maintenance(edge: &Edge) -> Result<Planned, Failure> {
 
 /// Drops a service, or one of its instances. Returns how many instances were dropped.
 pub(super) async fn forget(
-    edge: &Edge,
+    edge: &Shared,
     caller: &Caller,
     service: &str,
     instance: Option<&str>,
@@ -97,11 +105,16 @@ pub(super) async fn forget(
     let service = service_name("service", service)?;
     let instance = instance.map(instance_name).transpose()?;
     let by = operator(by)?;
+    let subject = match &instance {
+        Some(instance) => format!("{service}/{instance}"),
+        None => service.to_string(),
+    };
+    let draft = draft(edge, caller, Kind::Forget, subject, &by);
     let event = Event::Forget {
         service: service.clone(),
         instance: instance.clone(),
     };
-    match decide(edge, caller, event).await? {
+    match decide(edge, caller, draft, event).await? {
         Reply::Forgotten(instances) => {
             let one = instance.as_ref().map(Name::as_str);
             tracing::info!(target: RECORD, %service, instance = one, by, %caller, instances, "forgotten");
@@ -111,7 +124,9 @@ pub(super) async fn forget(
     }
 }
 
-async fn decide(edge: &Edge, caller: &Caller, event: Event) -> Result<Reply, Failure> {
+/// Has a command decided, once it is written down. Once begun it is finished, whoever waits for it: what is in the log as
+/// intended is to be done, or said not to have been.
+async fn decide(edge: &Shared, caller: &Caller, draft: Draft, event: Event) -> Result<Reply, Failure> {
     let now = edge.clock.mono();
     edge.clients.of(caller, now).once(now).map_err(|wait| {
         edge.metrics.count_bound("commands");
@@ -124,9 +139,36 @@ async fn decide(edge: &Edge, caller: &Caller, event: Event) -> Result<Reply, Fai
         let message = "the aggregator is stopping: ask again in a moment";
         return Err(Failure::Unavailable(message.to_owned()));
     }
-    match edge.decider.apply(event).await? {
-        Reply::Refused(refusal) => Err(Failure::from(&refusal)),
-        reply => Ok(reply),
+    let edge = edge.clone();
+    let decided = tokio::spawn(async move {
+        let intent = edge.memory.intend(draft).await?;
+        let answer = edge.decider.apply(event).await;
+        let failure = match answer {
+            Ok(Reply::Refused(refusal)) => Failure::from(&refusal),
+            Ok(reply) => {
+                edge.memory.done(intent);
+                return Ok(reply);
+            }
+            Err(unavailable) => Failure::from(unavailable),
+        };
+        edge.memory.not_done(intent, &failure.message());
+        Err(failure)
+    });
+    let lost = Failure::Internal("the command failed on the way: look at what it did");
+    decided.await.unwrap_or(Err(lost))
+}
+
+/// A command, as it stands in the audit log. Who proved who they are is its actor; who needed not is who they say.
+fn draft(edge: &Edge, caller: &Caller, kind: Kind, subject: impl Into<String>, by: &str) -> Draft {
+    let cursor = edge.hub.head();
+    let actor = caller.proven().unwrap_or_else(|| by.to_owned());
+    let draft = Draft::new(kind, Source::Operator, subject, edge.clock.now())
+        .at(cursor.epoch, cursor.revision)
+        .by(actor)
+        .with("by", by);
+    match caller.peer() {
+        Some(peer) => draft.with("from", peer.addr.to_string()),
+        None => draft,
     }
 }
 

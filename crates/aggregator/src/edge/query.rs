@@ -2,13 +2,14 @@
 
 use prost::Message;
 use tonic::Status;
-use ward_model::Mono;
+use ward_model::{Mono, Wall};
 use ward_proto::{least_severity, v1};
 
 use super::{
     Edge, VERSION,
     ask::{self, Filter, PAGE, optional_service, service_name},
     failure::Failure,
+    past,
 };
 use crate::hub::Cursor;
 
@@ -74,6 +75,18 @@ pub(super) async fn explain(edge: &Edge, request: v1::ExplainRequest) -> Result<
         cursor: Some(wire(cursor)),
         ..(&explanation).into()
     })
+}
+
+pub(super) async fn history(
+    edge: &Edge,
+    request: v1::GetHistoryRequest,
+) -> Result<v1::GetHistoryResponse, Status> {
+    let name = optional_service("name", &request.name).map_err(Failure::from)?;
+    let wall = |unix_ms: i64| (unix_ms != 0).then_some(Wall(unix_ms));
+    let (since, until) = (wall(request.since_unix_ms), wall(request.until_unix_ms));
+    let limit = (request.limit > 0).then_some(request.limit as usize);
+    let history = past::history(edge, name, since, until, limit).await?;
+    Ok((&history).into())
 }
 
 pub(super) fn wire(cursor: Cursor) -> v1::Cursor {

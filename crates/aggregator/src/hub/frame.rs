@@ -4,12 +4,14 @@
 //! watcher costs a copy and no encoding. Building a `v1::WatchResponse` for each watcher was not taken: with a thousand
 //! watchers it is a thousand times the work for the same bytes.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::{
     Message,
     encoding::{WireType, decode_key, encode_key, encode_varint, encoded_len_varint},
 };
-use ward_model::{Entity, Epoch, ObserverState, Revision};
+use ward_model::{AuditHead, Entity, Epoch, ObserverState, Revision};
 use ward_proto::v1;
 
 use crate::edge::http::watch::write_entity;
@@ -87,6 +89,8 @@ pub(crate) enum Outgoing {
         revision: Revision,
         /// How far the observer trusts itself.
         observer: ObserverState,
+        /// As much of the audit log as is durable.
+        audit: Option<Arc<AuditHead>>,
     },
     /// The stream is about to end from this side.
     Closing(Closing),
@@ -150,6 +154,7 @@ impl Outgoing {
                 epoch,
                 revision,
                 observer,
+                audit,
             } => {
                 let cursor = Some(v1::Cursor {
                     epoch: epoch.0,
@@ -158,6 +163,7 @@ impl Outgoing {
                 let bookmark = v1::Bookmark {
                     cursor,
                     observer: Some((*observer).into()),
+                    audit: audit.as_deref().map(Into::into),
                 };
                 v1::WatchResponse {
                     event: Some(v1::watch_response::Event::Bookmark(bookmark)),
@@ -192,7 +198,7 @@ impl Outgoing {
     pub(crate) fn size_hint(&self) -> usize {
         match self {
             Self::Delta(frame) => frame.encoded_len(),
-            Self::Bookmark { .. } | Self::Closing(_) => 128,
+            Self::Bookmark { .. } | Self::Closing(_) => 192,
         }
     }
 }

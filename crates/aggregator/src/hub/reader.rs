@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
-use ward_model::{Epoch, Revision};
+use ward_model::{AuditHead, Epoch, Revision};
 use ward_proto::v1::DeltaKind;
 
 use super::{
@@ -84,7 +84,7 @@ impl Reader {
     }
 
     /// A mark up to where the watcher has been told everything; only between steps, and behind the first.
-    pub(crate) fn bookmark(&mut self, ring: &Ring) -> Option<Outgoing> {
+    pub(crate) fn bookmark(&mut self, ring: &Ring, audit: Option<Arc<AuditHead>>) -> Option<Outgoing> {
         let read = self
             .read
             .filter(|read| read.epoch == ring.epoch() && !self.is_within_step())?;
@@ -93,6 +93,7 @@ impl Reader {
             epoch: read.epoch,
             revision: read.revision,
             observer: ring.observer(),
+            audit,
         })
     }
 

@@ -68,6 +68,7 @@ fn entity(key: &EntityKey, status: Status, version: u64) -> Entity {
             reported: true,
             disagreements: Vec::new(),
             up_since: None,
+            last_status: None,
         }),
         EntityKey::Instance(id) => Entity::Instance(InstanceState {
             id: id.clone(),
@@ -291,7 +292,7 @@ impl Client {
     }
 
     fn bookmark(&mut self, ring: &Ring, reference: &Reference) {
-        let Some(message) = self.reader.bookmark(ring) else {
+        let Some(message) = self.reader.bookmark(ring, None) else {
             return;
         };
         let Event::Bookmark(bookmark) = over_the_wire(&message) else {
@@ -749,7 +750,7 @@ async fn a_watcher_is_woken_and_marked() {
 #[tokio::test(start_paused = true)]
 async fn one_who_resumes_at_the_head_is_told_so_at_once() {
     let (_publisher, hub) = hub(Epoch(5), Revision(7), [], quick());
-    let mut watcher = hub.watch(Filter::default(), Encoding::Protobuf, Some(hub.cursor()));
+    let mut watcher = hub.watch(Filter::default(), Encoding::Protobuf, Some(hub.head()));
     let first = time::timeout(Duration::from_millis(1), watcher.next())
         .await
         .expect("at once");

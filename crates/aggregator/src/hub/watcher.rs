@@ -147,7 +147,7 @@ impl Watcher {
             return None;
         }
         self.bookmark_due = false;
-        place.reader.bookmark(&ring)
+        place.reader.bookmark(&ring, self.hub.shared.audit.load_full())
     }
 }
 

@@ -21,15 +21,15 @@ pub(super) const SERVICES_SHOWN: usize = 10_000;
 /// Stands for all services past the cap. No service can be called that.
 const OVERFLOW: &str = "__overflow__";
 
-type Labels<'a, const N: usize> = [(&'a str, &'a str); N];
+pub(super) type Labels<'a, const N: usize> = [(&'a str, &'a str); N];
 
 /// Writes one metric family: a value for each set of labels.
-struct Family<'a, 'e> {
-    encoder: &'a mut DescriptorEncoder<'e>,
+pub(super) struct Family<'a, 'e> {
+    pub(super) encoder: &'a mut DescriptorEncoder<'e>,
 }
 
 impl Family<'_, '_> {
-    fn gauges<'l, const N: usize>(
+    pub(super) fn gauges<'l, const N: usize>(
         &mut self,
         name: &str,
         help: &str,
@@ -44,7 +44,7 @@ impl Family<'_, '_> {
         Ok(())
     }
 
-    fn counters<'l, const N: usize>(
+    pub(super) fn counters<'l, const N: usize>(
         &mut self,
         name: &str,
         help: &str,
@@ -61,7 +61,7 @@ impl Family<'_, '_> {
         Ok(())
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+    pub(super) fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.encoder
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)

@@ -14,7 +14,19 @@ fn encode(metrics: &Metrics, figures: Option<Figures>) -> String {
         grpc: Arc::default(),
         http: Arc::default(),
     };
-    metrics.encode(figures, &hub, &listeners).unwrap()
+    let part = |name, wrong: Option<&str>| Part {
+        name,
+        wrong: wrong.map(Into::into),
+        queued: 3,
+        left_out: 0,
+    };
+    hub.witness(ward_model::AuditHead {
+        origin: "ward.1/audit".into(),
+        size: 7,
+        root: [0; 32],
+    });
+    let parts = [part("audit", None), part("store", Some("away"))];
+    metrics.encode(figures, &hub, &listeners, parts).unwrap()
 }
 
 fn figures(services: usize) -> Figures {
@@ -84,4 +96,19 @@ fn without_the_engine_there_is_still_something_to_see() {
     let text = encode(&Metrics::new(logs::Dropped::default()), None);
     assert!(text.contains("ward_beats_total 0") && !text.contains("ward_system_status"));
     assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn remembering_is_shown_with_the_head_of_the_log() {
+    let text = encode(&Metrics::new(logs::Dropped::default()), None);
+    for line in [
+        "ward_memory_up{part=\"audit\"} 1",
+        "ward_memory_up{part=\"store\"} 0",
+        "ward_memory_queued{part=\"store\"} 3",
+        "ward_memory_left_out_total{part=\"audit\"} 0",
+        "ward_audit_events 7",
+        "ward_audit_head_info{origin=\"ward.1/audit\",root=\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"} 1",
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line} in {text}");
+    }
 }

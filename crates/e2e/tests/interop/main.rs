@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod audit_log;
 mod blackbox;
 mod event_source;
 mod identity;

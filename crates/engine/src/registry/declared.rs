@@ -79,7 +79,10 @@ impl Engine {
         let instance = &self.world.instances[ix];
         let (ix, declared) = (instance.service(), &instance.said.declared);
         let service = &mut self.world.services[ix];
-        let before = std::mem::take(&mut service.hello);
+        let mut before = std::mem::take(&mut service.hello);
+        if std::mem::take(&mut service.hello_recalled) {
+            before = Declaration::default();
+        }
         service.hello = Declaration {
             criticality: hello.criticality.or(before.criticality),
             min_healthy: hello.min_healthy.or(before.min_healthy),

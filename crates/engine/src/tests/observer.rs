@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ward_model::{Freshness, Reason, Status};
+use ward_model::{Freshness, KnownInstance, Reason, Status};
 
 use super::fleet::{Fleet, at, hello, id, life, name};
-use crate::{Config, Event, Tick};
+use crate::{Config, Event, Recalled, Tick};
 
 fn fleet(instances: usize, guards: bool) -> Fleet {
     let mut fleet = Fleet::new(Config {
@@ -98,14 +98,18 @@ fn two_can_be_a_coincidence() {
 #[test]
 fn recalled_instances_are_unknown_with_their_old_status_and_not_judged_early() {
     let mut fleet = fleet(3, true);
-    let event = Event::Recall {
+    let known = KnownInstance {
         id: id("b", "old"),
         incarnation: life("before"),
         interval: Duration::from_secs(1),
         status: Status::Degraded,
         freshness: Freshness::Fresh,
     };
-    fleet.apply(event);
+    fleet.apply(Event::Recall(Recalled {
+        instances: vec![known],
+        complete: true,
+        ..Recalled::default()
+    }));
     let state = fleet.engine.instances(&name("b"), 1).remove(0);
     assert_eq!(
         (state.condition.status, state.last_status),

@@ -46,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) next_wake: Asked,
     pub(crate) file: Option<Declaration>,
     pub(crate) hello: Declaration,
+    /// That is what was in force before the aggregator's start, the file's word with it: the first hello replaces all of it.
+    pub(crate) hello_recalled: bool,
     pub(crate) disagreements: BTreeMap<Name, String>,
     departed: VecDeque<(Name, Incarnation)>,
     /// What the last of its instances said of itself; most of them say the same.
@@ -78,6 +80,10 @@ pub(crate) struct Service {
     pub(crate) published: Option<ServiceState>,
     /// Its dependencies as they were told, where those it has may be others.
     pub(crate) needs_told: Option<Needs>,
+    /// Its verdict before the aggregator's start, until there is one since.
+    pub(crate) recalled: Option<Status>,
+    /// Instances of it are still to be recalled.
+    pub(crate) expected: bool,
     pub(crate) dirty: bool,
 }
 
@@ -95,6 +101,7 @@ impl Service {
             next_wake: Asked::default(),
             file: None,
             hello: Declaration::default(),
+            hello_recalled: false,
             disagreements: BTreeMap::new(),
             departed: VecDeque::new(),
             said: Arc::default(),
@@ -113,6 +120,8 @@ impl Service {
             oldest_may_be_over: false,
             published: None,
             needs_told: None,
+            recalled: None,
+            expected: false,
             dirty: false,
         }
     }
@@ -194,5 +203,6 @@ impl Service {
             && self.observers.is_empty()
             && self.file.is_none()
             && self.maintenance.is_none()
+            && !self.expected
     }
 }

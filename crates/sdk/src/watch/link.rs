@@ -7,31 +7,48 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use tokio::time::{Sleep, sleep, timeout};
 use tonic::{Code, Status, Streaming};
-use ward_model::ObserverState;
-use ward_proto::v1::{self, health_service_client::HealthServiceClient};
+use ward_model::{AuditHead, ObserverState};
+use ward_proto::v1::{
+    self, audit_service_client::AuditServiceClient, health_service_client::HealthServiceClient,
+};
+use ward_tlog::Hash;
 
 use super::{Builder, Cursor, Error, differ::Step, wire};
-use crate::{backoff, server::Server};
+use crate::{
+    backoff,
+    server::{Connection, Server},
+};
 
 /// Three periods of bookmarks.
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
 /// How long connecting and the answer's headers may take.
 const OPENING: Duration = Duration::from_secs(5);
 
+/// Far more than the 64 hashes of the longest proof.
+const PROOF_BYTES: usize = 16 * 1024;
+
 /// What the aggregator said.
 #[derive(Debug)]
 pub(super) enum Message {
     Step(Step),
-    Bookmark { cursor: Cursor, observer: ObserverState },
+    Bookmark {
+        cursor: Cursor,
+        observer: ObserverState,
+        audit: Option<AuditHead>,
+    },
 }
 
-type Opening = Pin<Box<dyn Future<Output = Result<Streaming<v1::WatchResponse>, Error>> + Send>>;
+type Opened = (Connection, Streaming<v1::WatchResponse>);
+type Opening = Pin<Box<dyn Future<Output = Result<Opened, Error>> + Send>>;
+/// A proof that is being asked for.
+pub(super) type Proving = Pin<Box<dyn Future<Output = Result<Vec<Hash>, Error>> + Send>>;
 
 enum Phase {
     Closed,
     Pausing(Pin<Box<Sleep>>),
     Opening(Opening),
     Open {
+        connection: Connection,
         stream: Box<Streaming<v1::WatchResponse>>,
         quiet: Pin<Box<Sleep>>,
     },
@@ -67,13 +84,14 @@ impl Link {
                     self.open(resume);
                 }
                 Phase::Opening(opening) => {
-                    let stream = Box::new(opening.await?);
+                    let (connection, stream) = opening.await?;
                     self.phase = Phase::Open {
-                        stream,
+                        connection,
+                        stream: Box::new(stream),
                         quiet: Box::pin(sleep(self.what.silence)),
                     };
                 }
-                Phase::Open { stream, quiet } => {
+                Phase::Open { stream, quiet, .. } => {
                     let wire = tokio::select! {
                         biased;
                         message = stream.message() => message.map_err(ended)?,
@@ -108,14 +126,26 @@ impl Link {
         self.phase = Phase::Opening(Box::pin(async move {
             let opened = timeout(OPENING, async {
                 let connection = server.connect().await.map_err(Error::Connect)?;
-                let answer = HealthServiceClient::new(connection).watch(request).await;
-                answer.map_err(ended)
+                let answer = HealthServiceClient::new(connection.clone()).watch(request).await;
+                Ok((connection, answer.map_err(ended)?.into_inner()))
             });
-            Ok(opened
-                .await
-                .unwrap_or(Err(Error::Unanswered(OPENING)))?
-                .into_inner())
+            opened.await.unwrap_or(Err(Error::Unanswered(OPENING)))
         }));
+    }
+
+    /// Asks that the audit log of `new_size` begins with that of `old_size`: over the connection that said so, or it could be
+    /// another aggregator that answers. `None` if there is no connection.
+    pub(super) fn prove(&self, old_size: u64, new_size: u64) -> Option<Proving> {
+        let Phase::Open { connection, .. } = &self.phase else {
+            return None;
+        };
+        let mut client = AuditServiceClient::new(connection.clone()).max_decoding_message_size(PROOF_BYTES);
+        let request = v1::ConsistencyRequest { old_size, new_size };
+        Some(Box::pin(async move {
+            let answer = timeout(OPENING, client.consistency(request)).await;
+            let answer = answer.map_err(|_| Error::Unanswered(OPENING))?.map_err(ended)?;
+            Ok(wire::proof(answer.into_inner())?)
+        }))
     }
 }
 

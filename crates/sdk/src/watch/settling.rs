@@ -218,6 +218,7 @@ fn timeless(mut entity: Entity) -> Entity {
             service.condition.since = Wall(0);
             service.own.since = Wall(0);
             service.up_since = None;
+            service.last_status = None;
         }
         Entity::Instance(instance) => {
             instance.condition.since = Wall(0);

@@ -1,5 +1,7 @@
 //! The watcher over real connections to a server that plays a script for each `Watch` call.
 
+mod audit;
+
 use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use tokio::{
@@ -9,7 +11,7 @@ use tokio::{
 };
 use tokio_stream::{Stream, StreamExt as _, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Streaming};
-use ward_model::{Condition, Reason, SystemState, Wall};
+use ward_model::{Condition, Reason, Revision, SystemState, Wall};
 use ward_proto::v1::{self, health_service_server::HealthServiceServer};
 
 use super::*;

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
-use ward_model::{Entity, Revision, Status};
+use ward_model::{AuditHead, Entity, Revision, Status};
 use ward_proto::{Invalid, v1};
+use ward_tlog::{Hash, MAX_SIZE};
 
 use super::{Builder, Cursor, Error, Level, UpdateKind, differ::Step, link::Message};
+
+/// The longest name of a log, by far: a host name and a random number.
+const ORIGIN_BYTES: usize = 256;
 
 /// What to ask for, behind `resume`.
 pub(super) fn request(what: &Builder, resume: Option<Cursor>) -> v1::WatchRequest {
@@ -37,6 +41,7 @@ pub(super) fn message(wire: v1::WatchResponse) -> Result<Option<Message>, Error>
             Ok(Some(Message::Bookmark {
                 cursor: Cursor { epoch, revision },
                 observer,
+                audit: mark.audit.and_then(head),
             }))
         }
         Some(v1::watch_response::Event::Closing(closing)) => Err(Error::Closing {
@@ -45,6 +50,24 @@ pub(super) fn message(wire: v1::WatchResponse) -> Result<Option<Message>, Error>
         }),
         None => Ok(None),
     }
+}
+
+/// What is no head that this side knows is as none: the state is right without it.
+fn head(wire: v1::AuditHead) -> Option<AuditHead> {
+    let head = AuditHead::try_from(wire).ok()?;
+    let origin = &head.origin;
+    let named = (1..=ORIGIN_BYTES).contains(&origin.len()) && !origin.contains(char::is_control);
+    let possible = head.size <= MAX_SIZE && (head.size > 0 || head.root == Hash::EMPTY.0);
+    (named && possible).then_some(head)
+}
+
+/// The hashes of a proof. Whether it shows anything is not asked here.
+pub(super) fn proof(wire: v1::ConsistencyResponse) -> Result<Vec<Hash>, Invalid> {
+    let hash = |bytes: Vec<u8>| {
+        Hash::try_from(bytes.as_slice())
+            .map_err(|_| Invalid::new("hashes", format!("one has {} bytes, expected 32", bytes.len())))
+    };
+    wire.hashes.into_iter().map(hash).collect()
 }
 
 fn step(delta: v1::Delta) -> Result<Step, Invalid> {

@@ -17,7 +17,7 @@ use crate::client::Server;
 
 /// A watch of all services; those of others are passed over.
 pub(super) fn watcher(target: &Server) -> Result<Watcher, Error> {
-    target.watcher().level(Level::Service).start()
+    target.watcher().level(Level::Service).no_witness().start()
 }
 
 /// Watches for ever; only what gets worse while the run is measured is counted.
@@ -36,7 +36,7 @@ pub(super) async fn watch(mut watcher: Watcher, stage: watch::Receiver<Stage>, t
                 Tally::add(&tally.reconnects, 1);
                 tally.broke(format!("a watch: {error}"));
             }
-            Event::Bookmark { .. } | Event::Restored { .. } => {}
+            Event::Bookmark { .. } | Event::Restored { .. } | Event::Audit(_) => {}
         }
     }
 }

@@ -61,7 +61,12 @@ impl Probes {
     /// What watches them.
     pub(super) fn watcher(target: &Server) -> Result<Watcher, ward_sdk::watch::Error> {
         let service = Name::service(PROBES_SERVICE).expect("a name of our own");
-        target.watcher().names([service]).level(Level::Instance).start()
+        target
+            .watcher()
+            .names([service])
+            .level(Level::Instance)
+            .no_witness()
+            .start()
     }
 
     /// Watches for ever.
@@ -73,7 +78,7 @@ impl Probes {
                     Tally::add(&self.tally.reconnects, 1);
                     self.tally.broke(format!("a watch: {error}"));
                 }
-                Event::Bookmark { .. } | Event::Restored { .. } => {}
+                Event::Bookmark { .. } | Event::Restored { .. } | Event::Audit(_) => {}
             }
         }
     }

@@ -9,7 +9,7 @@ use ward_model::{Entity, EntityKey, Mono, Name, Now, ObserverState, ServiceState
 use ward_sdk::watch::{Event, Update};
 
 use super::changes::{Change, Changes};
-use crate::watch::chain;
+use crate::watch::{chain, witness};
 
 /// A bookmark comes every 10 s at least; two more for the way.
 const SILENCE: Duration = Duration::from_secs(12);
@@ -79,6 +79,11 @@ impl Model {
                     ""
                 };
                 self.changes.remark(now, format!("connected again{restarted}"));
+            }
+            Event::Audit(finding) => {
+                if let Some(words) = witness::words(&finding) {
+                    self.changes.remark(now, words);
+                }
             }
         }
         false

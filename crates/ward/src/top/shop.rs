@@ -65,6 +65,7 @@ pub(super) fn service(text: &str) -> ServiceState {
         reported: true,
         disagreements: Vec::new(),
         up_since: Some(wall(0)),
+        last_status: None,
     }
 }
 

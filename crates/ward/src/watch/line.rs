@@ -169,6 +169,7 @@ mod tests {
             reported: true,
             disagreements: Vec::new(),
             up_since: None,
+            last_status: None,
         }
     }
 

@@ -1,10 +1,11 @@
 //! Events as JSON objects for programs, one a line. Everything is told, also what is no news to people.
 
 use serde::Serialize;
-use ward_model::{Entity, InstanceState, ServiceState, Status, SystemState, Wall};
-use ward_sdk::watch::{Changed, Update, UpdateKind};
+use ward_model::{AuditHead, Entity, InstanceState, ServiceState, Status, SystemState, Wall};
+use ward_sdk::watch::{Changed, Finding, Update, UpdateKind};
+use ward_tlog::Hash;
 
-use super::line::name;
+use super::{chain, line::name};
 use crate::output::Cursor;
 
 /// A line. `event` says which.
@@ -27,6 +28,37 @@ pub(super) enum Record<'a> {
         /// When.
         time_unix_ms: Wall,
     },
+    /// What the witness of the audit log has found.
+    Audit {
+        /// `held`, `another`, `rewritten` or `unverified`.
+        finding: &'static str,
+        /// Seen before, unless this is the first.
+        before: Option<Head<'a>>,
+        /// Shown now.
+        now: Head<'a>,
+        /// Why it is not held.
+        why: Option<String>,
+        /// When.
+        time_unix_ms: Wall,
+    },
+}
+
+/// A head of an audit log.
+#[derive(Debug, Serialize)]
+pub(super) struct Head<'a> {
+    origin: &'a str,
+    size: u64,
+    root: String,
+}
+
+impl<'a> From<&'a AuditHead> for Head<'a> {
+    fn from(head: &'a AuditHead) -> Self {
+        Self {
+            origin: &head.origin,
+            size: head.size,
+            root: Hash(head.root).to_string(),
+        }
+    }
 }
 
 /// One change.
@@ -88,6 +120,22 @@ pub(super) fn changed<'a>(update: &Update, changed: &'a Changed, now: Wall) -> R
         after: (!matches!(entity, State::Removed)).then(|| changed.entity.status()),
         entity,
     })
+}
+
+pub(super) fn audit(finding: &Finding, now: Wall) -> Record<'_> {
+    let (what, before, shown, why) = match finding {
+        Finding::Held(head) => ("held", None, head, None),
+        Finding::Another { before, now } => ("another", Some(before), now, None),
+        Finding::Rewritten { held, shown, why } => ("rewritten", Some(held), shown, Some(why.to_string())),
+        Finding::Unverified { held, shown, why } => ("unverified", Some(held), shown, Some(chain(why))),
+    };
+    Record::Audit {
+        finding: what,
+        before: before.map(Head::from),
+        now: shown.into(),
+        why,
+        time_unix_ms: now,
+    }
 }
 
 pub(super) fn lost(error: &str, now: Wall) -> Record<'_> {

@@ -71,6 +71,8 @@ pub(crate) fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
     }
     command
         .env("TZ", "UTC")
+        // What is seen of audit logs is not kept among what this user has seen.
+        .env("XDG_STATE_HOME", std::env::temp_dir().join("ward-command-tests"))
         .envs(variables.iter().copied())
         .args(args)
         .stdin(Stdio::null());

@@ -24,24 +24,31 @@ const fn room(folder: &'static str, uses: &'static [&'static str]) -> Room {
 /// Lowest first; a room uses only rooms before it.
 const ROOMS: &[Room] = &[
     room("model", &[]),
+    room("tlog", &[]),
     room("proto", &["model"]),
     room("engine", &["model"]),
     room("access", &["model"]),
     room("config", &["model", "engine", "access"]),
     room("chassis", &["model"]),
     room("store", &["model", "chassis"]),
+    room("audit", &["model", "tlog", "chassis"]),
     room("grpc-health", &[]),
-    room("sdk", &["model", "proto", "engine", "chassis", "grpc-health"]),
+    room(
+        "sdk",
+        &["model", "tlog", "proto", "engine", "chassis", "grpc-health"],
+    ),
     room(
         "aggregator",
         &[
             "model",
+            "tlog",
             "proto",
             "engine",
             "access",
             "config",
             "chassis",
             "store",
+            "audit",
             "grpc-health",
         ],
     ),
@@ -50,12 +57,14 @@ const ROOMS: &[Room] = &[
         "ward",
         &[
             "model",
+            "tlog",
             "proto",
             "engine",
             "access",
             "config",
             "chassis",
             "store",
+            "audit",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -68,12 +77,14 @@ const ROOMS: &[Room] = &[
         "e2e",
         &[
             "model",
+            "tlog",
             "proto",
             "engine",
             "access",
             "config",
             "chassis",
             "store",
+            "audit",
             "grpc-health",
             "sdk",
             "aggregator",
@@ -83,12 +94,12 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "bench",
-        &["model", "proto", "engine", "chassis", "store", "sdk", "aggregator"],
+        &["model", "tlog", "proto", "engine", "chassis", "audit", "store", "sdk", "aggregator"],
     ),
     room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(
         "fuzzed",
-        &["model", "proto", "access", "config", "chassis", "aggregator"],
+        &["model", "tlog", "proto", "access", "config", "chassis", "audit", "aggregator"],
     ),
     room("xtask", &[]),
 ];
@@ -179,7 +190,7 @@ pub(super) fn uses(files: &Files) -> Vec<Finding> {
                     format!("{folder} may not use {name} ({section})"),
                 ));
             }
-            let pure = matches!(folder, "model" | "engine") && section != "dev-dependencies";
+            let pure = matches!(folder, "model" | "tlog" | "engine") && section != "dev-dependencies";
             if pure && TOUCHING.iter().any(|touching| name.starts_with(touching)) {
                 findings.push(Finding::new(
                     &file.path,

@@ -28,6 +28,7 @@ use super::{App, problem, watch};
     tags(
         (name = "system", description = "The system as a whole."),
         (name = "services", description = "Its services."),
+        (name = "history", description = "What was: the audit log, and how services were."),
         (name = "reports", description = "Telling how a service is."),
         (name = "maintenance", description = "Work on a service."),
         (name = "probes", description = "This process; machines go by the status code alone."),

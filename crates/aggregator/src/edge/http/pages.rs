@@ -77,7 +77,12 @@ async fn health_metrics(State(app): State<App>) -> Response {
 async fn written(app: &App) -> Response {
     // Without the engine the rest is all the more of interest.
     let figures = app.edge.decider.read(ward_engine::Engine::figures).await.ok();
-    match app.edge.metrics.encode(figures, &app.edge.hub, &app.listeners) {
+    let parts = app.edge.memory.standing();
+    match app
+        .edge
+        .metrics
+        .encode(figures, &app.edge.hub, &app.listeners, parts)
+    {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written down");

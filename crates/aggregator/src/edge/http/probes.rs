@@ -67,7 +67,7 @@ struct ProbeAnswer {
 struct ProbeCheck {
     name: &'static str,
     ok: bool,
-    /// What is wrong, if something is.
+    /// What is wrong, if something is. Where `ok` is true it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     message: Option<String>,
@@ -78,6 +78,15 @@ impl ProbeCheck {
         Self {
             name,
             ok: wrong.is_none(),
+            message: wrong,
+        }
+    }
+
+    /// One that is told and does not count.
+    fn told(name: &'static str, wrong: Option<String>) -> Self {
+        Self {
+            name,
+            ok: true,
             message: wrong,
         }
     }
@@ -151,10 +160,14 @@ fn ready(app: &App) -> Vec<ProbeCheck> {
         .readiness
         .is_draining()
         .then(|| "the aggregator is stopping".to_owned());
-    vec![
+    let mut checks = vec![
         start(app, app.edge.readiness.waiting_for().is_empty()),
         ProbeCheck::new("drain", draining),
-    ]
+    ];
+    // Verdicts go on without: it is told, and turns no traffic away.
+    let standing = app.edge.memory.standing();
+    checks.extend(standing.map(|part| ProbeCheck::told(part.name, part.wrong)));
+    checks
 }
 
 fn started(app: &App) -> Vec<ProbeCheck> {
@@ -190,6 +203,7 @@ fn answer(probe: &str, mut checks: Vec<ProbeCheck>, query: Option<&str>) -> Resp
 fn verbose(probe: &str, ok: bool, checks: &[ProbeCheck], unmatched: bool) -> String {
     let line = |check: &ProbeCheck| match &check.message {
         None => format!("[+]{} ok\n", check.name),
+        Some(wrong) if check.ok => format!("[!]{} does not count: {wrong}\n", check.name),
         Some(wrong) => format!("[-]{} failed: {wrong}\n", check.name),
     };
     let mut text: String = checks.iter().map(line).collect();
@@ -233,12 +247,13 @@ mod tests {
     #[test]
     fn people_see_a_line_for_each_check() {
         let checks = [
+            ProbeCheck::told("store", Some("down".into())),
             ProbeCheck::new("start", None),
             ProbeCheck::new("drain", Some("stopping".into())),
         ];
         assert_eq!(
             verbose("readyz", false, &checks, false),
-            "[+]start ok\n[-]drain failed: stopping\nreadyz check failed\n"
+            "[!]store does not count: down\n[+]start ok\n[-]drain failed: stopping\nreadyz check failed\n"
         );
         assert!(verbose("livez", true, &[], true).ends_with("looked at here\nlivez check passed\n"));
     }

@@ -38,7 +38,7 @@ impl Span {
             .then(|| Self(Duration::from_millis(ms)))
     }
 
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit)?;

@@ -5,6 +5,7 @@
 //! is shown may have to change at another pace than what is known.
 
 mod explain;
+mod past;
 mod state;
 mod words;
 
@@ -16,7 +17,8 @@ use ward_model::Wall;
 use crate::hub;
 
 pub(super) use explain::Explanation;
-pub(super) use state::{InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
+pub(super) use past::{AuditEvent, History};
+pub(super) use state::{AuditHead, InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
 pub(super) use words::{CheckKind, Criticality, DependencyKind, Status};
 
 /// The place in the aggregator's history that an answer is of.

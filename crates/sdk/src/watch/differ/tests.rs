@@ -134,6 +134,7 @@ fn service(at: usize, member: &Member, verdict: Status, back: bool, since: i64) 
         reported: back,
         disagreements: Vec::new(),
         up_since: Some(Wall(since)),
+        last_status: None,
     }
 }
 

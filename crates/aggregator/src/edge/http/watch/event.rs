@@ -18,7 +18,7 @@ use ward_proto::v1::DeltaKind;
 
 use super::entity::Entity;
 use crate::{
-    edge::http::view::{Cursor, ObserverState},
+    edge::http::view::{AuditHead, Cursor, ObserverState},
     hub::{self, Frame, Outgoing},
 };
 
@@ -39,7 +39,8 @@ pub(super) fn chunks(message: Outgoing) -> Vec<Bytes> {
             epoch,
             revision,
             observer,
-        } => vec![bookmark(epoch, revision, observer.into())],
+            audit,
+        } => vec![bookmark(epoch, revision, observer.into(), audit.as_deref())],
         Outgoing::Closing(last_word) => vec![closing(&last_word)],
     }
 }
@@ -134,12 +135,21 @@ pub(in super::super) struct Bookmark {
     cursor: Cursor,
     /// How far the aggregator trusts itself.
     observer: ObserverState,
+    /// As much of the audit log as is durable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<AuditHead>,
 }
 
-fn bookmark(epoch: Epoch, revision: Revision, observer: ObserverState) -> Bytes {
+fn bookmark(
+    epoch: Epoch,
+    revision: Revision,
+    observer: ObserverState,
+    audit: Option<&ward_model::AuditHead>,
+) -> Bytes {
     let bookmark = Bookmark {
         cursor: hub::Cursor { epoch, revision }.into(),
         observer,
+        audit: audit.map(AuditHead::from),
     };
     let mut event = format!("event: bookmark\ndata: {}\n", json(&bookmark));
     push_id(&mut event, epoch, revision);
@@ -267,6 +277,7 @@ mod tests {
             epoch: Epoch(7),
             revision: Revision(5),
             observer: ward_model::ObserverState::default(),
+            audit: None,
         });
         assert!(mark.starts_with("event: bookmark\ndata: {\"epoch\":\"0000000000000007\",\"revision\":5,\"observer\":{\"score\":0,"), "{mark}");
         assert!(mark.ends_with("}\nid: 0000000000000007-5\n\n"), "{mark}");

@@ -1,0 +1,228 @@
+//! `/api/v1/audit`, `/health/artifacts` and histories: what was.
+
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use ward_audit::{Filter, Kind, Source};
+use ward_model::Wall;
+
+use super::{
+    App,
+    moment::Moment,
+    parameters::Parameters,
+    problem::Problem,
+    segments::Segments,
+    services::suggesting,
+    view::{AuditEvent, AuditHead, History},
+};
+use crate::edge::{
+    ask::service_name,
+    audit,
+    failure::Failure,
+    past::{self, EVENTS},
+};
+
+/// Longest subject there is, in characters: a service and an instance.
+const SUBJECT: usize = 256;
+const LIMIT: &str = "1 to 1000";
+const INDEX: &str = "an index, such as 4711";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(events))
+        .routes(routes!(artifacts))
+        .routes(routes!(system_history))
+        .routes(routes!(history))
+}
+
+/// The parameters of the list, for its description; [`asked`] reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what is read by hand")]
+struct EventParameters {
+    /// Only events of this type, such as `degrade`, `recover`, `transition`, `maintenance_start`, `config_change`.
+    #[param(pattern = "^[a-z_]+$")]
+    r#type: Option<String>,
+    /// Only events decided by this, such as `engine`, `liveness`, `operator`.
+    #[param(pattern = "^[a-z_]+$")]
+    source: Option<String>,
+    /// Only events about this: a service with its instances, `service/instance`, `system`, `aggregator`, `config`.
+    #[param(max_length = 256)]
+    subject: Option<String>,
+    /// Only events from here on: RFC 3339, or so long ago, such as `24h`.
+    since: Option<String>,
+    /// Only events before this.
+    until: Option<String>,
+    /// Only events before this one: the `next_before` of the page before.
+    #[param(minimum = 1)]
+    before: Option<u64>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 1_000, default = 100)]
+    limit: Option<u32>,
+}
+
+const KNOWN: [&str; 7] = ["type", "source", "subject", "since", "until", "before", "limit"];
+
+/// The parameters of a history.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what is read by hand")]
+struct HistoryParameters {
+    /// From when: RFC 3339, or so long ago, such as `24h`. As far back as anything is kept if not given.
+    since: Option<String>,
+    /// Until when. Now if not given.
+    until: Option<String>,
+    /// At most so many transitions, the newest.
+    #[param(minimum = 1, maximum = 2_000, default = 2_000)]
+    limit: Option<u32>,
+}
+
+/// A page of events of the audit log, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+struct EventsAnswer {
+    /// As much of the log as is durable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    head: Option<AuditHead>,
+    events: Vec<AuditEvent>,
+    /// What to ask for as `before` next. Left out where there is nothing older.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next_before: Option<u64>,
+}
+
+/// The newest events, as evidence of what was decided.
+#[derive(Debug, Serialize, ToSchema)]
+struct ArtifactsAnswer {
+    artifacts: Vec<AuditEvent>,
+}
+
+/// Events of the audit log, the newest first. `ward audit verify` shows that none is missing.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    tag = "history",
+    params(EventParameters),
+    responses((status = 200, description = "A page of events.", body = EventsAnswer))
+)]
+async fn events(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<EventsAnswer>, Problem> {
+    let (filter, limit) = asked(query.as_deref(), &KNOWN, app.edge.clock.wall())?;
+    let page = past::events(&app.edge, filter, limit).await?;
+    Ok(Json(EventsAnswer {
+        head: audit::head(&app.edge).as_deref().map(Into::into),
+        events: page.events.iter().map(Into::into).collect(),
+        next_before: page.next_before,
+    }))
+}
+
+/// The newest events of the audit log: restarts, degradations, recoveries, and all else that was decided.
+#[utoipa::path(
+    get,
+    path = "/health/artifacts",
+    tag = "pages",
+    params(
+        ("limit" = Option<u32>, Query, description = "At most so many.", minimum = 1, maximum = 1_000),
+        ("type" = Option<String>, Query, description = "Only events of this type, such as `degrade`.", pattern = "^[a-z_]+$"),
+    ),
+    responses((status = 200, description = "The newest events, the newest first.", body = ArtifactsAnswer))
+)]
+async fn artifacts(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<ArtifactsAnswer>, Problem> {
+    let (filter, limit) = asked(query.as_deref(), &["limit", "type"], app.edge.clock.wall())?;
+    let page = past::events(&app.edge, filter, limit).await?;
+    Ok(Json(ArtifactsAnswer {
+        artifacts: page.events.iter().map(Into::into).collect(),
+    }))
+}
+
+/// How the system was.
+#[utoipa::path(
+    get,
+    path = "/api/v1/history",
+    tag = "history",
+    operation_id = "system_history",
+    params(HistoryParameters),
+    responses((status = 200, description = "Spans of one status, days in figures, and the share of each.", body = History))
+)]
+async fn system_history(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<History>, Problem> {
+    let (since, until, limit) = window(query.as_deref(), app.edge.clock.wall())?;
+    let history = past::history(&app.edge, None, since, until, limit).await?;
+    Ok(Json((&history).into()))
+}
+
+/// How a service was.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services/{name}/history",
+    tag = "history",
+    operation_id = "service_history",
+    params(
+        ("name" = String, Path, description = "The service.", max_length = 63, pattern = "^[a-z0-9.-]{1,63}$", example = "payments"),
+        HistoryParameters,
+    ),
+    responses(
+        (status = 200, description = "Spans of one status, days in figures, and the share of each.", body = History),
+        (status = 404, description = "There is no such service, and was none.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn history(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<History>, Problem> {
+    let (since, until, limit) = window(query.as_deref(), app.edge.clock.wall())?;
+    let name = service_name("name", &name).map_err(Failure::from)?;
+    match past::history(&app.edge, Some(name), since, until, limit).await {
+        Ok(history) => Ok(Json((&history).into())),
+        Err(failure) => Err(suggesting(&app.edge, failure).await),
+    }
+}
+
+fn asked(query: Option<&str>, known: &[&str], now: Wall) -> Result<(Filter, Option<usize>), Problem> {
+    let mut read = Parameters::strict(query, known);
+    let words = |all: &[Kind]| all.iter().map(|kind| (kind.as_str(), *kind)).collect::<Vec<_>>();
+    let sources: Vec<_> = Source::ALL
+        .iter()
+        .map(|source| (source.as_str(), *source))
+        .collect();
+    let filter = Filter {
+        kind: read.word("type", &words(Kind::ALL)),
+        source: read.word("source", &sources),
+        subject: read.bounded("subject", SUBJECT),
+        since: moment(&mut read, "since", now),
+        until: moment(&mut read, "until", now),
+        before: read.parsed("before", INDEX),
+    };
+    let limit = limit(&mut read, EVENTS);
+    read.finish()?;
+    Ok((filter, limit))
+}
+
+type Window = (Option<Wall>, Option<Wall>, Option<usize>);
+
+fn window(query: Option<&str>, now: Wall) -> Result<Window, Problem> {
+    let mut read = Parameters::strict(query, &["since", "until", "limit"]);
+    let (since, until) = (moment(&mut read, "since", now), moment(&mut read, "until", now));
+    let limit = limit(&mut read, past::SPANS);
+    read.finish()?;
+    Ok((since, until, limit))
+}
+
+fn moment(read: &mut Parameters, key: &str, now: Wall) -> Option<Wall> {
+    let moment: Option<Moment> = read.parsed(key, "RFC 3339, or so long ago, such as 24h");
+    moment.map(|moment| moment.at(now))
+}
+
+fn limit(read: &mut Parameters, most: usize) -> Option<usize> {
+    let limit: Option<usize> = read.parsed("limit", LIMIT);
+    if limit.is_some_and(|limit| !(1..=most).contains(&limit)) {
+        read.refuse("limit", &format!("is not right, expected 1 to {most}"));
+    }
+    limit
+}

@@ -1,0 +1,66 @@
+//! What is remembered: every decision in the audit log; history and what is last known in the store.
+//!
+//! Verdicts are published before they are remembered, and wait for no disk: without a log or a store they go on, and
+//! `/readyz?verbose` and metrics say what is missing. What somebody commands is the other way round: durable in the log
+//! first, then done; without a log it is refused.
+
+mod act;
+mod commanded;
+mod ear;
+mod judged;
+mod life;
+mod look;
+mod recall;
+mod recorder;
+mod standing;
+mod words;
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use ward_audit::Log;
+use ward_chassis::Clock;
+use ward_model::Epoch;
+use ward_store::Store;
+
+pub(crate) use act::NotRecorded;
+pub(crate) use ear::Ear;
+pub(crate) use life::Running;
+pub(crate) use standing::Part;
+
+/// How many read the log at a time.
+const READERS: usize = 4;
+
+/// Why there is none, for people.
+type Why = Arc<str>;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    log: Result<Log, Why>,
+    store: Result<Store, Why>,
+    /// Turns of those who read the log.
+    readers: Arc<Semaphore>,
+    epoch: Epoch,
+    ear: Ear,
+    clock: Clock,
+}
+
+impl Memory {
+    /// The log, or why there is none.
+    pub(crate) fn log(&self) -> Result<&Log, &str> {
+        self.log.as_ref().map_err(|why| &**why)
+    }
+
+    /// To be held by who reads the log, which takes a thread for up to seconds: a few at a time, so that threads are left for
+    /// everything else.
+    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
+        let turn = self.readers.clone().acquire_owned().await;
+        turn.expect("nobody closes it")
+    }
+
+    /// The store, or why there is none.
+    pub(crate) fn store(&self) -> Result<&Store, &str> {
+        self.store.as_ref().map_err(|why| &**why)
+    }
+}

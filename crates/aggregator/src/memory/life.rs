@@ -1,0 +1,267 @@
+//! How remembering begins and ends.
+
+use std::{error::Error, io, iter::successors, path::Path, sync::Arc, thread, time::Duration};
+
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::{JoinHandle, spawn_blocking},
+    time::{interval, timeout},
+};
+use ward_audit::{Draft, Event, Filter, Kind, Log, Opened, Options, Source, Start, boot_id};
+use ward_chassis::Clock;
+use ward_model::{AuditHead, Revision};
+use ward_store::{Place, Retention, Store, Write};
+
+use super::{Ear, Memory, READERS, Why, commanded::Commanded, look, recall, recorder::Recorder};
+use crate::{
+    decider::{Decider, Life},
+    hub::Hub,
+};
+
+/// How often it is noted that the aggregator lives: so exact is the history about when it ended.
+const ALIVE: Duration = Duration::from_secs(5);
+/// How many events are looked through for what was under way when the aggregator before this one ended.
+const NEWEST: usize = 1_024;
+/// How long a start waits for the disk to take that it starts.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a stop waits for the database to take what waits.
+const LAST_WRITES: Duration = Duration::from_secs(3);
+/// Where in the data directory the log is.
+const AUDIT: &str = "audit";
+/// And where the database is, if it is a file.
+const DATABASE: &str = "ward.db";
+
+/// What runs as long as there is something to remember.
+#[derive(Debug)]
+pub(crate) struct Running {
+    ear: Ear,
+    recorder: Option<thread::JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Memory {
+    /// Opens the log and the store in a data directory. What cannot be opened is said, and done without.
+    pub(crate) async fn open(dir: &Path, life: &Life) -> Self {
+        let Life { epoch, clock, ear } = life.clone();
+        let start = Start {
+            clock: clock.clone(),
+            boot_id: boot_id(),
+            epoch,
+        };
+        let audit = dir.join(AUDIT);
+        let log = opened("audit log", move || Log::open(&audit, Options::default(), start)).await;
+        let settings = ward_store::Config {
+            place: Place::Sqlite(dir.join(DATABASE)),
+            retention: Retention::default(),
+        };
+        let clock_of_store = clock.clone();
+        let store = opened("store", move || Store::open(settings, clock_of_store)).await;
+        Self {
+            log: log.map(|(log, opened)| {
+                tell_torn(&opened);
+                log
+            }),
+            store,
+            readers: Arc::new(Semaphore::new(READERS)),
+            epoch,
+            ear,
+            clock,
+        }
+    }
+
+    /// Begins to remember, and tells the engine what was known before: when this returns it knows, or goes on without.
+    pub(crate) async fn start(&self, decider: &Decider, hub: &Hub) -> io::Result<Running> {
+        let missed = Arc::new(Notify::new());
+        let again = look::look_again(
+            missed.clone(),
+            decider.clone(),
+            self.ear.clone(),
+            self.clock.clone(),
+        );
+        let mut tasks = vec![tokio::spawn(again)];
+        if let Ok(log) = &self.log {
+            tasks.push(tokio::spawn(witness(log.clone(), hub.clone())));
+        }
+        let newest = self.newest().await;
+        self.end_orphans(&newest);
+        self.say_start().await;
+        let (log, store) = (self.log.clone().ok(), self.store.clone().ok());
+        let mut recorder = Recorder::new(self.ear.clone(), log, store, missed);
+        if let Ok(store) = &self.store {
+            let system = recall::last_of_system(store, self.clock.wall());
+            if let Ok(Some(status)) = timeout(PATIENCE, system).await {
+                recorder.recall_system(status);
+            }
+        }
+        let thread = thread::Builder::new()
+            .name("ward-memory".into())
+            .spawn(move || recorder.run())?;
+        if let Ok(store) = &self.store {
+            self.recall(store, decider, Commanded::read(&newest), &mut tasks)
+                .await;
+        }
+        Ok(Running {
+            ear: self.ear.clone(),
+            recorder: Some(thread),
+            tasks,
+        })
+    }
+
+    async fn recall(
+        &self,
+        store: &Store,
+        decider: &Decider,
+        commanded: Commanded,
+        tasks: &mut Vec<JoinHandle<()>>,
+    ) {
+        let recall = recall::recall(store.clone(), decider.clone(), self.clock.clone(), commanded);
+        let mut recalling = tokio::spawn(recall);
+        if timeout(recall::PATIENCE, &mut recalling).await.is_err() {
+            tracing::warn!("what was known before the start is not told yet: going on without");
+            tasks.push(recalling);
+        }
+        tasks.push(tokio::spawn(notice_loss(store.clone(), self.ear.clone())));
+        tasks.push(tokio::spawn(live(store.clone(), self.clock.clone())));
+    }
+
+    /// The last events before this life, the newest first.
+    async fn newest(&self) -> Vec<Event> {
+        let Ok(log) = &self.log else {
+            return Vec::new();
+        };
+        let reader = log.reader();
+        match spawn_blocking(move || reader.newest(&Filter::default(), NEWEST)).await {
+            Ok(Ok(newest)) => newest,
+            Ok(Err(error)) => {
+                let why = chain(&error);
+                tracing::error!(why, "what was under way before the start cannot be read");
+                Vec::new()
+            }
+            Err(_) => Vec::new(),
+        }
+    }
+
+    async fn say_start(&self) {
+        let now = self.clock.now();
+        let draft = Draft::new(Kind::AggregatorStart, Source::Aggregator, "aggregator", now)
+            .at(self.epoch, Revision(0))
+            .with("version", crate::edge::VERSION);
+        if self.log.is_ok()
+            && let Ok(Err(error)) = timeout(PATIENCE, self.durable(draft)).await
+        {
+            tracing::error!(%error, "the start is not in the audit log");
+        }
+    }
+
+    /// The end: what is heard is remembered, and all of it durable.
+    pub(crate) async fn stop(&self, mut running: Running) {
+        running.ear.close();
+        if let Some(recorder) = running.recorder.take() {
+            let joined = spawn_blocking(move || recorder.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("remembering had failed before the stop");
+            }
+        }
+        if let Ok(store) = &self.store {
+            store.put(Write::Alive(self.clock.wall()));
+            let left = store.stop(LAST_WRITES).await;
+            if left > 0 {
+                tracing::warn!(left, "the store did not take all that was to be remembered");
+            }
+        }
+        if let Ok(log) = &self.log {
+            let draft = Draft::new(
+                Kind::AggregatorStop,
+                Source::Aggregator,
+                "aggregator",
+                self.clock.now(),
+            );
+            drop(self.durable(draft).await);
+            let log = log.clone();
+            if let Ok(Err(error)) = spawn_blocking(move || log.close()).await {
+                tracing::error!(%error, "the audit log was not closed as it should be");
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.ear.close();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Reads files, which may be on a disk that hangs.
+async fn opened<T: Send + 'static, E: Error + Send + 'static>(
+    what: &'static str,
+    open: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Why> {
+    let lost = |why: String| {
+        tracing::error!(why, "there is no {what}: going on without");
+        Why::from(why)
+    };
+    match timeout(PATIENCE, spawn_blocking(open)).await {
+        Ok(Ok(Ok(opened))) => Ok(opened),
+        Ok(Ok(Err(error))) => Err(lost(chain(&error))),
+        Ok(Err(_)) => Err(lost("to open it failed; the panic is in the log".to_owned())),
+        Err(_) => Err(lost(format!(
+            "the disk did not answer within {} s",
+            PATIENCE.as_secs()
+        ))),
+    }
+}
+
+/// An error with what is behind it, as one sentence.
+fn chain(error: &dyn Error) -> String {
+    let causes = successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}
+
+fn tell_torn(opened: &Opened) {
+    if let Some(torn) = &opened.torn {
+        tracing::warn!(
+            bytes = torn.bytes,
+            kept = torn.kept,
+            "the end of the audit log was torn by a crash and is cut: nothing in it had been acknowledged"
+        );
+    }
+}
+
+/// Tells watchers how much of the log is durable.
+async fn witness(log: Log, hub: Hub) {
+    let mut heads = log.heads();
+    let origin = log.origin().to_owned();
+    loop {
+        let head = *heads.borrow_and_update();
+        hub.witness(AuditHead {
+            origin: origin.clone(),
+            size: head.size,
+            root: head.root.0,
+        });
+        if heads.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Has all put again when the store has lost what it knew: there was too much while it was away, or it is another one.
+async fn notice_loss(store: Store, ear: Ear) {
+    let (mut changes, mut lost) = (store.on_change(), store.standing().resend);
+    while changes.changed().await.is_ok() {
+        let now = store.standing().resend;
+        if now != lost {
+            lost = now;
+            ear.lose();
+        }
+    }
+}
+
+/// Notes every few seconds that somebody watches.
+async fn live(store: Store, clock: Clock) {
+    let mut beats = interval(ALIVE);
+    loop {
+        beats.tick().await;
+        store.put(Write::Alive(clock.wall()));
+    }
+}

@@ -1,0 +1,132 @@
+//! What was known before the start, told to the engine.
+//!
+//! A start waits for it as long as people do not notice, and then goes on without: a database that is away or slow tells
+//! later what it knows, and who has come back meanwhile is left alone.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use ward_chassis::Clock;
+use ward_engine::{Event, Recalled};
+use ward_model::{KnownInstance, KnownService, Status, Wall};
+use ward_store::{ReadError, Store};
+
+use super::commanded::Commanded;
+use crate::decider::{Decider, Unavailable};
+
+/// How long a start waits for it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait before a database that does not answer is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Behind so long everybody has been heard who will be, and what was before is history.
+const TOO_LATE: Duration = Duration::from_secs(60);
+/// So many instances are told at once: a fraction of a tick.
+const AT_ONCE: usize = 1_024;
+
+/// Why it ended without all being told.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Store(#[from] ReadError),
+    #[error(transparent)]
+    Decider(#[from] Unavailable),
+}
+
+/// Tells the engine all that the store knows, once it answers.
+pub(super) async fn recall(store: Store, decider: Decider, clock: Clock, commanded: Commanded) {
+    let begun = clock.mono();
+    loop {
+        match tell_all(&store, &decider, &commanded).await {
+            Ok(instances) => {
+                let took = clock.mono().since(begun);
+                tracing::info!(instances, ?took, "what was known before the start is known again");
+                return;
+            }
+            Err(Stopped::Decider(_)) => return,
+            Err(Stopped::Store(error)) if clock.mono().since(begun) > TOO_LATE => {
+                tracing::error!(%error, "what was known before the start stays forgotten");
+                // Those that were told are all there are.
+                return tell(&decider, complete()).await.unwrap_or_default();
+            }
+            Err(Stopped::Store(_)) => sleep(AGAIN).await,
+        }
+    }
+}
+
+async fn tell_all(store: &Store, decider: &Decider, commanded: &Commanded) -> Result<usize, Stopped> {
+    let services = store.services().await?.into_iter().map(service);
+    let maintenance = store.maintenance().await?;
+    let recalled = Recalled {
+        services: services.filter(|known| !commanded.has_forgotten(known)).collect(),
+        maintenance: commanded.maintenance(maintenance),
+        ..Recalled::default()
+    };
+    tell(decider, recalled).await?;
+    let (mut known, mut count) = (store.known()?, 0);
+    while let Some(piece) = known.next().await? {
+        let instances: Vec<_> = piece
+            .into_iter()
+            .map(instance)
+            .filter(|known| !commanded.has_forgotten_instance(known))
+            .collect();
+        count += instances.len();
+        tell_instances(decider, instances).await?;
+    }
+    tell(decider, complete()).await?;
+    Ok(count)
+}
+
+async fn tell_instances(decider: &Decider, instances: Vec<KnownInstance>) -> Result<(), Unavailable> {
+    let mut left = instances.into_iter();
+    while left.len() > 0 {
+        let recalled = Recalled {
+            instances: left.by_ref().take(AT_ONCE).collect(),
+            ..Recalled::default()
+        };
+        tell(decider, recalled).await?;
+    }
+    Ok(())
+}
+
+/// There is no more.
+fn complete() -> Recalled {
+    Recalled {
+        complete: true,
+        ..Recalled::default()
+    }
+}
+
+async fn tell(decider: &Decider, recalled: Recalled) -> Result<(), Unavailable> {
+    decider.apply(Event::Recall(recalled)).await.map(drop)
+}
+
+fn service(known: ward_store::KnownService) -> KnownService {
+    KnownService {
+        name: known.name,
+        status: known.status,
+        criticality: Some(known.criticality),
+        min_healthy: Some(known.min_healthy),
+        dependencies: known.dependencies,
+    }
+}
+
+fn instance(known: ward_store::KnownInstance) -> KnownInstance {
+    KnownInstance {
+        id: known.id,
+        incarnation: known.incarnation,
+        interval: Duration::from_millis(u64::from(known.interval_ms)),
+        status: known.status,
+        freshness: known.freshness,
+    }
+}
+
+/// The last verdict about the system that was one.
+pub(super) async fn last_of_system(store: &Store, now: Wall) -> Option<Status> {
+    let week = 7 * 24 * 60 * 60 * 1_000;
+    let history = store
+        .history(None, Wall(now.0.saturating_sub(week)), now, 64)
+        .await
+        .ok()?;
+    let statuses = history.spans.iter().rev().map(|span| span.status);
+    statuses.into_iter().find(|&status| status != Status::Unknown)
+}

@@ -1,0 +1,146 @@
+//! The few things that a log asks of a file system, so that tests can be one that fails, or that loses power.
+//!
+//! Names are relative to the log's directory. Nothing here is durable until it is synced: a file by its handle, what it is
+//! called by its directory. [`Files::replace`] is the one recipe for a file that is there whole or not at all.
+
+mod disk;
+#[cfg(test)]
+pub(crate) mod simulated;
+
+use std::{fmt, io, path::PathBuf};
+
+pub(crate) use disk::Disk;
+
+/// Where files on their way to their place are. Emptied by whoever opens the log.
+pub(crate) const TMP: &str = "tmp";
+/// The directory of the log itself.
+pub(crate) const ROOT: &str = "";
+
+/// A directory with files in it.
+pub(crate) trait Files: fmt::Debug + Send + Sync {
+    /// The first `limit` bytes of a file.
+    fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// Makes a file, empty, for writing. Nobody else can read it.
+    fn create(&self, name: &str) -> io::Result<Box<dyn Handle>>;
+
+    /// Gives a file another name, over whatever had it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Removes a directory that is empty.
+    fn remove_dir(&self, name: &str) -> io::Result<()>;
+
+    /// Makes a directory; `false` if it was there.
+    fn create_dir(&self, name: &str) -> io::Result<bool>;
+
+    /// Makes durable what the files in a directory are called.
+    fn sync_dir(&self, name: &str) -> io::Result<()>;
+
+    /// What is in a directory, in no order; nothing if there is none.
+    fn list(&self, name: &str) -> io::Result<Vec<String>>;
+
+    /// Takes the log for this process, until what is returned is dropped; `None` if somebody has it.
+    fn lock(&self) -> io::Result<Option<Box<dyn fmt::Debug + Send>>>;
+
+    /// The path of a file, for people.
+    fn path(&self, name: &str) -> PathBuf;
+
+    /// Writes a file so that it is there whole and durable when this returns, or the one before is. The directory of `name`
+    /// is synced as well.
+    ///
+    /// # Errors
+    ///
+    /// If any step fails.
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let temporary = format!("{TMP}/{}", name.replace('/', "-"));
+        let step = |doing, result: io::Result<()>| {
+            result.map_err(|source| FileError {
+                doing,
+                path: self.path(name),
+                source,
+            })
+        };
+        let created = self.create(&temporary);
+        let mut file = created.map_err(|source| FileError {
+            doing: "write",
+            path: self.path(name),
+            source,
+        })?;
+        step("write", file.write_all_at(0, bytes))?;
+        step("sync", file.sync())?;
+        step("rename", self.rename(&temporary, name))?;
+        step("sync the directory of", self.sync_dir(parent(name)))
+    }
+}
+
+/// A file that is open for writing.
+pub(crate) trait Handle: fmt::Debug + Send {
+    /// Writes at a place; says how much was written.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Makes durable what was written.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Writes all of it.
+    fn write_all_at(&mut self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write_at(offset, bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    offset += written as u64;
+                    bytes = &bytes[written..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the system refused, and on which file.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {path:?}")]
+pub struct FileError {
+    /// What was attempted.
+    pub doing: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For want of room, which may come again.
+    pub(crate) fn is_full(&self) -> bool {
+        is_full(&self.source)
+    }
+}
+
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// The directory a file is in.
+pub(crate) fn parent(name: &str) -> &str {
+    name.rsplit_once('/').map_or(ROOT, |(parent, _)| parent)
+}
+
+/// A file that may not be there.
+pub(crate) fn read_if_there(files: &dyn Files, name: &str, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
+    match files.read(name, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FileError {
+            doing: "read",
+            path: files.path(name),
+            source,
+        }),
+    }
+}

@@ -1,0 +1,117 @@
+//! Files as the system has them.
+
+use std::{
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    path::PathBuf,
+};
+
+use super::{Files, Handle, ROOT};
+
+/// The lock of a log. The data directory around it has one as well; a log may be opened without one.
+const LOCK: &str = "lock";
+
+/// A directory of the file system.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    root: PathBuf,
+}
+
+impl Disk {
+    /// The directory at `root`, which need not be there yet.
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn to_write(&self, name: &str, truncate: bool) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(truncate).mode(0o600);
+        options.open(self.path(name))
+    }
+}
+
+impl Files for Disk {
+    fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let file = File::open(self.path(name))?;
+        let length = file.metadata()?.len().min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn Handle>> {
+        Ok(Box::new(self.to_write(name, true)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn remove_dir(&self, name: &str) -> io::Result<()> {
+        fs::remove_dir(self.path(name))
+    }
+
+    fn create_dir(&self, name: &str) -> io::Result<bool> {
+        // The log's own directory may be missing with those it is in.
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700).recursive(name == ROOT && !self.root.exists());
+        match builder.create(self.path(name)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sync_dir(&self, name: &str) -> io::Result<()> {
+        File::open(self.path(name))?.sync_all()
+    }
+
+    fn list(&self, name: &str) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.path(name)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        // A name that is no text is none of ours.
+        entries
+            .filter_map(|entry| {
+                entry
+                    .map(|entry| entry.file_name().into_string().ok())
+                    .transpose()
+            })
+            .collect()
+    }
+
+    fn lock(&self) -> io::Result<Option<Box<dyn fmt::Debug + Send>>> {
+        let file = self.to_write(LOCK, false)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        match name {
+            ROOT => self.root.clone(),
+            name => self.root.join(name),
+        }
+    }
+}
+
+impl Handle for File {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
+    }
+
+    /// Without what no reader needs, such as the time of the change; a new length is synced.
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

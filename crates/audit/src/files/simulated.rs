@@ -1,0 +1,572 @@
+//! A file system that fails when it is told to, and that loses what it may lose when the power goes.
+//!
+//! What was written and not synced may be there or not, page by page, and the last write cut at any byte. What a directory was
+//! not synced about may have happened or not, each thing for itself; a rename happens whole. After each operation the state can
+//! be kept, so that one run yields a crash at every one of its steps.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, io,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use super::{Files, Handle, ROOT, parent};
+
+const PAGE: usize = 4096;
+
+/// What becomes of what was not synced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fate {
+    /// None of it is there.
+    Lost,
+    /// All of it is.
+    Kept,
+    /// Some of it, by this seed.
+    Torn(u64),
+    /// All of it but the end of the last write: so many bytes are there.
+    Cut(usize),
+}
+
+/// What goes wrong, and from which operation on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Every write and sync fails.
+    Io,
+    /// Only syncs do.
+    Sync,
+    /// A write does the half of what it should, and says so.
+    Short,
+}
+
+/// A step of a run: what was there then, and what the test had noted.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    state: State,
+    pub(crate) noted: u64,
+    pub(crate) last_write: usize,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Simulated(Arc<Mutex<Whole>>);
+
+#[derive(Debug)]
+struct Whole {
+    state: State,
+    fault: Option<Fault>,
+    /// Bytes that can still be written beyond what is there.
+    room: Option<u64>,
+    read_only: bool,
+    locked: bool,
+    steps: Option<Vec<Step>>,
+    noted: u64,
+    last_write: usize,
+    ops: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    inodes: Vec<Arc<Inode>>,
+    live: Names,
+    durable: Names,
+    pending: Vec<Change>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Names {
+    files: BTreeMap<String, usize>,
+    dirs: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    live: Arc<Vec<u8>>,
+    durable: Arc<Vec<u8>>,
+    writes: Vec<(usize, Arc<[u8]>)>,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Link(String, usize),
+    Rename(String, String, usize),
+    Unlink(String),
+    MakeDir(String),
+    RemoveDir(String),
+}
+
+impl Names {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Link(name, inode) => drop(self.files.insert(name.clone(), *inode)),
+            Change::Unlink(name) => drop(self.files.remove(name)),
+            Change::MakeDir(name) => drop(self.dirs.insert(name.clone())),
+            Change::RemoveDir(name) => drop(self.dirs.remove(name)),
+            Change::Rename(from, to, inode) => {
+                self.files.remove(from);
+                self.files.insert(to.clone(), *inode);
+            }
+        }
+    }
+}
+
+impl Change {
+    fn is_in(&self, dir: &str) -> bool {
+        match self {
+            Self::Link(name, _) | Self::Unlink(name) | Self::MakeDir(name) | Self::RemoveDir(name) => {
+                parent(name) == dir
+            }
+            Self::Rename(from, to, _) => parent(from) == dir || parent(to) == dir,
+        }
+    }
+}
+
+impl Inode {
+    fn after(&self, fate: Fate, chance: &mut StdRng, is_last: bool) -> Arc<Vec<u8>> {
+        if self.writes.is_empty() {
+            return self.durable.clone();
+        }
+        let mut bytes = self.durable.to_vec();
+        let count = self.writes.len();
+        for (n, (offset, written)) in self.writes.iter().enumerate() {
+            let written = match fate {
+                Fate::Cut(length) if is_last && n + 1 == count => &written[..length.min(written.len())],
+                _ => written,
+            };
+            for (page, part) in written.chunks(PAGE).enumerate() {
+                let there = match fate {
+                    Fate::Lost => false,
+                    Fate::Kept | Fate::Cut(_) => true,
+                    Fate::Torn(_) => chance.random(),
+                };
+                let part = match fate {
+                    Fate::Torn(_) if chance.random_ratio(1, 8) => {
+                        &part[..chance.random_range(0..=part.len())]
+                    }
+                    _ => part,
+                };
+                if there {
+                    put(&mut bytes, offset + page * PAGE, part);
+                }
+            }
+        }
+        Arc::new(bytes)
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, offset: usize, part: &[u8]) {
+    if bytes.len() < offset + part.len() {
+        bytes.resize(offset + part.len(), 0);
+    }
+    bytes[offset..offset + part.len()].copy_from_slice(part);
+}
+
+impl Step {
+    /// What is there after the power went at this step.
+    pub(crate) fn crash(&self, fate: Fate) -> Simulated {
+        let seed = if let Fate::Torn(seed) = fate { seed } else { 0 };
+        let mut chance = StdRng::seed_from_u64(seed);
+        let mut names = self.state.durable.clone();
+        for change in &self.state.pending {
+            let happened = match fate {
+                Fate::Lost => false,
+                Fate::Kept | Fate::Cut(_) => true,
+                Fate::Torn(_) => chance.random(),
+            };
+            if happened {
+                names.apply(change);
+            }
+        }
+        // What is in a directory that is not there is not there.
+        let dirs = names.dirs.clone();
+        let in_place = |name: &String| {
+            std::iter::successors(Some(parent(name)), |dir| Some(parent(dir)))
+                .take_while(|dir| *dir != ROOT)
+                .all(|dir| dirs.contains(dir))
+        };
+        names.files.retain(|name, _| in_place(name));
+        names.dirs.retain(|name| in_place(name));
+        let last = self
+            .state
+            .inodes
+            .iter()
+            .rposition(|inode| !inode.writes.is_empty());
+        let inodes = self.state.inodes.iter().enumerate().map(|(n, inode)| {
+            let bytes = inode.after(fate, &mut chance, Some(n) == last);
+            Arc::new(Inode {
+                live: bytes.clone(),
+                durable: bytes,
+                writes: Vec::new(),
+            })
+        });
+        let state = State {
+            inodes: inodes.collect(),
+            live: names.clone(),
+            durable: names,
+            pending: Vec::new(),
+        };
+        Simulated::with(state)
+    }
+}
+
+impl Simulated {
+    pub(crate) fn new() -> Self {
+        Self::with(State::default())
+    }
+
+    fn with(state: State) -> Self {
+        Self(Arc::new(Mutex::new(Whole {
+            state,
+            fault: None,
+            room: None,
+            read_only: false,
+            locked: false,
+            steps: None,
+            noted: 0,
+            last_write: 0,
+            ops: 0,
+        })))
+    }
+
+    pub(crate) fn files(&self) -> Arc<dyn Files> {
+        Arc::new(self.clone())
+    }
+
+    /// Keeps every step from here on.
+    pub(crate) fn keep_steps(&self) {
+        self.0.lock().steps = Some(Vec::new());
+    }
+
+    pub(crate) fn take_steps(&self) -> Vec<Step> {
+        self.0.lock().steps.take().unwrap_or_default()
+    }
+
+    /// What the test knows by now, for the steps that follow.
+    pub(crate) fn note(&self, noted: u64) {
+        self.0.lock().noted = noted;
+    }
+
+    /// This moment, as if the power went now.
+    pub(crate) fn now(&self) -> Step {
+        let whole = self.0.lock();
+        Step {
+            state: whole.state.clone(),
+            noted: whole.noted,
+            last_write: whole.last_write,
+        }
+    }
+
+    pub(crate) fn fail(&self, fault: Option<Fault>) {
+        self.0.lock().fault = fault;
+    }
+
+    pub(crate) fn room(&self, room: Option<u64>) {
+        self.0.lock().room = room;
+    }
+
+    pub(crate) fn read_only(&self, read_only: bool) {
+        self.0.lock().read_only = read_only;
+    }
+
+    /// How much was asked of it.
+    pub(crate) fn ops(&self) -> u64 {
+        self.0.lock().ops
+    }
+
+    /// All files, with what is in them.
+    pub(crate) fn all(&self) -> Vec<(String, Vec<u8>)> {
+        let whole = self.0.lock();
+        let files = whole.state.live.files.iter();
+        files
+            .map(|(name, inode)| (name.clone(), whole.state.inodes[*inode].live.to_vec()))
+            .collect()
+    }
+
+    /// Changes a file behind everybody's back; `None` removes it.
+    pub(crate) fn tamper(&self, name: &str, bytes: Option<Vec<u8>>) {
+        let mut whole = self.0.lock();
+        let state = &mut whole.state;
+        match (state.live.files.get(name).copied(), bytes) {
+            (Some(inode), Some(bytes)) => {
+                let bytes = Arc::new(bytes);
+                state.inodes[inode] = Arc::new(Inode {
+                    live: bytes.clone(),
+                    durable: bytes,
+                    writes: Vec::new(),
+                });
+            }
+            (None, Some(bytes)) => {
+                let bytes = Arc::new(bytes);
+                state.inodes.push(Arc::new(Inode {
+                    live: bytes.clone(),
+                    durable: bytes,
+                    writes: Vec::new(),
+                }));
+                let inode = state.inodes.len() - 1;
+                state.live.files.insert(name.to_owned(), inode);
+                state.durable.files.insert(name.to_owned(), inode);
+                for dir in std::iter::successors(Some(parent(name)), |dir| Some(parent(dir))) {
+                    if dir == ROOT {
+                        break;
+                    }
+                    state.live.dirs.insert(dir.to_owned());
+                    state.durable.dirs.insert(dir.to_owned());
+                }
+            }
+            (_, None) => {
+                state.live.files.remove(name);
+                state.durable.files.remove(name);
+            }
+        }
+    }
+
+    /// Turns one bit of a file over.
+    pub(crate) fn flip(&self, name: &str, bit: usize) {
+        let mut whole = self.0.lock();
+        let inode = whole.find(name).unwrap();
+        let inode = Arc::make_mut(&mut whole.state.inodes[inode]);
+        inode.durable = Arc::default();
+        Arc::make_mut(&mut inode.live)[bit / 8] ^= 1 << (bit % 8);
+    }
+
+    /// Another one with the same files.
+    pub(crate) fn copy(&self) -> Self {
+        self.now().crash(Fate::Kept)
+    }
+}
+
+impl Whole {
+    fn change(&mut self, change: Change) {
+        self.state.live.apply(&change);
+        self.state.pending.push(change);
+    }
+
+    /// An operation that changes something begins.
+    fn begin(&mut self) -> io::Result<()> {
+        self.ops += 1;
+        if self.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        match self.fault {
+            Some(Fault::Io) => Err(broken()),
+            _ => Ok(()),
+        }
+    }
+
+    /// And has ended.
+    fn end(&mut self) {
+        let (noted, last_write) = (self.noted, self.last_write);
+        if let Some(steps) = &mut self.steps {
+            steps.push(Step {
+                state: self.state.clone(),
+                noted,
+                last_write,
+            });
+        }
+    }
+
+    fn find(&self, name: &str) -> io::Result<usize> {
+        self.state
+            .live
+            .files
+            .get(name)
+            .copied()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn dir_of(&self, name: &str) -> io::Result<()> {
+        match parent(name) {
+            ROOT => Ok(()),
+            dir if self.state.live.dirs.contains(dir) => Ok(()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// EIO, which has no kind of its own.
+fn broken() -> io::Error {
+    io::Error::from_raw_os_error(5)
+}
+
+impl Files for Simulated {
+    fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let whole = self.0.lock();
+        let bytes = &whole.state.inodes[whole.find(name)?].live;
+        Ok(bytes[..bytes.len().min(limit as usize)].to_vec())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn Handle>> {
+        let mut whole = self.0.lock();
+        whole.begin()?;
+        whole.dir_of(name)?;
+        whole.state.inodes.push(Arc::default());
+        let inode = whole.state.inodes.len() - 1;
+        whole.change(Change::Link(name.to_owned(), inode));
+        whole.end();
+        Ok(Box::new(Open {
+            files: self.clone(),
+            inode,
+        }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut whole = self.0.lock();
+        whole.begin()?;
+        let inode = whole.find(from)?;
+        whole.dir_of(to)?;
+        whole.change(Change::Rename(from.to_owned(), to.to_owned(), inode));
+        whole.end();
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut whole = self.0.lock();
+        whole.begin()?;
+        let inode = whole.find(name)?;
+        let freed = whole.state.inodes[inode].live.len() as u64;
+        if let Some(room) = &mut whole.room {
+            *room += freed;
+        }
+        whole.change(Change::Unlink(name.to_owned()));
+        whole.end();
+        Ok(())
+    }
+
+    fn remove_dir(&self, name: &str) -> io::Result<()> {
+        let mut whole = self.0.lock();
+        whole.begin()?;
+        let names = &whole.state.live;
+        if names
+            .files
+            .keys()
+            .chain(&names.dirs)
+            .any(|there| parent(there) == name)
+        {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        whole.change(Change::RemoveDir(name.to_owned()));
+        whole.end();
+        Ok(())
+    }
+
+    fn create_dir(&self, name: &str) -> io::Result<bool> {
+        let mut whole = self.0.lock();
+        if name == ROOT || whole.state.live.dirs.contains(name) {
+            return Ok(false);
+        }
+        whole.begin()?;
+        whole.dir_of(name)?;
+        whole.change(Change::MakeDir(name.to_owned()));
+        whole.end();
+        Ok(true)
+    }
+
+    fn sync_dir(&self, name: &str) -> io::Result<()> {
+        let mut whole = self.0.lock();
+        whole.begin()?;
+        if whole.fault == Some(Fault::Sync) {
+            return Err(broken());
+        }
+        if name != ROOT && !whole.state.live.dirs.contains(name) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let State { durable, pending, .. } = &mut whole.state;
+        pending.retain(|change| {
+            let synced = change.is_in(name);
+            if synced {
+                durable.apply(change);
+            }
+            !synced
+        });
+        whole.end();
+        Ok(())
+    }
+
+    fn list(&self, name: &str) -> io::Result<Vec<String>> {
+        let whole = self.0.lock();
+        let names = &whole.state.live;
+        let all = names
+            .files
+            .keys()
+            .chain(&names.dirs)
+            .filter(|there| parent(there) == name);
+        Ok(all
+            .filter_map(|there| there.rsplit('/').next())
+            .map(str::to_owned)
+            .collect())
+    }
+
+    fn lock(&self) -> io::Result<Option<Box<dyn fmt::Debug + Send>>> {
+        let mut whole = self.0.lock();
+        if whole.locked {
+            return Ok(None);
+        }
+        whole.locked = true;
+        Ok(Some(Box::new(Locked(self.clone()))))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from("/log").join(name)
+    }
+}
+
+#[derive(Debug)]
+struct Locked(Simulated);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.0.0.lock().locked = false;
+    }
+}
+
+struct Open {
+    files: Simulated,
+    inode: usize,
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Open({})", self.inode)
+    }
+}
+
+impl Handle for Open {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let mut whole = self.files.0.lock();
+        whole.begin()?;
+        let bytes = match whole.fault {
+            Some(Fault::Short) => &bytes[..bytes.len().div_ceil(2)],
+            _ => bytes,
+        };
+        let offset = offset as usize;
+        let grows = (offset + bytes.len()).saturating_sub(whole.state.inodes[self.inode].live.len()) as u64;
+        if let Some(room) = &mut whole.room {
+            if grows > *room {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            *room -= grows;
+        }
+        let inode = Arc::make_mut(&mut whole.state.inodes[self.inode]);
+        put(Arc::make_mut(&mut inode.live), offset, bytes);
+        inode.writes.push((offset, bytes.into()));
+        whole.last_write = bytes.len();
+        whole.end();
+        Ok(bytes.len())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut whole = self.files.0.lock();
+        whole.begin()?;
+        if whole.fault == Some(Fault::Sync) {
+            return Err(broken());
+        }
+        let inode = Arc::make_mut(&mut whole.state.inodes[self.inode]);
+        inode.durable = inode.live.clone();
+        inode.writes.clear();
+        whole.end();
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! The log as a whole, on a real file system and on simulated ones.
+
+mod support;
+
+mod crash;
+mod living;
+mod tampered;

@@ -1,0 +1,267 @@
+//! The one thread that appends, and the one that publishes.
+//!
+//! Append: bytes, hash, one write, one sync for all that waited, then the answers. An error of a write or a sync ends the
+//! writer for good: after a failed sync the system may call pages clean that never reached the disk, so that a second try
+//! succeeds and writes nothing. A full disk is the exception, since there the write itself is refused: a reserve is given
+//! back to the system, the log says that it is full, and goes on when there is room.
+
+use std::sync::Arc;
+
+use tracing::{error, warn};
+use ward_chassis::Clock;
+use ward_model::{Epoch, Revision};
+use ward_tlog::{Hash, Tree};
+
+use crate::{
+    event::{Draft, Kind, Source},
+    files::{FileError, Files, ROOT},
+    layout::{Entry, RESERVE, TAILS},
+    press::Press,
+    queue::{AppendError, Gap, Item, Receipt, Work},
+    shared::Shared,
+    tail::Tail,
+};
+
+/// What is kept for the words that the disk is full: more than a tail may grow by for them.
+const RESERVE_BYTES: usize = 1 << 20;
+
+/// Appends.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tail: Tail,
+    pub(crate) tree: Tree,
+    /// The hash of the last entry.
+    pub(crate) last: Hash,
+    pub(crate) boot: String,
+    pub(crate) clock: Clock,
+    /// Where the order of changes is.
+    pub(crate) place: (Epoch, Revision),
+}
+
+/// Why a batch was not written.
+#[derive(Debug)]
+enum Stop {
+    Full,
+    Failed(String),
+}
+
+impl From<FileError> for Stop {
+    fn from(error: FileError) -> Self {
+        match error.is_full() {
+            true => Self::Full,
+            false => Self::Failed(format!("{error}: {}", error.source)),
+        }
+    }
+}
+
+impl Writer {
+    /// Until the log is closed or cannot be written.
+    pub(crate) fn run(mut self) {
+        if let Err(stop) = reserve(&*self.files) {
+            self.stop(stop.into());
+        }
+        loop {
+            match self.shared.queue.take() {
+                Work::Write(items) => self.write(items),
+                Work::Full => self.say_full(),
+                Work::Retry => self.retry(),
+                Work::Close => break,
+            }
+        }
+        self.shared.close();
+    }
+
+    fn write(&mut self, items: Vec<Item>) {
+        let mut drafts = Vec::with_capacity(items.len());
+        for item in &items {
+            drafts.push(match item {
+                Item::Event(draft, _) => {
+                    self.place = (draft.epoch, draft.revision);
+                    draft.clone()
+                }
+                Item::Gap(gap) => self.gap(gap),
+            });
+        }
+        match self.commit(drafts) {
+            Ok(receipts) => {
+                for (item, receipt) in items.into_iter().zip(receipts) {
+                    if let Item::Event(_, Some(answer)) = item {
+                        // Who does not wait any longer needs no answer.
+                        drop(answer.send(Ok(receipt)));
+                    }
+                }
+            }
+            Err(stop) => {
+                let error = match &stop {
+                    Stop::Full => AppendError::Full,
+                    Stop::Failed(why) => AppendError::Failed(why.clone()),
+                };
+                // Before anybody is told: whoever then asks how the log stands must hear of it.
+                self.stop(stop);
+                self.shared.queue.give_up(items, &error);
+            }
+        }
+    }
+
+    /// Makes events of drafts, and makes them durable.
+    fn commit(&mut self, drafts: Vec<Draft>) -> Result<Vec<Receipt>, Stop> {
+        self.room()?;
+        let (first, mut tree, mut last) = (self.tree.size(), self.tree.clone(), self.last);
+        let mut entries = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let bytes = draft.placed(tree.size(), last, &self.boot).encode();
+            let entry = Entry::new(&bytes);
+            last = entry.leaf;
+            tree.push(last);
+            entries.push(entry);
+        }
+        self.tail.append(first, &entries)?;
+        let place = |(n, entry): (usize, &Entry)| Receipt {
+            index: first + n as u64,
+            hash: entry.leaf,
+        };
+        let receipts = entries.iter().enumerate().map(place).collect();
+        self.shared.durable(entries, tree.head());
+        (self.tree, self.last) = (tree, last);
+        Ok(receipts)
+    }
+
+    /// Waits for the press if the tail is full.
+    fn room(&mut self) -> Result<(), Stop> {
+        loop {
+            let (published, stuck) = self.shared.first();
+            if self.tail.make_room(published)? {
+                return Ok(());
+            }
+            if stuck || !self.shared.wait_published(published + 1) {
+                return match self.shared.queue.state() {
+                    crate::State::Failed(why) => Err(Stop::Failed(why)),
+                    _ => Err(Stop::Full),
+                };
+            }
+        }
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        match stop {
+            Stop::Full => self.say_full(),
+            Stop::Failed(why) => fail(&self.shared, &why),
+        }
+    }
+
+    /// With the room that was kept for it.
+    fn say_full(&mut self) {
+        self.shared.queue.full();
+        warn!(log = ?self.files.path(ROOT), "the disk of the audit log is full: events are left out until there is room");
+        drop(self.files.remove(RESERVE));
+        drop(self.files.sync_dir(ROOT));
+        let draft = self.own(Kind::LogFull).with(
+            "message",
+            "events are missing from here on, until a log_gap counts them",
+        );
+        match self.commit(vec![draft]) {
+            // What is full says so by its state.
+            Ok(_) | Err(Stop::Full) => {}
+            Err(Stop::Failed(why)) => fail(&self.shared, &why),
+        }
+    }
+
+    /// What could not be published first, then the reserve: with both there is room again.
+    fn retry(&mut self) {
+        if !self.shared.unstick() {
+            return;
+        }
+        match reserve(&*self.files).map_err(Stop::from) {
+            Ok(()) => self.shared.queue.resume(),
+            Err(Stop::Full) => drop(self.files.remove(RESERVE)),
+            Err(Stop::Failed(why)) => fail(&self.shared, &why),
+        }
+    }
+
+    fn gap(&self, gap: &Gap) -> Draft {
+        let ((epoch, first), (last_epoch, last)) = (gap.first, gap.last);
+        self.own(Kind::LogGap)
+            .with("count", gap.count.to_string())
+            .with("from_epoch", format!("{:016x}", epoch.0))
+            .with("from_revision", first.0.to_string())
+            .with("to_epoch", format!("{:016x}", last_epoch.0))
+            .with("to_revision", last.0.to_string())
+    }
+
+    fn own(&self, kind: Kind) -> Draft {
+        Draft::new(kind, Source::Audit, "aggregator", self.clock.now()).at(self.place.0, self.place.1)
+    }
+
+    /// Makes one event durable before anybody else is heard.
+    pub(crate) fn first(&mut self, kind: Kind, evidence: &[(&str, String)]) -> Result<(), FileError> {
+        let mut draft = self.own(kind);
+        for (key, value) in evidence {
+            draft = draft.with(key, value.clone());
+        }
+        let bytes = draft.placed(self.tree.size(), self.last, &self.boot).encode();
+        let entry = Entry::new(&bytes);
+        self.tail.append(self.tree.size(), std::slice::from_ref(&entry))?;
+        self.last = entry.leaf;
+        self.tree.push(entry.leaf);
+        self.shared.durable(vec![entry], self.tree.head());
+        Ok(())
+    }
+}
+
+/// Answers those who wait if a thread ends as it never should.
+#[derive(Debug)]
+pub(crate) struct Guard(pub(crate) Arc<Shared>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            fail(&self.0, "its thread panicked");
+            self.0.close();
+            self.0.ended();
+        }
+    }
+}
+
+/// Publishes until the log is closed.
+pub(crate) fn publish(mut press: Press, shared: &Shared, files: &dyn Files) {
+    while let Some(pending) = shared.pending() {
+        let fresh = pending.head.size - press.head().size;
+        debug_assert_eq!(
+            fresh,
+            pending.entries.len() as u64,
+            "what is in memory goes on from what is published"
+        );
+        match press.publish(&pending.entries, pending.head) {
+            Ok(text) => shared.published(pending.head.size, text),
+            Err(error) if error.is_full() && !shared.is_closing() => {
+                shared.queue.no_room();
+                shared.stick();
+            }
+            Err(error) => {
+                fail(shared, &format!("{error}: {}", error.source));
+                break;
+            }
+        }
+    }
+    if shared.first().0 == shared.head().size {
+        // All of it is published: nobody needs the tail, and those who verify need not read it.
+        TAILS.iter().for_each(|name| drop(files.remove(name)));
+        drop(files.sync_dir(ROOT));
+    }
+    shared.ended();
+}
+
+fn fail(shared: &Shared, why: &str) {
+    error!(why, "the audit log cannot be written, and no more in this life");
+    shared.queue.fail(why);
+}
+
+/// Keeps room for the words that there is none.
+fn reserve(files: &dyn Files) -> Result<(), FileError> {
+    match files.read(RESERVE, RESERVE_BYTES as u64) {
+        Ok(there) if there.len() == RESERVE_BYTES => Ok(()),
+        _ => files.replace(RESERVE, &vec![0; RESERVE_BYTES]),
+    }
+}

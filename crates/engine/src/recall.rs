@@ -1,0 +1,121 @@
+//! What was known before the aggregator's start: services and instances that are Unknown, with their old status beside
+//! them, and not judged before the aggregator has had time to hear them.
+//!
+//! They come from a store that may be slow or wrong, in parts, while reporters come back. So who is there already is left
+//! alone, and nothing here is refused: what does not fit is left out.
+
+use std::time::Duration;
+
+use ward_model::{Freshness, KnownInstance, KnownService, Maintenance, Now, Status, Wall, bounds};
+
+use crate::{
+    Declaration, Engine, Recalled,
+    world::{Instance, Pace},
+};
+
+impl Engine {
+    /// See [`crate::Event::Recall`].
+    pub(crate) fn recall(&mut self, recalled: Recalled, now: Now) {
+        for service in recalled.services {
+            self.recall_service(service, now);
+        }
+        for instance in recalled.instances {
+            self.recall_instance(instance, now);
+        }
+        for maintenance in recalled.maintenance {
+            self.recall_maintenance(maintenance, now);
+        }
+        if recalled.complete {
+            self.end_recall();
+        }
+    }
+
+    fn recall_service(&mut self, known: KnownService, now: Now) {
+        let needed = known.dependencies.iter().map(|dependency| &dependency.service);
+        if self.admit_services(needed.chain([&known.name])).is_err() {
+            return;
+        }
+        let ix = self.world.service_or_new(&known.name, now.mono, now.wall);
+        let service = &mut self.world.services[ix];
+        if service.reported {
+            return;
+        }
+        service.expected = true;
+        service.recalled = Some(known.status).filter(|&status| status != Status::Unknown);
+        service.hello_recalled = true;
+        service.hello = Declaration {
+            criticality: known.criticality,
+            min_healthy: known.min_healthy,
+            dependencies: Some(known.dependencies),
+            ..Declaration::default()
+        };
+        self.world.rebuild_edges(ix, now);
+        self.world.touch_service(ix);
+    }
+
+    fn recall_instance(&mut self, known: KnownInstance, now: Now) {
+        if self.find_instance(&known.id).is_ok()
+            || self.admit_services([&known.id.service].into_iter()).is_err()
+        {
+            return;
+        }
+        let service = self.world.service_or_new(&known.id.service, now.mono, now.wall);
+        let pace = Pace::recalled(known.interval, self.world.services[service].file_interval());
+        let due = self.started + self.config.settle.max(pace.lease().lost_after);
+        let Some(slot) = self.leases.allocate(None, due) else {
+            return;
+        };
+        let mut instance = Instance::new(
+            known.id.instance,
+            service,
+            known.incarnation,
+            pace,
+            slot,
+            now.mono + bounds::STARTUP_DEADLINE_DEFAULT,
+            now.wall,
+            Status::Unknown,
+        );
+        instance.recalled = Some(known.status);
+        instance.tainted =
+            Self::unclean_end(known.freshness).filter(|_| known.freshness != Freshness::Suspect);
+        let ix = self.world.add_instance(instance);
+        self.count_freshness(pace.is_seldom(), None, Some(Freshness::Fresh));
+        self.leases.assign(slot, ix);
+        self.leases.slab.park(slot, due);
+        self.leases.watch_for_return(slot);
+        self.set_freshness(ix, Freshness::Suspect);
+        self.set_due(ix, due);
+        self.judge_instance(ix, now);
+    }
+
+    /// What is left of it by the wall clock, which alone goes on over a restart.
+    fn recall_maintenance(&mut self, maintenance: Maintenance, now: Now) {
+        let left = |end: Wall| u64::try_from(end.0.saturating_sub(now.wall.0)).unwrap_or_default();
+        let left = maintenance.end.map(left);
+        let Some(ix) = self.world.find(&maintenance.service).filter(|_| left != Some(0)) else {
+            return;
+        };
+        let service = &mut self.world.services[ix];
+        if service.maintenance.is_some() {
+            return;
+        }
+        service.maintenance_due = left.map(|left| now.mono + Duration::from_millis(left));
+        service.maintenance = Some(maintenance);
+        self.world.touch_service(ix);
+    }
+
+    /// Nobody else is to be expected.
+    fn end_recall(&mut self) {
+        let expected: Vec<_> = self
+            .world
+            .services
+            .iter()
+            .filter(|(_, service)| service.expected)
+            .map(|(ix, _)| ix)
+            .collect();
+        for ix in expected {
+            self.world.services[ix].expected = false;
+            self.world.touch_service(ix);
+        }
+    }
+}
