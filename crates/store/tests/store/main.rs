@@ -1,5 +1,8 @@
 //! The store as its users see it, over SQLite and over a PostgreSQL that the tests start, freeze, kill and fill.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod backup;
 mod history;
 mod known;
 mod outages;
