@@ -175,5 +175,6 @@ answers! {
             active: maintenance().into_iter().collect(),
             upcoming: maintenance().into_iter().collect(),
         });
+    get_history(v1::GetHistoryRequest) -> v1::GetHistoryResponse = Err(Status::failed_precondition(TEXT));
     forget(v1::ForgetRequest) -> v1::ForgetResponse = Err(Status::failed_precondition(TEXT));
 }
