@@ -21,6 +21,8 @@ mod read;
 mod recover;
 pub mod restore;
 mod shared;
+#[cfg(feature = "ship")]
+pub mod ship;
 mod tail;
 mod tiles;
 pub mod verify;

@@ -3,6 +3,7 @@
 
 mod place;
 mod prove;
+mod ship;
 mod show;
 mod verify;
 
@@ -18,6 +19,7 @@ use crate::{Exit, Failure, output::Out};
   ward audit verify --checkpoint kept    and is it still the log that this checkpoint is of?
   ward audit prove 1234 -o 1234.tlog-proof
   ward audit export --since 30d > events.jsonl
+  ward audit ship s3://compliance/ward
 
 The log is in the data directory of the aggregator, in `audit`: plain files as C2SP tlog-tiles has them, which other
 programs can verify with the key in `key.pub`. Keep a copy of its `checkpoint` elsewhere: it shows later that nothing was
@@ -39,6 +41,8 @@ enum Action {
     Prove(prove::ProveArgs),
     /// Write events as they stand in the log, a line each
     Export(show::ExportArgs),
+    /// Copy the log to an object store, or to a directory, where it is written once
+    Ship(ship::ShipArgs),
 }
 
 pub(crate) async fn run(args: AuditArgs, out: &mut Out) -> Result<Exit, Failure> {
@@ -48,5 +52,6 @@ pub(crate) async fn run(args: AuditArgs, out: &mut Out) -> Result<Exit, Failure>
         Action::Verify(args) => verify::run(&args, out),
         Action::Prove(args) => prove::run(&args, out),
         Action::Export(args) => show::export(&args, out),
+        Action::Ship(args) => ship::run(&args, out).await,
     }
 }

@@ -4,6 +4,8 @@
 
 #[path = "command/access.rs"]
 mod access;
+#[path = "command/audit.rs"]
+mod audit;
 #[path = "command/bench.rs"]
 mod bench;
 #[path = "command/canary.rs"]
