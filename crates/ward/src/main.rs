@@ -15,6 +15,7 @@ mod demo;
 mod explain;
 mod failure;
 mod forget;
+mod history;
 mod maintenance;
 mod near;
 mod operator;
@@ -63,6 +64,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Report(args) => report::run(*args, out).await,
             Command::Bench(args) => bench::run(args, out).await,
             Command::Maintenance(args) => maintenance::run(args, out).await,
+            Command::History(args) => history::run(args, out).await,
             Command::Forget(args) => forget::run(args, out).await,
             Command::Config(args) => config::run(args, out),
             Command::Token(args) => token::run(args, out),
