@@ -9,8 +9,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    Exit, Failure, aggregator, bench, cert, check, config, demo, explain, forget, history, maintenance,
-    output::Out, report, status, token, top, watch,
+    Exit, Failure, aggregator, backup, bench, cert, check, config, demo, explain, forget, history,
+    maintenance, output::Out, report, status, token, top, watch,
 };
 
 /// Keeps systems of services up and tells the truth about them.
@@ -98,6 +98,10 @@ pub(crate) enum Command {
     Config(config::ConfigArgs),
     /// Make, show and revoke tokens
     Token(token::TokenArgs),
+    /// Keep all that an aggregator remembers, while it runs
+    Backup(backup::BackupArgs),
+    /// Put back what was kept, while it is stopped
+    Restore(backup::RestoreArgs),
     /// Make certificates to try TLS with
     Cert(cert::CertArgs),
     /// Load a running aggregator, to size its machine

@@ -5,6 +5,7 @@
 
 mod access;
 mod aggregator;
+mod backup;
 mod bench;
 mod cert;
 mod check;
@@ -66,6 +67,8 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Maintenance(args) => maintenance::run(args, out).await,
             Command::History(args) => history::run(args, out).await,
             Command::Forget(args) => forget::run(args, out).await,
+            Command::Backup(args) => backup::run(args, out).await,
+            Command::Restore(args) => backup::restore(args, out).await,
             Command::Config(args) => config::run(args, out),
             Command::Token(args) => token::run(args, out),
             Command::Cert(args) => cert::run(args, out),

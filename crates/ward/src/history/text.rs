@@ -167,7 +167,20 @@ mod tests {
 
     #[test]
     fn it_is_read_at_a_glance_without_colour() {
-        insta::assert_snapshot!(plain(&history(), Some(100)), @"");
+        insta::assert_snapshot!(plain(&history(), Some(100)), @r"
+        checkout  healthy for 8h 0m
+        XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX============???????mmmmmmmmmmmmXXX================
+        1970-01-01 00:00:00 to 1970-01-03 00:00:00   = healthy  m in maintenance  ? unknown  X unhealthy
+        up 97.435 % of 1d 15h known; unhealthy 1h 0m; in maintenance 6h 0m; unknown 3h 0m
+
+        FROM                 LASTED        STATUS                  REASON      MESSAGE
+        1970-01-02 00:00:00  6h 0m         healthy                 Reported
+        1970-01-02 06:00:00  3h 0m         unknown                 NotWatched
+        1970-01-02 09:00:00  6h 0m         degraded (maintenance)  Reported    disks \u{1b}[2J
+        1970-01-02 15:00:00  1h 0m         unhealthy               Lost        web-1 is silent
+        1970-01-02 16:00:00  8h 0m so far  healthy                 Reported
+        of 1970-01-01 and before only days are kept: see them with -o json
+        ");
     }
 
     #[test]
