@@ -19,6 +19,7 @@ mod press;
 mod queue;
 mod read;
 mod recover;
+pub mod restore;
 mod shared;
 mod tail;
 mod tiles;

@@ -158,6 +158,16 @@ impl Log {
         answer.await.unwrap_or(Err(AppendError::Closed))
     }
 
+    /// The same for those who are no task.
+    ///
+    /// # Errors
+    ///
+    /// If it is not, or may not be, in the log.
+    pub fn append_blocking(&self, draft: Draft) -> Result<Receipt, AppendError> {
+        let answer = self.shared.queue.append(draft)?;
+        answer.blocking_recv().unwrap_or(Err(AppendError::Closed))
+    }
+
     /// The durable head, as it grows.
     pub fn heads(&self) -> watch::Receiver<Head> {
         self.shared.heads.subscribe()

@@ -171,6 +171,15 @@ impl Reader {
         decoded(index, &self.entry(index)?)
     }
 
+    /// What the bytes of an entry say.
+    ///
+    /// # Errors
+    ///
+    /// If that is no event.
+    pub fn event_of(&self, index: u64, entry: &[u8]) -> Result<Event, QueryError> {
+        decoded(index, entry)
+    }
+
     /// Events from one on, at most `limit`.
     ///
     /// # Errors

@@ -3,5 +3,6 @@
 mod support;
 
 mod crash;
+mod faults;
 mod living;
 mod tampered;

@@ -52,24 +52,36 @@ pub(crate) fn verify_in(
         report.anchoring = held.map_or(Anchoring::Unanchored, |_| Anchoring::Unknown);
         return report;
     };
+    behind(files, &verifier, &checkpoint, held, report, progress)
+}
+
+/// All that stands behind a checkpoint that is believed.
+pub(crate) fn behind(
+    files: &dyn Files,
+    verifier: &Verifier,
+    checkpoint: &Checkpoint,
+    held: Option<&str>,
+    mut report: Report,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Report {
+    let head = checkpoint.head;
     report.origin = Some(checkpoint.origin.clone());
-    report.head = Some(checkpoint.head);
-    let wanted = held.map(|held| Held::read(held, &verifier));
-    let mut walk = Walk::new(
-        files,
-        checkpoint.head,
-        &mut report,
-        wanted.as_ref().and_then(Held::size),
-    );
+    report.head = Some(head);
+    let wanted = held.map(|held| Held::read(held, verifier));
+    let mut walk = Walk::new(files, head, &mut report, wanted.as_ref().and_then(Held::size));
     walk.all(progress);
     let (last, at_held) = (walk.last, walk.at_held);
-    report.anchoring = wanted.map_or(Anchoring::Unanchored, |held| held.judge(checkpoint.head, at_held));
-    tail::read(files, checkpoint.head.size, last, &verifier, &mut report);
+    report.anchoring = wanted.map_or(Anchoring::Unanchored, |held| held.judge(head, at_held));
+    tail::read(files, head.size, last, &mut report);
     report
 }
 
 /// Key and checkpoint: without them there is nothing to hold the rest to.
-fn signed(files: &dyn Files, key: Option<&Verifier>, report: &mut Report) -> Option<(Verifier, Checkpoint)> {
+pub(crate) fn signed(
+    files: &dyn Files,
+    key: Option<&Verifier>,
+    report: &mut Report,
+) -> Option<(Verifier, Checkpoint)> {
     match files.read(FORMAT, SMALL) {
         Ok(text) if text == FORMAT_TEXT.as_bytes() => {}
         Ok(_) => report.damaged(files.path(FORMAT), None, "is of another format, or damaged"),

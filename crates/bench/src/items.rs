@@ -9,6 +9,7 @@ mod lifecycle;
 mod lone;
 mod memory;
 mod path;
+mod restart;
 mod rollup;
 mod sdk_call;
 mod soak;
@@ -93,5 +94,10 @@ pub(crate) const ALL: &[Item] = &[
         id: "B14",
         what: "start and drain",
         run: lifecycle::run,
+    },
+    Item {
+        id: "B14a",
+        what: "start with a million known instances",
+        run: restart::run,
     },
 ];

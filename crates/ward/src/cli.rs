@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    Exit, Failure, aggregator, backup, bench, cert, check, config, demo, explain, forget, history,
+    Exit, Failure, aggregator, audit, backup, bench, cert, check, config, demo, explain, forget, history,
     maintenance, output::Out, report, status, token, top, watch,
 };
 
@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Forget(forget::ForgetArgs),
     /// Check, show or begin a configuration
     Config(config::ConfigArgs),
+    /// Show and verify what was decided and done
+    Audit(audit::AuditArgs),
     /// Make, show and revoke tokens
     Token(token::TokenArgs),
     /// Keep all that an aggregator remembers, while it runs

@@ -5,6 +5,7 @@
 
 mod access;
 mod aggregator;
+mod audit;
 mod backup;
 mod bench;
 mod cert;
@@ -70,6 +71,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Backup(args) => backup::run(args, out).await,
             Command::Restore(args) => backup::restore(args, out).await,
             Command::Config(args) => config::run(args, out),
+            Command::Audit(args) => audit::run(args, out).await,
             Command::Token(args) => token::run(args, out),
             Command::Cert(args) => cert::run(args, out),
             Command::Completions { shell } => cli::completions(shell, out),

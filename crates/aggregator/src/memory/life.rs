@@ -5,10 +5,11 @@ use std::{error::Error, io, iter::successors, path::Path, sync::Arc, thread, tim
 use tokio::{
     sync::{Notify, Semaphore},
     task::{JoinHandle, spawn_blocking},
-    time::{interval, timeout},
+    time::{interval, sleep, timeout},
 };
 use ward_audit::{Draft, Event, Filter, Kind, Log, Opened, Options, Source, Start, boot_id};
 use ward_chassis::Clock;
+use ward_config::Store as Settings;
 use ward_model::{AuditHead, Revision};
 use ward_store::{Place, Retention, Store, Write};
 
@@ -20,6 +21,8 @@ use crate::{
 
 /// How often it is noted that the aggregator lives: so exact is the history about when it ended.
 const ALIVE: Duration = Duration::from_secs(5);
+/// How often watchers are told another head of the log: a bookmark comes every ten seconds.
+const WITNESSED: Duration = Duration::from_secs(2);
 /// How many events are looked through for what was under way when the aggregator before this one ended.
 const NEWEST: usize = 1_024;
 /// How long a start waits for the disk to take that it starts.
@@ -41,7 +44,7 @@ pub(crate) struct Running {
 
 impl Memory {
     /// Opens the log and the store in a data directory. What cannot be opened is said, and done without.
-    pub(crate) async fn open(dir: &Path, life: &Life) -> Self {
+    pub(crate) async fn open(settings: &Settings, dir: &Path, life: &Life) -> Self {
         let Life { epoch, clock, ear } = life.clone();
         let start = Start {
             clock: clock.clone(),
@@ -50,12 +53,9 @@ impl Memory {
         };
         let audit = dir.join(AUDIT);
         let log = opened("audit log", move || Log::open(&audit, Options::default(), start)).await;
-        let settings = ward_store::Config {
-            place: Place::Sqlite(dir.join(DATABASE)),
-            retention: Retention::default(),
-        };
+        let (settings, dir) = (settings.clone(), dir.to_owned());
         let clock_of_store = clock.clone();
-        let store = opened("store", move || Store::open(settings, clock_of_store)).await;
+        let store = opened("store", move || open_store(&settings, &dir, clock_of_store)).await;
         Self {
             log: log.map(|(log, opened)| {
                 tell_torn(&opened);
@@ -192,6 +192,30 @@ impl Drop for Running {
     }
 }
 
+/// In the database that is configured, or in a file of the data directory.
+fn open_store(settings: &Settings, dir: &Path, clock: Clock) -> Result<Store, NoStore> {
+    let place = match settings.address().map_err(NoStore::Address)? {
+        Some(address) => Place::Postgres(address.expose().into()),
+        None => Place::Sqlite(dir.join(DATABASE)),
+    };
+    let retention = Retention {
+        transitions: settings.keep_history,
+        days: settings.keep_days,
+    };
+    Ok(Store::open(ward_store::Config { place, retention }, clock)?)
+}
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+enum NoStore {
+    /// The file with its address.
+    #[error("read the address of the database from `[store] url_file`")]
+    Address(#[source] io::Error),
+    /// The database.
+    #[error(transparent)]
+    Open(#[from] ward_store::OpenError),
+}
+
 /// Reads files, which may be on a disk that hangs.
 async fn opened<T: Send + 'static, E: Error + Send + 'static>(
     what: &'static str,
@@ -242,6 +266,8 @@ async fn witness(log: Log, hub: Hub) {
         if heads.changed().await.is_err() {
             return;
         }
+        // So that those who watch ask for the same proofs.
+        sleep(WITNESSED).await;
     }
 }
 

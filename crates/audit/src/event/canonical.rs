@@ -1,9 +1,9 @@
 //! The bytes of an event: the ones that are hashed, as they stand on disk, for ever.
 //!
 //! JSON, so that anybody can read it, with one way to write each event: no white space, the fields in the order of
-//! [`Event`], integers and strings only, evidence in the order of its keys, `\"` `\\` and `\u00xx` as the only escapes. What
-//! does not encode back to the same bytes is refused. The beginning is fixed, `{"index":N,"prev":"..."`: order and chain can
-//! be checked without a parser, at the speed of the hash.
+//! [`Event`], integers and strings only, evidence in the order of its keys, `\"` `\\` and `\uxxxx` as the only escapes, the
+//! last for what could harm a reader and nothing else. What does not encode back to the same bytes is refused. The beginning
+//! is fixed, `{"index":N,"prev":"..."`: order and chain can be checked without a parser, at the speed of the hash.
 //!
 //! An encoding with lengths (protobuf, CBOR) would be shorter. It would also be one that nobody reads with `less`.
 
@@ -149,9 +149,17 @@ const MARK: usize = 40;
 fn escaped_len(c: char) -> usize {
     match c {
         '"' | '\\' => 2,
-        c if c < ' ' => 6,
+        c if is_harmful(c) => 6 * c.len_utf16(),
         c => c.len_utf8(),
     }
+}
+
+/// What would do something to a terminal, or to the order of what is read, where a log is looked at as it is: control
+/// characters, separators of lines, and the invisible ones that reorder or join what is around them.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 struct Out(Vec<u8>);
@@ -175,11 +183,15 @@ impl Out {
 
     fn string(&mut self, text: &str) {
         self.0.push(b'"');
-        for byte in text.bytes() {
-            match byte {
-                b'"' | b'\\' => self.0.extend_from_slice(&[b'\\', byte]),
-                0..b' ' => write!(self.0, "\\u{byte:04x}").expect("writing to memory does not fail"),
-                byte => self.0.push(byte),
+        for c in text.chars() {
+            match c {
+                '"' | '\\' => self.0.extend_from_slice(&[b'\\', c as u8]),
+                c if is_harmful(c) => {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        write!(self.0, "\\u{unit:04x}").expect("writing to memory does not fail");
+                    }
+                }
+                c => self.0.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
         self.0.push(b'"');

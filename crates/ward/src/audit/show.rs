@@ -1,0 +1,257 @@
+//! `ward audit list`, `tail` and `export`: events, for people and for programs.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Args, builder::PossibleValuesParser};
+use jiff::Timestamp;
+use ward_audit::{Event, Filter, Kind, Reader, Source};
+use ward_chassis::Clock;
+use ward_model::Wall;
+
+use super::place::PlaceArgs;
+use crate::{
+    Exit, Failure,
+    output::{Escaped, Format, Out, Reader as Somebody, Table, Times},
+    typed,
+};
+
+/// How often a log is looked at for more.
+const LOOK: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ward audit list
+  ward audit list --type breaker_trip --subject payments --since 7d
+  ward audit list --since 2026-11-30T08:00:00Z --limit 1000 -o json")]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    /// How many at most
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    limit: usize,
+    /// For people or for programs, a line for each
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TailArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    /// How many of those there are
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    limit: usize,
+    /// Go on with those to come, until stopped
+    #[arg(short, long)]
+    follow: bool,
+    /// For people or for programs, a line for each
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each line is an event as it stands in the log, byte for byte: SHA-256 of a zero byte and the line \
+                        without its end is the hash that the next one names."
+)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Which events.
+#[derive(Debug, Args)]
+pub(crate) struct WhichArgs {
+    /// Only what happened so
+    #[arg(long = "type", value_name = "TYPE", value_parser = kind_parser())]
+    kind: Option<String>,
+    /// Only what was decided by this
+    #[arg(long, value_name = "SOURCE", value_parser = source_parser())]
+    source: Option<String>,
+    /// Only about this: a service, with its instances, or one of them as service/instance, or `system`
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    /// Only from then on: how long ago, such as 2h or 30d, or a time such as 2026-11-30T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Since>,
+}
+
+/// A moment, or how long ago one was.
+#[derive(Clone, Copy, Debug)]
+enum Since {
+    Ago(Duration),
+    At(Wall),
+}
+
+fn kind_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(Kind::ALL.iter().map(|kind| kind.as_str()))
+}
+
+fn source_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(Source::ALL.iter().map(|source| source.as_str()))
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(Since::At(Wall(moment.as_millisecond())));
+    }
+    let expected =
+        |_| "expected how long ago, such as 2h or 30d, or a time such as 2026-11-30T08:00:00Z".to_owned();
+    typed::duration(text).map(Since::Ago).map_err(expected)
+}
+
+impl WhichArgs {
+    /// As a log is asked.
+    pub(crate) fn filter(&self, now: Wall) -> Filter {
+        let ago = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Filter {
+            kind: self.kind.as_ref().and_then(|kind| kind.parse().ok()),
+            source: self.source.as_ref().and_then(|source| source.parse().ok()),
+            subject: self.subject.clone(),
+            since: self.since.map(|since| match since {
+                Since::At(moment) => moment,
+                Since::Ago(duration) => Wall(now.0.saturating_sub(ago(duration))),
+            }),
+            ..Filter::default()
+        }
+    }
+}
+
+pub(super) fn list(args: &ListArgs, out: &mut Out) -> Result<Exit, Failure> {
+    let now = Clock::start().wall();
+    let events = newest(&args.place.reader()?, &args.which.filter(now), args.limit)?;
+    if args.output == Format::Json {
+        for event in &events {
+            if out.json_line(event)? == Somebody::Gone {
+                break;
+            }
+        }
+        return Ok(Exit::Good);
+    }
+    if events.is_empty() {
+        out.note("there are no such events in the audit log");
+        return Ok(Exit::Good);
+    }
+    let times = Times::here(now);
+    let mut table = Table::new(out.width(), ["INDEX", "TIME", "TYPE", "SUBJECT", "BY", "WHAT"]);
+    for event in &events {
+        table.row(row(event, &times).map(|cell| (cell, None)));
+    }
+    out.data(&table.text())?;
+    Ok(Exit::Good)
+}
+
+fn newest(reader: &Reader, filter: &Filter, limit: usize) -> Result<Vec<Event>, Failure> {
+    Ok(reader.newest(filter, limit).context("ask the audit log")?)
+}
+
+fn row(event: &Event, times: &Times) -> [String; 6] {
+    [
+        event.index.to_string(),
+        times.moment(event.time),
+        event.kind.to_string(),
+        event.subject.clone(),
+        format!("{} ({})", event.actor, event.source),
+        what(event),
+    ]
+}
+
+/// Phase and evidence, on one line: from what to what first.
+fn what(event: &Event) -> String {
+    let mut parts = Vec::new();
+    match (event.phase, event.intent) {
+        (ward_audit::Phase::Intent, _) => parts.push("intent".to_owned()),
+        (_, Some(intent)) => parts.push(format!("outcome of {intent}")),
+        _ => {}
+    }
+    if let (Some(from), Some(to)) = (event.evidence.get("from"), event.evidence.get("to")) {
+        parts.push(format!("{from} -> {to}"));
+    }
+    let rest = event
+        .evidence
+        .iter()
+        .filter(|(key, _)| !matches!(*key, "from" | "to"));
+    parts.extend(rest.map(|(key, value)| format!("{key}={value}")));
+    parts.join(", ")
+}
+
+pub(super) async fn tail(args: &TailArgs, out: &mut Out) -> Result<Exit, Failure> {
+    let clock = Clock::start();
+    let reader = args.place.reader()?;
+    let filter = args.which.filter(clock.wall());
+    let mut next = reader.size().context("read the audit log")?;
+    let mut last = newest(
+        &reader,
+        &Filter {
+            before: Some(next),
+            ..filter.clone()
+        },
+        args.limit,
+    )?;
+    last.reverse();
+    let times = Times::here(clock.wall());
+    let mut tell = |event: &Event| match args.output {
+        Format::Json => out.json_line(event),
+        Format::Text => {
+            let [index, time, kind, subject, by, what] = row(event, &times);
+            out.data(&format!(
+                "{}\n",
+                Escaped(&format!("{index}  {time}  {kind}  {subject}  by {by}  {what}"))
+            ))
+        }
+    };
+    for event in &last {
+        if tell(event)? == Somebody::Gone {
+            return Ok(Exit::Good);
+        }
+    }
+    while args.follow {
+        let events = reader.range(next, 1024).context("read the audit log")?;
+        for event in &events {
+            next = event.index + 1;
+            if filter.passes(event) && tell(event)? == Somebody::Gone {
+                return Ok(Exit::Good);
+            }
+        }
+        if events.is_empty() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    Ok(Exit::Good)
+}
+
+pub(super) fn export(args: &ExportArgs, _: &mut Out) -> Result<Exit, Failure> {
+    let reader = args.place.reader()?;
+    let filter = args.which.filter(Clock::start().wall());
+    // Not by `Out`: what it does to make text harmless would change the bytes; these are harmless as they are.
+    let mut lines = io::BufWriter::new(io::stdout().lock());
+    let mut failed = None;
+    reader
+        .each(0, &mut |index, entry| {
+            let passes = filter == Filter::default() || filter.passes(&reader.event_of(index, entry)?);
+            let written = if passes {
+                lines.write_all(entry).and_then(|()| lines.write_all(b"\n"))
+            } else {
+                Ok(())
+            };
+            failed = written.err();
+            Ok(failed.is_none())
+        })
+        .context("read the audit log")?;
+    match failed.map_or_else(|| lines.flush(), Err) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::Error::new(error)
+            .context("write to standard output")
+            .into()),
+        _ => Ok(Exit::Good),
+    }
+}
