@@ -16,7 +16,7 @@ use crate::{
     files::{Disk, Files},
     filter::Filter,
     key,
-    layout::{CHECKPOINT, Entries, PUBLIC_KEY},
+    layout::{CHECKPOINT, Entries, PUBLIC_KEY, push_entry},
     shared::Shared,
     tiles::{Published, ReadError},
 };
@@ -313,10 +313,16 @@ impl Reader {
                 width,
             });
         }
-        // The end of it is in memory; or was, and is published by now.
         let mut bytes = Vec::new();
-        for at in first..first + u64::from(width) {
-            crate::layout::push_entry(&mut bytes, &self.entry(at)?);
+        if published > first {
+            let there = (published - first) as u16;
+            let found = self.published().bundle(index, there)?;
+            let begin = Entries { rest: &found.bytes }.take(there.into());
+            begin.for_each(|entry| push_entry(&mut bytes, entry));
+        }
+        // The end of it is in memory; or was, and is published by now.
+        for at in published.max(first)..first + u64::from(width) {
+            push_entry(&mut bytes, &self.entry(at)?);
         }
         Ok(Bundle { first, bytes, width })
     }

@@ -89,6 +89,7 @@ fn nothing_is_written_over() {
         matches!(refused, ShipError::NotOurs { here: 10, .. }),
         "{refused}"
     );
+    wait(log.append(draft(1000))).unwrap();
     grow(&log, 400);
     assert!(
         shipped(older.path(), &store, &prefix).is_err(),
