@@ -32,6 +32,9 @@ pub struct Reader {
     live: Option<Arc<Shared>>,
 }
 
+/// What is called with each entry: its index and its bytes. `false` is enough.
+pub type EachEntry<'a> = dyn FnMut(u64, &[u8]) -> Result<bool, QueryError> + 'a;
+
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
@@ -199,11 +202,7 @@ impl Reader {
     /// # Errors
     ///
     /// Of `with`, or if an entry cannot be read.
-    pub fn each(
-        &self,
-        from: u64,
-        with: &mut dyn FnMut(u64, &[u8]) -> Result<bool, QueryError>,
-    ) -> Result<(), QueryError> {
+    pub fn each(&self, from: u64, with: &mut EachEntry<'_>) -> Result<(), QueryError> {
         let size = self.size()?;
         for bundle in from / TILE_WIDTH..size.div_ceil(TILE_WIDTH) {
             for (index, entry) in self.bundle(bundle, size)?.iter() {
