@@ -198,7 +198,7 @@ impl App {
             bounds: hub::Bounds::default(),
         };
         let life = Life::new(clock.clone());
-        let memory = Arc::new(Memory::open(data_dir.path(), &life).await);
+        let memory = Arc::new(Memory::open(&config.store, data_dir.path(), &life).await);
         let (decider_loop, decider, hub) = decider::start(
             config.engine.clone(),
             hub_config,

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use ward_access::Policy;
 use ward_chassis::{Limits, TlsFiles, logs};
-use ward_config::{Aggregator, Errors, Service, Settings, Source};
+use ward_config::{Aggregator, Errors, Service, Settings, Source, Store};
 use ward_model::Name;
 
 use crate::{ClientLimits, HttpLimits};
@@ -35,6 +35,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Names that this server is asked for by over HTTP, beside those that no web page can have.
     pub hosts: Vec<String>,
+    /// Where history and what is last known are kept, and for how long.
+    pub store: Store,
     /// What is said about services; it wins over what they say themselves.
     pub services: BTreeMap<Name, Service>,
     /// Counts the lines that this process did not log.
@@ -99,6 +101,7 @@ impl Config {
                 cors_origins: self.cors_origins.clone(),
                 hosts: self.hosts.clone(),
             },
+            store: self.store.clone(),
             services: self.services.clone(),
             access: self.access.clone(),
         }
@@ -130,6 +133,7 @@ impl From<Settings> for Config {
             degraded_is_serving: own.degraded_is_serving,
             cors_origins: own.cors_origins,
             hosts: own.hosts,
+            store: settings.store,
             services: settings.services,
             log_dropped: logs::Dropped::default(),
             source: None,

@@ -5,6 +5,7 @@
 //! first, then done; without a log it is refused.
 
 mod act;
+mod commanded;
 mod ear;
 mod judged;
 mod life;

@@ -53,7 +53,7 @@ pub struct Reloaded {
     pub changed: Vec<Name>,
     /// Services that it no longer names. Those that are reported for go on with what they declare.
     pub removed: Vec<Name>,
-    /// Keys of `[aggregator]` that say something else than at the start, and take a restart.
+    /// Keys of `[aggregator]`, and `[store]`, that say something else than at the start, and take a restart.
     pub waiting_for_restart: Vec<&'static str>,
     /// SHA-256 of what is in force now.
     pub hash: String,
@@ -251,6 +251,7 @@ fn held(before: &Settings, mut wanted: Settings) -> (Settings, Vec<&'static str>
         &mut new.cors_origins,
     );
     hold(&mut waiting, "hosts", &old.hosts, &mut new.hosts);
+    hold(&mut waiting, "[store]", &before.store, &mut wanted.store);
     (wanted, waiting)
 }
 
@@ -339,10 +340,7 @@ fn tell(reloaded: &Reloaded) {
     );
     if !waiting_for_restart.is_empty() {
         let keys = waiting_for_restart.join(", ");
-        tracing::warn!(
-            keys,
-            "changed in [aggregator] and not in force: that takes a restart"
-        );
+        tracing::warn!(keys, "changed and not in force: that takes a restart");
     }
 }
 

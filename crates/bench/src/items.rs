@@ -10,6 +10,7 @@ mod lifecycle;
 mod lone;
 mod memory;
 mod path;
+mod restart;
 mod rollup;
 mod sdk_call;
 mod soak;
@@ -104,5 +105,10 @@ pub(crate) const ALL: &[Item] = &[
         id: "B14",
         what: "start and drain",
         run: lifecycle::run,
+    },
+    Item {
+        id: "B14a",
+        what: "start with a million known instances",
+        run: restart::run,
     },
 ];

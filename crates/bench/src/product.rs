@@ -7,7 +7,7 @@ use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
@@ -40,7 +40,8 @@ pub(crate) struct Aggregator {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     child: Child,
-    _data: TempDir,
+    /// Gone with it, if it is its own.
+    _data: Option<TempDir>,
 }
 
 /// How it says where it listens.
@@ -50,11 +51,18 @@ impl Aggregator {
     /// Starts one; returns when it says where it listens.
     pub(crate) fn start() -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
+        let mut started = Self::start_in(data.path())?;
+        started._data = Some(data);
+        Ok(started)
+    }
+
+    /// The same in a data directory that is there already.
+    pub(crate) fn start_in(data: &Path) -> anyhow::Result<Self> {
         let any = "127.0.0.1:0";
         let mut command = Command::new(program()?);
         command
             .args(["aggregator", "--grpc", any, "--http", any, "--data-dir"])
-            .arg(data.path())
+            .arg(data)
             .env("WARD_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -73,7 +81,7 @@ impl Aggregator {
             grpc,
             http,
             child,
-            _data: data,
+            _data: None,
         })
     }
 

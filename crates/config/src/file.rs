@@ -4,6 +4,7 @@
 
 mod access;
 mod service;
+mod store;
 mod syntax;
 
 use std::{
@@ -27,6 +28,7 @@ use crate::{
 
 use access::Access;
 use service::ServiceTable;
+use store::StoreTable;
 
 /// Most origins whose pages may read the API: each request is compared with them.
 const ORIGINS: usize = 64;
@@ -39,6 +41,8 @@ table! {
     struct File {
         /// How the aggregator itself is run.
         "aggregator" aggregator: AggregatorTable,
+        /// What is remembered, and for how long.
+        "store" store: StoreTable,
         /// What is said about services, by their names. It wins over what they say themselves, and the difference is
         /// shown. A service that is named here and never registers is missing.
         "services" services: Services,
@@ -213,6 +217,9 @@ pub(crate) fn read(
     }
     if let Some(access) = file.access {
         settings.access = access.value.settle();
+    }
+    if let Some(store) = file.store {
+        store.value.over(&mut settings.store);
     }
     if let Some(aggregator) = file.aggregator {
         aggregator.value.over(&mut settings.aggregator);

@@ -2,8 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::{self, Read as _},
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use etcetera::BaseStrategy;
@@ -11,7 +14,10 @@ use ward_access::Policy;
 use ward_engine::Declaration;
 use ward_model::Name;
 
-use crate::window::Window;
+use crate::{
+    value::{DatabaseUrl, Text},
+    window::Window,
+};
 
 /// Where gRPC is served when nothing else is said.
 pub const GRPC_PORT: u16 = 7700;
@@ -23,6 +29,8 @@ pub const HTTP_PORT: u16 = 7780;
 pub struct Settings {
     /// How the aggregator itself is run.
     pub aggregator: Aggregator,
+    /// What is remembered, and for how long.
+    pub store: Store,
     /// What is said about services; it wins over what they say themselves.
     pub services: BTreeMap<Name, Service>,
     /// Who may do what.
@@ -58,6 +66,59 @@ pub struct Aggregator {
     /// web page can have.
     pub hosts: Vec<String>,
 }
+
+/// What is remembered, and for how long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Store {
+    /// A PostgreSQL database, instead of a file in the data directory.
+    pub url: Option<DatabaseUrl>,
+    /// A file with its address in it.
+    pub url_file: Option<PathBuf>,
+    /// How long each transition is kept.
+    pub keep_history: Duration,
+    /// How long figures of days are kept.
+    pub keep_days: Duration,
+}
+
+impl Default for Store {
+    /// In the data directory: a quarter of a year of transitions, and a year and a month of days.
+    fn default() -> Self {
+        let days = |days: u64| Duration::from_secs(days * 24 * 3_600);
+        Self {
+            url: None,
+            url_file: None,
+            keep_history: days(90),
+            keep_days: days(400),
+        }
+    }
+}
+
+impl Store {
+    /// The database that is named, from the file if it stands there; `None` if it is to be one of our own.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or holds no address. Its text is not told.
+    pub fn address(&self) -> io::Result<Option<DatabaseUrl>> {
+        let Some(path) = &self.url_file else {
+            return Ok(self.url.clone());
+        };
+        let mut text = String::new();
+        File::open(path)?
+            .take(ADDRESS_FILE_BYTES)
+            .read_to_string(&mut text)?;
+        let address = <DatabaseUrl as Text>::parse(text.trim());
+        address.map(Some).map_err(|wrong| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{}, expected {}", wrong.message, DatabaseUrl::EXPECTED),
+            )
+        })
+    }
+}
+
+/// Longer than any address.
+const ADDRESS_FILE_BYTES: u64 = 4_096;
 
 /// What is said about one service.
 #[derive(Clone, Debug, Default, PartialEq)]

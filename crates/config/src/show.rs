@@ -67,6 +67,15 @@ impl Settings {
         add(own, "degraded_is_serving", json!(aggregator.degraded_is_serving));
         add(own, "cors_origins", json!(aggregator.cors_origins));
         add(own, "hosts", json!(aggregator.hosts));
+        let store = &self.store;
+        if let Some(url) = &store.url {
+            add("store", "url", json!(url.shown()));
+        }
+        if let Some(path) = &store.url_file {
+            add("store", "url_file", json!(path.to_string_lossy()));
+        }
+        add("store", "keep_history", json!(written(store.keep_history)));
+        add("store", "keep_days", json!(written(store.keep_days)));
         for (name, service) in &self.services {
             let table = joined("services", name.as_str());
             let mut said = said(service).into_iter().peekable();

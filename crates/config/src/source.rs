@@ -16,7 +16,7 @@ use crate::{
     Errors, Mistake, Origin, Origins, Place, Settings, file,
     mistake::{Mistakes, Text as FileText, escaped},
     near::nearest,
-    value::Wrong,
+    value::{Wrong, masked},
 };
 
 pub use self::key::Key;
@@ -143,7 +143,7 @@ impl Loading {
         } else {
             key.set(&mut self.settings, text)
         };
-        let path = format!("aggregator.{}", key.name());
+        let path = key.path();
         match done {
             Ok(()) => {
                 self.origins.0.insert(path, origin);
@@ -170,6 +170,7 @@ impl Loading {
             }
         }
         self.judge_tls();
+        self.judge_store();
         if grpc == http && grpc.port() != 0 {
             let said = self.origins.of("aggregator.http") != Origin::Default;
             let (key, other) = if said {
@@ -214,9 +215,28 @@ impl Loading {
         }
     }
 
+    /// A variable wins over a file, whichever of the two the file says.
+    fn judge_store(&mut self) {
+        let by_variable = matches!(self.origins.of("store.url"), Origin::Variable(_));
+        let store = &mut self.settings.store;
+        if by_variable {
+            store.url_file = None;
+        }
+        if store.url.is_some() && store.url_file.is_some() {
+            let message = "is there beside `url_file`".to_owned();
+            self.wrong(Key::StoreUrl, message, "leave out one of the two");
+        }
+        if self.settings.store.keep_days < self.settings.store.keep_history {
+            self.warnings.push(
+                "[store] keep_days is shorter than keep_history: days are kept as long as transitions"
+                    .to_owned(),
+            );
+        }
+    }
+
     /// Notes a mistake where the value of `key` came from; in a file, its line.
     fn wrong(&mut self, key: Key, message: String, help: &str) {
-        let path = format!("aggregator.{}", key.name());
+        let path = key.path();
         let place = match self.origins.of(&path) {
             Origin::Variable(name) => Place::Variable(name),
             Origin::Flag(flag) => Place::Flag(flag),
@@ -288,7 +308,8 @@ impl Loading {
             }
             Err(mistakes) => self.mistakes = mistakes,
         }
-        self.text = Some(Arc::new(FileText { text }));
+        // The line of a mistake is shown, and this one may hold a password.
+        self.text = Some(Arc::new(FileText { text: masked(&text) }));
     }
 
     fn utf8(&mut self, path: &str, bytes: Vec<u8>) -> Option<String> {
@@ -305,7 +326,7 @@ impl Loading {
         let mistake = reading.wrong("", &span, format!("the byte 0x{bad:02x} is no UTF-8"));
         mistake.help = Some("save the file as UTF-8".into());
         self.mistakes = reading.mistakes;
-        self.text = Some(Arc::new(FileText { text }));
+        self.text = Some(Arc::new(FileText { text: masked(&text) }));
         None
     }
 }

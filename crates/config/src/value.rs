@@ -1,5 +1,6 @@
 //! The single values a file, a variable or a flag may give: how each is written, and what is said when it is not.
 
+mod database;
 mod name;
 mod number;
 mod time;
@@ -17,6 +18,8 @@ use crate::{
     reading::{Node, Reading, Value},
 };
 
+pub use database::DatabaseUrl;
+pub(crate) use database::masked;
 pub(crate) use name::ServiceName;
 pub(crate) use number::DayOfMonth;
 pub(crate) use time::{Every, weekday, written};

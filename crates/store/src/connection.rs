@@ -43,6 +43,31 @@ impl Connection {
         }
     }
 
+    /// Begins to read one moment of it, however long that takes.
+    pub(crate) async fn begin_reading(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(connection) => connection.run("BEGIN"),
+            Self::Postgres(connection) => {
+                connection.run("SET statement_timeout = 0").await?;
+                connection
+                    .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await
+            }
+        }
+    }
+
+    /// New names get ids behind those that were written with theirs.
+    pub(crate) async fn next_ids(&mut self) -> Result<(), Fault> {
+        match self {
+            // It takes the next by itself.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(connection) => {
+                let sql = "SELECT setval(pg_get_serial_sequence('subject', 'id'), max(id)) FROM subject HAVING max(id) > 0";
+                connection.run(sql).await
+            }
+        }
+    }
+
     pub(crate) async fn commit(&mut self) -> Result<(), Fault> {
         match self {
             Self::Sqlite(connection) => connection.run("COMMIT"),
@@ -123,13 +148,6 @@ impl Value {
     pub(crate) fn text(&self) -> Result<&str, Fault> {
         match self {
             Self::Text(text) => Ok(text),
-            other => Err(other.foreign()),
-        }
-    }
-
-    pub(crate) fn bytes(&self) -> Result<&[u8], Fault> {
-        match self {
-            Self::Bytes(bytes) => Ok(bytes),
             other => Err(other.foreign()),
         }
     }

@@ -5,6 +5,7 @@
 //! shows in [`Standing`] and nowhere else. The store decides nothing, and its words are not proof: the audit log is. Tokens
 //! are not kept here, because who may come in must not depend on a database that can be away.
 
+mod backup;
 mod code;
 mod connection;
 mod fault;
@@ -23,6 +24,7 @@ pub mod timeline;
 mod write;
 mod writer;
 
+pub use backup::{BackupError, Progress, backup, restore};
 pub use fault::{OpenError, ReadError};
 pub use roll::Retention;
 pub use standing::{Standing, State};

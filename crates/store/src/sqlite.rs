@@ -81,16 +81,33 @@ impl Connection {
 
     /// Opens the file, which must be there and up to date, for reading.
     pub(crate) fn read(path: &Path) -> Result<Self, OpenError> {
-        inspect(path)?;
-        let connection = Self::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER)?;
+        let connection = Self::look(path)?;
         match connection.version()? {
             VERSION => Ok(connection),
-            found if found > VERSION => Err(OpenError::Newer {
-                path: path.to_owned(),
-                found,
-            }),
             _ => Err(OpenError::NotOurs(path.to_owned())),
         }
+    }
+
+    /// Opens the file, which must be there, for reading, if it is Ward's and no newer than this Ward.
+    pub(crate) fn look(path: &Path) -> Result<Self, OpenError> {
+        inspect(path)?;
+        let connection = Self::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER)?;
+        let path = path.to_owned();
+        match connection.version()? {
+            0 => Err(OpenError::NotOurs(path)),
+            found if found > VERSION => Err(OpenError::Newer { path, found }),
+            _ => Ok(connection),
+        }
+    }
+
+    /// Opens a file that nobody else uses for reading, and leaves nothing beside it.
+    pub(crate) fn alone(path: &Path) -> Result<Self, OpenError> {
+        let connection = Self::open(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE,
+            "PRAGMA journal_mode = DELETE",
+        )?;
+        Ok(connection)
     }
 
     fn open(path: &Path, how: OpenFlags, settings: &str) -> Result<Self, OpenError> {

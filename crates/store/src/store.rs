@@ -19,6 +19,7 @@ use ward_chassis::Clock;
 use ward_model::{History, Maintenance, Name, Wall};
 
 use crate::{
+    backup::{BackupError, backup},
     fault::{OpenError, ReadError},
     history::Question,
     postgres,
@@ -60,6 +61,7 @@ pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    place: Place,
     queue: Arc<Queue>,
     told: Arc<Told>,
     clock: Clock,
@@ -85,6 +87,7 @@ impl Store {
     ///
     /// The file cannot be used, or the address cannot be understood: see [`OpenError`], which says what to do.
     pub fn open(config: Config, clock: Clock) -> Result<Self, OpenError> {
+        let place = config.place.clone();
         let (writes, reads) = match config.place {
             Place::Sqlite(path) => {
                 let opened = sqlite::Connection::write(&path)?;
@@ -119,6 +122,7 @@ impl Store {
         let (asks, asked) = mpsc::channel(WAITING);
         on_thread("ward-store-read", move || Reader::new(reads).run(asked))?;
         Ok(Self(Arc::new(Inner {
+            place,
             queue,
             told,
             clock,
@@ -208,6 +212,23 @@ impl Store {
             kept: self.0.retention.all(now).start(),
         };
         self.ask(|to| Ask::History(question, to)).await
+    }
+
+    /// Writes all that is in the database to the new file `to`, as [`backup`](crate::backup) does, without holding anybody
+    /// up. What waits to be written is not in it.
+    ///
+    /// # Errors
+    ///
+    /// See [`BackupError`]; nothing stands at `to` then.
+    pub async fn backup_to(&self, to: PathBuf) -> Result<(), BackupError> {
+        let place = self.0.place.clone();
+        let done = tokio::task::spawn_blocking(move || backup(&place, &to, |_| {}));
+        done.await.unwrap_or_else(|error| {
+            Err(BackupError::Database {
+                doing: "make a backup",
+                why: error.to_string(),
+            })
+        })
     }
 
     /// Writes what waits, for `within` at most (longer only if the disk does not come back from a call), and ends. Gives back

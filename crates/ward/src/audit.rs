@@ -1,6 +1,7 @@
-//! `ward audit`: what was decided and done, from the files of the log. Asks no aggregator, and holds nothing up: the log is
-//! read beside its writer, or where a copy of it lies.
+//! `ward audit`: what was decided and done, from the files of the log. Holds nothing up: the log is read beside its writer, or
+//! where a copy of it lies. Events are also asked of a running aggregator, wherever that is.
 
+mod ask;
 mod place;
 mod prove;
 mod ship;
@@ -14,7 +15,7 @@ use crate::{Exit, Failure, output::Out};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ward audit list --type restart --since 2h
-  ward audit tail --follow
+  ward audit tail --follow --server ward.example.org:7700
   ward audit verify                      is every event there, as it was written?
   ward audit verify --checkpoint kept    and is it still the log that this checkpoint is of?
   ward audit prove 1234 -o 1234.tlog-proof
@@ -47,7 +48,7 @@ enum Action {
 
 pub(crate) async fn run(args: AuditArgs, out: &mut Out) -> Result<Exit, Failure> {
     match args.action {
-        Action::List(args) => show::list(&args, out),
+        Action::List(args) => show::list(&args, out).await,
         Action::Tail(args) => show::tail(&args, out).await,
         Action::Verify(args) => verify::run(&args, out),
         Action::Prove(args) => prove::run(&args, out),

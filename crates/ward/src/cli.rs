@@ -9,8 +9,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    Exit, Failure, aggregator, audit, bench, cert, check, config, demo, explain, forget, maintenance,
-    output::Out, report, status, token, top, watch,
+    Exit, Failure, aggregator, audit, backup, bench, cert, check, config, demo, explain, forget, history,
+    maintenance, output::Out, report, status, token, top, watch,
 };
 
 /// Keeps systems of services up and tells the truth about them.
@@ -28,6 +28,7 @@ use crate::{
   ward watch                     see what follows, as it happens
   ward top                       the same on a whole screen
   ward explain storefront        and why
+  ward history storefront        how it was in the last day
   ward check 127.0.0.1:50051     is this server well? for container health checks
   ward report backup --run -- pg_dump shop
                                  run a job, and tell how it ended
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Top(top::TopArgs),
     /// Show why the system, or one service, is as it is
     Explain(explain::ExplainArgs),
+    /// Show how the system, or one service, was
+    History(history::HistoryArgs),
     /// Ask whether a server is well, by grpc.health.v1 or HTTP
     Check(Box<check::CheckArgs>),
     /// Report for a service, from a shell script or a cron job
@@ -97,6 +100,10 @@ pub(crate) enum Command {
     Audit(audit::AuditArgs),
     /// Make, show and revoke tokens
     Token(token::TokenArgs),
+    /// Keep all that an aggregator remembers, while it runs
+    Backup(backup::BackupArgs),
+    /// Put back what was kept, while it is stopped
+    Restore(backup::RestoreArgs),
     /// Make certificates to try TLS with
     Cert(cert::CertArgs),
     /// Load a running aggregator, to size its machine

@@ -6,6 +6,7 @@
 mod access;
 mod aggregator;
 mod audit;
+mod backup;
 mod bench;
 mod cert;
 mod check;
@@ -16,6 +17,7 @@ mod demo;
 mod explain;
 mod failure;
 mod forget;
+mod history;
 mod maintenance;
 mod near;
 mod operator;
@@ -64,7 +66,10 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Report(args) => report::run(*args, out).await,
             Command::Bench(args) => bench::run(args, out).await,
             Command::Maintenance(args) => maintenance::run(args, out).await,
+            Command::History(args) => history::run(args, out).await,
             Command::Forget(args) => forget::run(args, out).await,
+            Command::Backup(args) => backup::run(args, out).await,
+            Command::Restore(args) => backup::restore(args, out).await,
             Command::Config(args) => config::run(args, out),
             Command::Audit(args) => audit::run(args, out).await,
             Command::Token(args) => token::run(args, out),

@@ -6,6 +6,8 @@
 mod access;
 #[path = "command/audit.rs"]
 mod audit;
+#[path = "command/backup.rs"]
+mod backup;
 #[path = "command/bench.rs"]
 mod bench;
 #[path = "command/canary.rs"]

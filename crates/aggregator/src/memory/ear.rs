@@ -122,6 +122,8 @@ impl Missed {
 pub(crate) struct Taken {
     pub(crate) heard: Vec<Heard>,
     pub(crate) missed: Option<Missed>,
+    /// What the store knew is lost: all of it is to be put again.
+    pub(crate) lost: bool,
     /// Nothing will come any more.
     pub(crate) over: bool,
 }
@@ -181,6 +183,12 @@ impl Ear {
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
         }
+    }
+
+    /// The store has lost what it knew.
+    pub(crate) fn lose(&self) {
+        self.0.lock().taken.lost = true;
+        self.wake();
     }
 
     /// Nothing will come any more.

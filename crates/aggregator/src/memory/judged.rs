@@ -15,7 +15,7 @@ pub(super) struct Judged(HashMap<EntityKey, Status>);
 impl Judged {
     /// It was known to be like this before the aggregator's start.
     pub(super) fn recall(&mut self, key: &EntityKey, status: Status) {
-        if status.is_bad() {
+        if is_ill(status) {
             self.0.entry(key.clone()).or_insert(status);
         }
     }
@@ -25,7 +25,7 @@ impl Judged {
         if status == Status::Unknown {
             return Kind::Transition;
         }
-        if !status.is_bad() {
+        if !is_ill(status) {
             return match self.0.remove(key) {
                 Some(_) => Kind::Recover,
                 None => Kind::Transition,
@@ -41,6 +41,11 @@ impl Judged {
     pub(super) fn forget(&mut self, key: &EntityKey) {
         self.0.remove(key);
     }
+}
+
+/// Unknown is bad, and no verdict.
+pub(super) fn is_ill(status: Status) -> bool {
+    status >= Status::Degraded
 }
 
 #[cfg(test)]

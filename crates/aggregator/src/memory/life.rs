@@ -5,14 +5,15 @@ use std::{error::Error, io, iter::successors, path::Path, sync::Arc, thread, tim
 use tokio::{
     sync::{Notify, Semaphore},
     task::{JoinHandle, spawn_blocking},
-    time::{interval, timeout},
+    time::{interval, sleep, timeout},
 };
-use ward_audit::{Draft, Filter, Kind, Log, Opened, Options, Source, Start, boot_id};
+use ward_audit::{Draft, Event, Filter, Kind, Log, Opened, Options, Source, Start, boot_id};
 use ward_chassis::Clock;
+use ward_config::Store as Settings;
 use ward_model::{AuditHead, Revision};
 use ward_store::{Place, Retention, Store, Write};
 
-use super::{Ear, Memory, READERS, Why, look, recall, recorder::Recorder};
+use super::{Ear, Memory, READERS, Why, commanded::Commanded, look, recall, recorder::Recorder};
 use crate::{
     decider::{Decider, Life},
     hub::Hub,
@@ -20,6 +21,8 @@ use crate::{
 
 /// How often it is noted that the aggregator lives: so exact is the history about when it ended.
 const ALIVE: Duration = Duration::from_secs(5);
+/// How often watchers are told another head of the log: a bookmark comes every ten seconds.
+const WITNESSED: Duration = Duration::from_secs(2);
 /// How many events are looked through for what was under way when the aggregator before this one ended.
 const NEWEST: usize = 1_024;
 /// How long a start waits for the disk to take that it starts.
@@ -41,7 +44,7 @@ pub(crate) struct Running {
 
 impl Memory {
     /// Opens the log and the store in a data directory. What cannot be opened is said, and done without.
-    pub(crate) async fn open(dir: &Path, life: &Life) -> Self {
+    pub(crate) async fn open(settings: &Settings, dir: &Path, life: &Life) -> Self {
         let Life { epoch, clock, ear } = life.clone();
         let start = Start {
             clock: clock.clone(),
@@ -50,12 +53,9 @@ impl Memory {
         };
         let audit = dir.join(AUDIT);
         let log = opened("audit log", move || Log::open(&audit, Options::default(), start)).await;
-        let settings = ward_store::Config {
-            place: Place::Sqlite(dir.join(DATABASE)),
-            retention: Retention::default(),
-        };
+        let (settings, dir) = (settings.clone(), dir.to_owned());
         let clock_of_store = clock.clone();
-        let store = opened("store", move || Store::open(settings, clock_of_store)).await;
+        let store = opened("store", move || open_store(&settings, &dir, clock_of_store)).await;
         Self {
             log: log.map(|(log, opened)| {
                 tell_torn(&opened);
@@ -72,31 +72,33 @@ impl Memory {
     /// Begins to remember, and tells the engine what was known before: when this returns it knows, or goes on without.
     pub(crate) async fn start(&self, decider: &Decider, hub: &Hub) -> io::Result<Running> {
         let missed = Arc::new(Notify::new());
-        let (log, store) = (self.log.clone().ok(), self.store.clone().ok());
-        let mut recorder = Recorder::new(self.ear.clone(), log.clone(), store.clone(), missed.clone());
-        let mut tasks = Vec::new();
-        if let Some(log) = &log {
+        let again = look::look_again(
+            missed.clone(),
+            decider.clone(),
+            self.ear.clone(),
+            self.clock.clone(),
+        );
+        let mut tasks = vec![tokio::spawn(again)];
+        if let Ok(log) = &self.log {
             tasks.push(tokio::spawn(witness(log.clone(), hub.clone())));
         }
+        let newest = self.newest().await;
+        self.end_orphans(&newest);
         self.say_start().await;
-        if let Some(store) = &store {
-            if let Some(status) = recall::last_of_system(store, self.clock.wall()).await {
+        let (log, store) = (self.log.clone().ok(), self.store.clone().ok());
+        let mut recorder = Recorder::new(self.ear.clone(), log, store, missed);
+        if let Ok(store) = &self.store {
+            let system = recall::last_of_system(store, self.clock.wall());
+            if let Ok(Some(status)) = timeout(PATIENCE, system).await {
                 recorder.recall_system(status);
             }
         }
         let thread = thread::Builder::new()
             .name("ward-memory".into())
             .spawn(move || recorder.run())?;
-        let again = look::look_again(missed, decider.clone(), self.ear.clone(), self.clock.clone());
-        tasks.push(tokio::spawn(again));
-        if let Some(store) = store {
-            let mut recalling =
-                tokio::spawn(recall::recall(store.clone(), decider.clone(), self.clock.clone()));
-            if timeout(recall::PATIENCE, &mut recalling).await.is_err() {
-                tracing::warn!("what was known before the start is not told yet: going on without");
-                tasks.push(recalling);
-            }
-            tasks.push(tokio::spawn(live(store, self.clock.clone())));
+        if let Ok(store) = &self.store {
+            self.recall(store, decider, Commanded::read(&newest), &mut tasks)
+                .await;
         }
         Ok(Running {
             ear: self.ear.clone(),
@@ -105,22 +107,48 @@ impl Memory {
         })
     }
 
-    async fn say_start(&self) {
-        let Ok(log) = &self.log else { return };
-        let reader = log.reader();
-        let newest = spawn_blocking(move || reader.newest(&Filter::default(), NEWEST)).await;
-        if let Ok(Ok(newest)) = newest {
-            self.end_orphans(&newest);
+    async fn recall(
+        &self,
+        store: &Store,
+        decider: &Decider,
+        commanded: Commanded,
+        tasks: &mut Vec<JoinHandle<()>>,
+    ) {
+        let recall = recall::recall(store.clone(), decider.clone(), self.clock.clone(), commanded);
+        let mut recalling = tokio::spawn(recall);
+        if timeout(recall::PATIENCE, &mut recalling).await.is_err() {
+            tracing::warn!("what was known before the start is not told yet: going on without");
+            tasks.push(recalling);
         }
-        let draft = Draft::new(
-            Kind::AggregatorStart,
-            Source::Aggregator,
-            "aggregator",
-            self.clock.now(),
-        )
-        .at(self.epoch, Revision(0))
-        .with("version", crate::edge::VERSION);
-        if let Ok(Err(error)) = timeout(PATIENCE, self.durable(draft)).await {
+        tasks.push(tokio::spawn(notice_loss(store.clone(), self.ear.clone())));
+        tasks.push(tokio::spawn(live(store.clone(), self.clock.clone())));
+    }
+
+    /// The last events before this life, the newest first.
+    async fn newest(&self) -> Vec<Event> {
+        let Ok(log) = &self.log else {
+            return Vec::new();
+        };
+        let reader = log.reader();
+        match spawn_blocking(move || reader.newest(&Filter::default(), NEWEST)).await {
+            Ok(Ok(newest)) => newest,
+            Ok(Err(error)) => {
+                let why = chain(&error);
+                tracing::error!(why, "what was under way before the start cannot be read");
+                Vec::new()
+            }
+            Err(_) => Vec::new(),
+        }
+    }
+
+    async fn say_start(&self) {
+        let now = self.clock.now();
+        let draft = Draft::new(Kind::AggregatorStart, Source::Aggregator, "aggregator", now)
+            .at(self.epoch, Revision(0))
+            .with("version", crate::edge::VERSION);
+        if self.log.is_ok()
+            && let Ok(Err(error)) = timeout(PATIENCE, self.durable(draft)).await
+        {
             tracing::error!(%error, "the start is not in the audit log");
         }
     }
@@ -162,6 +190,30 @@ impl Drop for Running {
         self.ear.close();
         self.tasks.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// In the database that is configured, or in a file of the data directory.
+fn open_store(settings: &Settings, dir: &Path, clock: Clock) -> Result<Store, NoStore> {
+    let place = match settings.address().map_err(NoStore::Address)? {
+        Some(address) => Place::Postgres(address.expose().into()),
+        None => Place::Sqlite(dir.join(DATABASE)),
+    };
+    let retention = Retention {
+        transitions: settings.keep_history,
+        days: settings.keep_days,
+    };
+    Ok(Store::open(ward_store::Config { place, retention }, clock)?)
+}
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+enum NoStore {
+    /// The file with its address.
+    #[error("read the address of the database from `[store] url_file`")]
+    Address(#[source] io::Error),
+    /// The database.
+    #[error(transparent)]
+    Open(#[from] ward_store::OpenError),
 }
 
 /// Reads files, which may be on a disk that hangs.
@@ -213,6 +265,20 @@ async fn witness(log: Log, hub: Hub) {
         });
         if heads.changed().await.is_err() {
             return;
+        }
+        // So that those who watch ask for the same proofs.
+        sleep(WITNESSED).await;
+    }
+}
+
+/// Has all put again when the store has lost what it knew: there was too much while it was away, or it is another one.
+async fn notice_loss(store: Store, ear: Ear) {
+    let (mut changes, mut lost) = (store.on_change(), store.standing().resend);
+    while changes.changed().await.is_ok() {
+        let now = store.standing().resend;
+        if now != lost {
+            lost = now;
+            ear.lose();
         }
     }
 }

@@ -11,6 +11,7 @@ use ward_engine::{Event, Recalled};
 use ward_model::{KnownInstance, KnownService, Status, Wall};
 use ward_store::{ReadError, Store};
 
+use super::commanded::Commanded;
 use crate::decider::{Decider, Unavailable};
 
 /// How long a start waits for it.
@@ -32,10 +33,10 @@ enum Stopped {
 }
 
 /// Tells the engine all that the store knows, once it answers.
-pub(super) async fn recall(store: Store, decider: Decider, clock: Clock) {
+pub(super) async fn recall(store: Store, decider: Decider, clock: Clock, commanded: Commanded) {
     let begun = clock.mono();
     loop {
-        match tell_all(&store, &decider).await {
+        match tell_all(&store, &decider, &commanded).await {
             Ok(instances) => {
                 let took = clock.mono().since(begun);
                 tracing::info!(instances, ?took, "what was known before the start is known again");
@@ -45,51 +46,54 @@ pub(super) async fn recall(store: Store, decider: Decider, clock: Clock) {
             Err(Stopped::Store(error)) if clock.mono().since(begun) > TOO_LATE => {
                 tracing::error!(%error, "what was known before the start stays forgotten");
                 // Those that were told are all there are.
-                let complete = Recalled {
-                    complete: true,
-                    ..Recalled::default()
-                };
-                return tell(&decider, complete).await.unwrap_or_default();
+                return tell(&decider, complete()).await.unwrap_or_default();
             }
             Err(Stopped::Store(_)) => sleep(AGAIN).await,
         }
     }
 }
 
-async fn tell_all(store: &Store, decider: &Decider) -> Result<usize, Stopped> {
-    let services = store.services().await?.into_iter().map(service).collect();
+async fn tell_all(store: &Store, decider: &Decider, commanded: &Commanded) -> Result<usize, Stopped> {
+    let services = store.services().await?.into_iter().map(service);
     let maintenance = store.maintenance().await?;
     let recalled = Recalled {
-        services,
-        maintenance,
+        services: services.filter(|known| !commanded.has_forgotten(known)).collect(),
+        maintenance: commanded.maintenance(maintenance),
         ..Recalled::default()
     };
     tell(decider, recalled).await?;
     let (mut known, mut count) = (store.known()?, 0);
     while let Some(piece) = known.next().await? {
-        count += piece.len();
-        let mut instances = piece.into_iter().map(instance);
-        while instances.len() > 0 {
-            let instances = instances.by_ref().take(AT_ONCE).collect();
-            tell(
-                decider,
-                Recalled {
-                    instances,
-                    ..Recalled::default()
-                },
-            )
-            .await?;
-        }
+        let instances: Vec<_> = piece
+            .into_iter()
+            .map(instance)
+            .filter(|known| !commanded.has_forgotten_instance(known))
+            .collect();
+        count += instances.len();
+        tell_instances(decider, instances).await?;
     }
-    tell(
-        decider,
-        Recalled {
-            complete: true,
-            ..Recalled::default()
-        },
-    )
-    .await?;
+    tell(decider, complete()).await?;
     Ok(count)
+}
+
+async fn tell_instances(decider: &Decider, instances: Vec<KnownInstance>) -> Result<(), Unavailable> {
+    let mut left = instances.into_iter();
+    while left.len() > 0 {
+        let recalled = Recalled {
+            instances: left.by_ref().take(AT_ONCE).collect(),
+            ..Recalled::default()
+        };
+        tell(decider, recalled).await?;
+    }
+    Ok(())
+}
+
+/// There is no more.
+fn complete() -> Recalled {
+    Recalled {
+        complete: true,
+        ..Recalled::default()
+    }
 }
 
 async fn tell(decider: &Decider, recalled: Recalled) -> Result<(), Unavailable> {

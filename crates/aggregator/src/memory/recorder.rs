@@ -77,7 +77,10 @@ impl Recorder {
         let me = thread::current();
         loop {
             let taken = self.ear.take(&me);
-            let nothing = taken.heard.is_empty() && taken.missed.is_none();
+            let nothing = taken.heard.is_empty() && taken.missed.is_none() && !taken.lost;
+            if taken.lost {
+                self.lose();
+            }
             for heard in taken.heard {
                 self.remember(heard);
             }
@@ -116,12 +119,9 @@ impl Recorder {
             self.judged.recall(&verdict.key, last);
         }
         let kind = self.judged.judge(&verdict.key, verdict.status);
-        // That somebody came is an event if they came ill.
-        if before.is_none()
-            && kind == Kind::Transition
-            && !verdict.status.is_bad()
-            && is_instance(&verdict.key)
-        {
+        // That an instance came is an event if it came ill. After a restart all of them come.
+        let comes = before.is_none() && matches!(verdict.key, EntityKey::Instance(_));
+        if comes && kind == Kind::Transition {
             return;
         }
         self.record(
@@ -239,6 +239,15 @@ impl Recorder {
         }
     }
 
+    /// The store knows nothing any more: all is put again once it is looked at.
+    fn lose(&mut self) {
+        self.instances.clear();
+        for kept in self.services.values_mut() {
+            (kept.known, kept.maintenance) = (None, None);
+        }
+        self.missed.notify_one();
+    }
+
     fn miss(&mut self, missed: Missed) {
         let Missed {
             epoch,
@@ -264,10 +273,6 @@ impl Recorder {
         self.record(draft);
         self.missed.notify_one();
     }
-}
-
-fn is_instance(key: &EntityKey) -> bool {
-    matches!(key, EntityKey::Instance(_))
 }
 
 fn transition(

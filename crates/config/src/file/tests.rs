@@ -622,8 +622,14 @@ fn any_settings() -> impl Strategy<Value = Settings> {
             (aggregator.debug, aggregator.degraded_is_serving) = flags;
             aggregator.cors_origins = vec!["https://a.example".into()];
             aggregator.hosts = vec!["*.internal".into()];
+            let store = crate::Store {
+                url_file: access.is_empty().then(|| format!("{path}.url").into()),
+                keep_days: std::time::Duration::from_secs(86_400 + u64::from(grpc.1)),
+                ..crate::Store::default()
+            };
             Settings {
                 aggregator,
+                store,
                 services,
                 access,
             }

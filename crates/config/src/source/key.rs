@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use crate::{
     Settings,
     mistake::escaped,
-    value::{FilePath, HostName, Text, WebOrigin, Wrong},
+    value::{DatabaseUrl, FilePath, HostName, Text, WebOrigin, Wrong},
 };
 
 /// What can be said in a variable or a flag.
@@ -35,11 +35,13 @@ pub enum Key {
     CorsOrigins,
     /// Names of this server, separated by commas.
     Hosts,
+    /// The database that things are remembered in. Holds a password: no flag of any command sets it.
+    StoreUrl,
 }
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Grpc,
         Self::Http,
         Self::DataDir,
@@ -52,9 +54,18 @@ impl Key {
         Self::DegradedIsServing,
         Self::CorsOrigins,
         Self::Hosts,
+        Self::StoreUrl,
     ];
 
-    /// What it is called in the file, in `[aggregator]`.
+    /// The key with the table it is in, as the file has it.
+    pub fn path(self) -> String {
+        match self {
+            Self::StoreUrl => "store.url".into(),
+            key => format!("aggregator.{}", key.name()),
+        }
+    }
+
+    /// What it is called: in the file, if it stands in `[aggregator]`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
@@ -69,6 +80,7 @@ impl Key {
             Self::DegradedIsServing => "degraded_is_serving",
             Self::CorsOrigins => "cors_origins",
             Self::Hosts => "hosts",
+            Self::StoreUrl => "store_url",
         }
     }
 
@@ -106,6 +118,7 @@ impl Key {
                 let hosts: Result<Vec<_>, _> = separated(text).map(parsed::<HostName>).collect();
                 own.hosts = hosts?.into_iter().map(|host| host.0).collect();
             }
+            Self::StoreUrl => settings.store.url = Some(parsed::<DatabaseUrl>(text)?),
         }
         Ok(())
     }

@@ -79,6 +79,10 @@ fn each_place_wins_over_the_one_before() {
     cors_origins = ["https://a.example", "http://b.example"] # $WARD_CORS_ORIGINS
     hosts = ["ward.example", "*.internal"] # $WARD_HOSTS
 
+    [store]
+    keep_history = "90d" # default
+    keep_days = "400d" # default
+
     [services.bank]
     min_healthy = 2 # ward.toml:7
     "#);
@@ -253,7 +257,10 @@ fn keys_have_flags_and_variables_and_a_place_in_the_file() {
     let known = schema["properties"]["aggregator"]["properties"]
         .as_object()
         .unwrap();
-    let mut names: Vec<_> = Key::ALL.map(Key::name).to_vec();
+    let of_aggregator = Key::ALL
+        .into_iter()
+        .filter(|key| key.path().starts_with("aggregator."));
+    let mut names: Vec<_> = of_aggregator.map(Key::name).collect();
     names.sort_unstable();
     let mut known: Vec<_> = known.keys().map(String::as_str).collect();
     known.sort_unstable();
@@ -265,6 +272,7 @@ fn keys_have_flags_and_variables_and_a_place_in_the_file() {
         (Key::DataDir.variable().as_str(), Key::DataDir.flag().as_str()),
         ("WARD_DATA_DIR", "--data-dir")
     );
+    assert_eq!(Key::StoreUrl.variable(), "WARD_STORE_URL");
 }
 
 #[test]
@@ -301,4 +309,70 @@ fn a_file_of_tls_is_of_no_use_alone_and_with_its_key_beyond_loopback_is_permitte
             "{refused}"
         );
     }
+}
+
+/// The canary is in the file, in the variable and in the file beside it, in good and in bad addresses.
+#[test]
+fn the_password_of_the_database_is_shown_nowhere() {
+    const CANARY: &str = "hunter2-of-the-database";
+    let good = format!("postgresql://ward:{CANARY}@db.example/ward");
+    let home = Home::with(format!("[store]\nurl = \"{good}\"\n").as_bytes());
+    let loaded = home.source().load().unwrap();
+    assert_eq!(loaded.settings.store.address().unwrap().unwrap().expose(), good);
+    let mut all = format!("{:?}{}", loaded, loaded.settings.show(&loaded.origins));
+    assert!(all.contains("postgresql://ward:***"), "{all}");
+
+    for wrong in [
+        format!("[store]\nurl = \"postgresql://ward:{CANARY}@\ndb\"\n"),
+        format!("[store]\nurl = \"mysql://ward:{CANARY}@db/ward\"\n"),
+        format!("[store]\nurl = \"{good}\" beside\nurls = 3"),
+        format!("[store]\nurl = [\"{good}\"]\n"),
+        format!("[store]\nurl = \"{good}\"\nurl_file = \"x\"\n"),
+        format!("[store]\nurl = \"{good}\"\nurl = \"{good}\"\n"),
+    ] {
+        let errors = Home::with(wrong.as_bytes()).source().load().unwrap_err();
+        all += &format!("{errors}{errors:?}{}", errors.styled());
+    }
+    for value in [good.clone(), format!("mysql://ward:{CANARY}@db")] {
+        let source = Source {
+            env: vec![variable("WARD_STORE_URL", &value)],
+            ..Source::default()
+        };
+        match source.load() {
+            Ok(loaded) => {
+                assert_eq!(loaded.origins.of("store.url").to_string(), "$WARD_STORE_URL");
+                all += &format!("{loaded:?}");
+            }
+            Err(errors) => all += &format!("{errors}{errors:?}"),
+        }
+    }
+    let beside = home.0.path().join("url");
+    for (text, good) in [(format!("{good}\n"), true), (format!("mysql:{CANARY}"), false)] {
+        std::fs::write(&beside, text).unwrap();
+        let named = Home::with(format!("[store]\nurl_file = {beside:?}\n").as_bytes());
+        let address = named.source().load().unwrap().settings.store.address();
+        assert_eq!(address.is_ok(), good);
+        all += &format!("{address:?}");
+    }
+    assert!(!all.contains(CANARY), "{all}");
+}
+
+#[test]
+fn a_variable_wins_over_the_file_that_the_file_names() {
+    let home = Home::with(b"[store]\nurl_file = \"/nowhere\"\nkeep_history = \"2d\"\nkeep_days = \"1d\"\n");
+    let source = Source {
+        env: vec![variable("WARD_STORE_URL", "postgresql://db/ward")],
+        ..home.source()
+    };
+    let loaded = source.load().unwrap();
+    assert_eq!(
+        loaded.settings.store.address().unwrap().unwrap().expose(),
+        "postgresql://db/ward"
+    );
+    assert!(
+        loaded.warnings[0].contains("keep_days is shorter"),
+        "{:?}",
+        loaded.warnings
+    );
+    assert!(home.source().load().unwrap().settings.store.address().is_err());
 }

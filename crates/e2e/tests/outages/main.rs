@@ -10,4 +10,5 @@
 mod aggregator;
 mod fleet;
 mod killed;
+mod restarted;
 mod stopped;

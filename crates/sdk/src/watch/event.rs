@@ -72,7 +72,7 @@ pub struct Update {
     pub changes: Vec<Changed>,
 }
 
-/// What a [`Watcher`] tells.
+/// What a [`Watcher`](super::Watcher) tells.
 #[derive(Debug)]
 pub enum Event {
     /// The state changed.
@@ -98,7 +98,7 @@ pub enum Event {
     Audit(Finding),
 }
 
-/// Why a watch broke off.
+/// Why a watch broke off, or why there is no proof of the audit log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not an address, or what is to be shown there cannot be used.
@@ -117,6 +117,9 @@ pub enum Error {
     /// The aggregator, or something on the way, ended the call.
     #[error("watch: {} ({:?})", .0.message(), .0.code())]
     Call(Box<tonic::Status>),
+    /// The aggregator did not prove that its audit log begins as it did before.
+    #[error("the aggregator gives no proof: {}", said(.0))]
+    NoProof(Box<tonic::Status>),
     /// The stream ended without a word.
     #[error("the aggregator ended the stream")]
     Ended,
@@ -137,4 +140,12 @@ pub enum Error {
     /// A promise of the stream was broken.
     #[error("follow the revisions")]
     Disorder(#[from] Disorder),
+}
+
+/// In its words, or in those that go with the code.
+fn said(status: &tonic::Status) -> &str {
+    match status.message() {
+        "" => status.code().description(),
+        message => message,
+    }
 }

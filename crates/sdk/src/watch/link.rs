@@ -143,7 +143,9 @@ impl Link {
         let request = v1::ConsistencyRequest { old_size, new_size };
         Some(Box::pin(async move {
             let answer = timeout(OPENING, client.consistency(request)).await;
-            let answer = answer.map_err(|_| Error::Unanswered(OPENING))?.map_err(ended)?;
+            let answer = answer
+                .map_err(|_| Error::Unanswered(OPENING))?
+                .map_err(|status| Error::NoProof(Box::new(status)))?;
             Ok(wire::proof(answer.into_inner())?)
         }))
     }

@@ -65,6 +65,7 @@ not_in_this_play! {
     get_system(v1::GetSystemRequest) -> v1::GetSystemResponse;
     list_services(v1::ListServicesRequest) -> v1::ListServicesResponse;
     get_service(v1::GetServiceRequest) -> v1::GetServiceResponse;
+    get_history(v1::GetHistoryRequest) -> v1::GetHistoryResponse;
     explain(v1::ExplainRequest) -> v1::ExplainResponse;
     start_maintenance(v1::StartMaintenanceRequest) -> v1::StartMaintenanceResponse;
     end_maintenance(v1::EndMaintenanceRequest) -> v1::EndMaintenanceResponse;

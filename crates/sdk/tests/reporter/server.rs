@@ -348,6 +348,13 @@ impl HealthService for Scripted {
         not_here()
     }
 
+    async fn get_history(
+        &self,
+        _: Request<v1::GetHistoryRequest>,
+    ) -> Result<Response<v1::GetHistoryResponse>, Status> {
+        not_here()
+    }
+
     async fn explain(&self, _: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
         not_here()
     }

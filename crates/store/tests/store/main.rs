@@ -1,5 +1,13 @@
 //! The store as its users see it, over SQLite and over a PostgreSQL that the tests start, freeze, kill and fill.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed; some measure, and say what they found"
+)]
+
+mod backup;
 mod history;
 mod known;
 mod outages;

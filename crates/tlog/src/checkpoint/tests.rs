@@ -25,7 +25,7 @@ fn every_flipped_bit_is_noticed() {
     }
 }
 
-/// The example of the specification; its key is not published.
+/// The example of the specification, which comes without the key.
 #[test]
 fn the_example_of_the_specification_is_read() {
     let text = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n\

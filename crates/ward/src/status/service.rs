@@ -34,6 +34,9 @@ fn header(service: &ServiceState, times: &Times) -> String {
     {
         fact(&mut text, &line);
     }
+    if let Some(last) = service.last_status {
+        fact(&mut text, &format!("before the aggregator's start: {last}"));
+    }
     if service.own != service.condition {
         let own = why(&service.own)
             .map(|why| format!(", {why}"))

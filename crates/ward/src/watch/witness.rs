@@ -106,7 +106,7 @@ pub(crate) fn words(finding: &Finding) -> Option<String> {
             shown(now)
         )),
         Finding::Unverified { why, .. } => Some(format!(
-            "whether the audit log is as it was cannot be verified now: {}; trying again",
+            "whether the audit log still begins as it did cannot be verified now: {}; trying again",
             Escaped(&chain(why))
         )),
     }

@@ -1,6 +1,11 @@
 //! `ward audit`: what is in a log, and whether it is what it was.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::Stdio,
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -9,7 +14,7 @@ use ward_chassis::Clock;
 use ward_model::{Epoch, Mono, Now, Revision, Wall};
 use ward_tlog::LogProof;
 
-use crate::house::{Done, until, ward, ward_with};
+use crate::house::{Aggregator, Done, command, until, ward, ward_with};
 
 /// 300 events of 2023, every hundredth a restart with a message that would harm a terminal.
 fn log(dir: &Path) -> Log {
@@ -207,4 +212,62 @@ fn what_was_done_to_a_log_is_said_with_an_exit_code_each() {
     let listed = audit(&home, &["list", "--dir", "/nowhere/at/all"]);
     assert_eq!(listed.code, 70);
     assert!(listed.stderr.contains("--data-dir"), "{listed:?}");
+}
+
+#[test]
+fn a_running_aggregator_is_asked_and_followed() {
+    let aggregator = Aggregator::start();
+    let started = aggregator.run(&["audit", "list", "--type", "aggregator_start", "-o", "json"]);
+    assert_eq!(
+        (started.code, started.stdout.lines().count()),
+        (0, 1),
+        "{started:?}"
+    );
+    let event: Value = serde_json::from_str(&started.stdout).unwrap();
+    assert_eq!(
+        (&event["subject"], &event["index"]),
+        (&"aggregator".into(), &0.into())
+    );
+    let maintain = |why: &str| {
+        let begun = aggregator.run(&["maintenance", "start", "bank", "--by", "ada", "--why", why]);
+        assert_eq!(begun.code, 0, "{begun:?}");
+    };
+    assert_eq!(aggregator.run(&["report", "bank", "--status", "healthy"]).code, 0);
+    maintain("disks");
+    let args = [
+        "audit",
+        "tail",
+        "--follow",
+        "--type",
+        "maintenance_start",
+        "--server",
+        &aggregator.grpc,
+    ];
+    let mut tail = command(&args, &[]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut told = || told.next().unwrap().unwrap();
+    let intent = told();
+    assert!(
+        intent.contains("maintenance_start  bank  by ada (operator)  intent"),
+        "{intent}"
+    );
+    assert!(told().contains("outcome=done") && intent.contains("why=disks"));
+    maintain("memory");
+    assert!(told().contains("why=memory"), "it is followed");
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    let files = [
+        "audit",
+        "list",
+        "--data-dir",
+        &aggregator.data_dir(),
+        "-o",
+        "json",
+    ];
+    // The files are published within a second.
+    until("the files have it as well", || {
+        let files = aggregator.run(&files);
+        assert_eq!(files.code, 0, "{files:?}");
+        files.stdout.contains("memory")
+    });
 }

@@ -156,6 +156,20 @@ macro_rules! answers {
     };
 }
 
+fn history() -> v1::GetHistoryResponse {
+    let span = v1::HistorySpan {
+        from_unix_ms: 1,
+        status: v1::Status::Healthy.into(),
+        reason: TEXT.into(),
+        message: TEXT.into(),
+        ..v1::HistorySpan::default()
+    };
+    v1::GetHistoryResponse {
+        spans: vec![span],
+        ..v1::GetHistoryResponse::default()
+    }
+}
+
 answers! {
     report_once(v1::ReportOnceRequest) -> v1::ReportOnceResponse = Ok(reported());
     get_system(v1::GetSystemRequest) -> v1::GetSystemResponse =
@@ -175,6 +189,6 @@ answers! {
             active: maintenance().into_iter().collect(),
             upcoming: maintenance().into_iter().collect(),
         });
-    get_history(v1::GetHistoryRequest) -> v1::GetHistoryResponse = Err(Status::failed_precondition(TEXT));
+    get_history(v1::GetHistoryRequest) -> v1::GetHistoryResponse = Ok(history());
     forget(v1::ForgetRequest) -> v1::ForgetResponse = Err(Status::failed_precondition(TEXT));
 }

@@ -225,6 +225,22 @@ const VALUES: &[(&str, &[&str])] = &[
             "\"*\"",
         ],
     ),
+    (
+        "store.url",
+        &[
+            "\"postgresql://u:p@h:1/n?sslmode=disable\"",
+            "\"postgres://h\"",
+            "\"postgresql://\"",
+            "\"postgresql://u:p @h\"",
+            "\"mysql://h\"",
+            "\"\"",
+            "3",
+        ],
+    ),
+    ("store.url_file", &["\"/etc/ward/url\"", "\"\"", "3"]),
+    ("store.keep_history", &["\"90d\"", "\"36h\"", "\"x\"", "3"]),
+    ("store.keep_days", &["\"400d\"", "\"\"", "true"]),
+    ("store.colour", &["1"]),
     ("aggregator.colour", &["1"]),
     ("aggregator", &["{}", "[]", "1"]),
     (

@@ -77,7 +77,7 @@ fn accusations(found: &[Finding]) -> usize {
 }
 
 fn gone() -> Error {
-    Error::Call(Box::new(tonic::Status::unavailable("going away")))
+    Error::NoProof(Box::new(tonic::Status::unavailable("going away")))
 }
 
 #[test]

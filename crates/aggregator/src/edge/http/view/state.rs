@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 use ward_model::Name;
+use ward_tlog::Hash;
 
 use super::{
     rfc3339,
@@ -212,8 +213,8 @@ pub(in super::super) struct AuditHead {
     origin: String,
     /// How many events.
     size: u64,
-    /// The root of the RFC 6962 tree over them, in hexadecimal.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
+    /// The root of the RFC 6962 tree over them, in base64 as in checkpoints.
+    #[schema(pattern = "^[A-Za-z0-9+/]{43}=$")]
     root: String,
 }
 
@@ -222,7 +223,7 @@ impl From<&ward_model::AuditHead> for AuditHead {
         Self {
             origin: head.origin.clone(),
             size: head.size,
-            root: head.root.iter().map(|byte| format!("{byte:02x}")).collect(),
+            root: Hash(head.root).to_string(),
         }
     }
 }

@@ -1,0 +1,169 @@
+//! What operators commanded shortly before the aggregator ended. Pure.
+//!
+//! A command is answered once it is durable in the audit log; the store takes it a moment later, or much later if it is
+//! away. So what the store knows is corrected by what the log says. A command that was under way counts as given: whoever
+//! gave it may have been told so, and to give it again changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ward_audit::{Event, Kind, Phase, Source};
+use ward_model::{KnownInstance, KnownService, Maintenance, Name, Wall};
+
+/// What was forgotten longer ago than this is gone from the store as well, and may have come back since.
+const FORGOTTEN_MS: i64 = 60_000;
+
+/// What was commanded.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Commanded {
+    /// The maintenance of a service; `None` if it was ended.
+    maintenance: BTreeMap<Name, Option<Maintenance>>,
+    /// Services, or `service/instance`.
+    forgotten: BTreeSet<String>,
+}
+
+impl Commanded {
+    /// By `newest`, events of the log, the newest first.
+    pub(super) fn read(newest: &[Event]) -> Self {
+        let mut commanded = Self::default();
+        let Some(last) = newest.first().map(|event| event.time) else {
+            return commanded;
+        };
+        let refused = refused(newest);
+        let given = |event: &&Event| {
+            event.source == Source::Operator
+                && event.phase == Phase::Intent
+                && !refused.contains(&event.index)
+        };
+        for event in newest.iter().rev().filter(given) {
+            match event.kind {
+                Kind::Forget if event.time.0 >= last.0.saturating_sub(FORGOTTEN_MS) => {
+                    commanded.forgotten.insert(event.subject.clone());
+                }
+                Kind::MaintenanceStart | Kind::MaintenanceEnd => {
+                    if let Ok(service) = Name::service(&event.subject) {
+                        commanded.maintenance.insert(service, window(event));
+                    }
+                }
+                _ => {}
+            }
+        }
+        commanded
+    }
+
+    /// The maintenance in force, where the store knows of `stored`.
+    pub(super) fn maintenance(&self, stored: Vec<Maintenance>) -> Vec<Maintenance> {
+        let others = stored
+            .into_iter()
+            .filter(|window| !self.maintenance.contains_key(&window.service));
+        others
+            .chain(self.maintenance.values().flatten().cloned())
+            .collect()
+    }
+
+    /// Whether a service was dropped.
+    pub(super) fn has_forgotten(&self, service: &KnownService) -> bool {
+        self.forgotten.contains(service.name.as_str())
+    }
+
+    /// Whether an instance was, or its service with it.
+    pub(super) fn has_forgotten_instance(&self, instance: &KnownInstance) -> bool {
+        let (service, name) = (&instance.id.service, &instance.id.instance);
+        !self.forgotten.is_empty()
+            && (self.forgotten.contains(service.as_str())
+                || self.forgotten.contains(&format!("{service}/{name}")))
+    }
+}
+
+/// The indices of commands that were not taken.
+fn refused(newest: &[Event]) -> BTreeSet<u64> {
+    let refusals = newest
+        .iter()
+        .filter(|event| event.evidence.get("outcome") == Some("not done"));
+    refusals.filter_map(|event| event.intent).collect()
+}
+
+fn window(event: &Event) -> Option<Maintenance> {
+    let told = |key| event.evidence.get(key).unwrap_or_default().to_owned();
+    let end = event
+        .evidence
+        .get("duration_ms")
+        .and_then(|ms| ms.parse::<i64>().ok());
+    (event.kind == Kind::MaintenanceStart).then(|| Maintenance {
+        service: Name::service(&event.subject).expect("it was read before"),
+        by: told("by"),
+        why: told("why"),
+        start: event.time,
+        end: end.map(|ms| Wall(event.time.0.saturating_add(ms))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ward_audit::Draft;
+    use ward_model::{Mono, Now};
+    use ward_tlog::Hash;
+
+    use super::*;
+
+    fn draft(kind: Kind, subject: &str, at: i64) -> Draft {
+        let now = Now {
+            mono: Mono(0),
+            wall: Wall(at),
+        };
+        Draft::new(kind, Source::Operator, subject, now)
+            .with("by", "ada")
+            .with("why", "disks")
+    }
+
+    fn log(drafts: impl IntoIterator<Item = Draft>) -> Vec<Event> {
+        let mut events: Vec<_> = (0..)
+            .zip(drafts)
+            .map(|(index, draft)| draft.placed(index, Hash::EMPTY, "boot"))
+            .collect();
+        events.reverse();
+        events
+    }
+
+    fn bank(start: i64, end: Option<i64>) -> Maintenance {
+        Maintenance {
+            service: Name::service("bank").unwrap(),
+            by: "ada".into(),
+            why: "disks".into(),
+            start: Wall(start),
+            end: end.map(Wall),
+        }
+    }
+
+    #[test]
+    fn the_last_command_holds_over_what_the_store_knows() {
+        let start = || draft(Kind::MaintenanceStart, "bank", 1_000).intent();
+        let stored = || vec![bank(1, None)];
+        let timed = Commanded::read(&log([start().with("duration_ms", "500")]));
+        assert_eq!(timed.maintenance(stored()), [bank(1_000, Some(1_500))]);
+        let ended = draft(Kind::MaintenanceEnd, "bank", 2_000).intent();
+        let commanded = Commanded::read(&log([start(), ended]));
+        assert_eq!(commanded.maintenance(stored()), []);
+        let none = Commanded::read(&log([]));
+        assert_eq!(none.maintenance(stored()), stored());
+    }
+
+    #[test]
+    fn what_was_refused_was_not_commanded() {
+        let start = draft(Kind::MaintenanceStart, "bank", 1_000);
+        let refusal = start.clone().outcome_of(0).with("outcome", "not done");
+        let commanded = Commanded::read(&log([start.intent(), refusal]));
+        assert_eq!(commanded, Commanded::default());
+    }
+
+    #[test]
+    fn what_was_just_forgotten_does_not_come_back() {
+        let forget = |subject: &str, at| draft(Kind::Forget, subject, at).intent();
+        let commanded = Commanded::read(&log([
+            forget("old", 1_000),
+            forget("bank", 100_000),
+            forget("shop/s1", 100_000),
+        ]));
+        let forgotten: Vec<_> = commanded.forgotten.iter().map(String::as_str).collect();
+        assert_eq!(forgotten, ["bank", "shop/s1"]);
+    }
+}

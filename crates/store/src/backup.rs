@@ -1,0 +1,343 @@
+//! Backups: one file of SQLite, whatever the store is in, taken while it runs.
+//!
+//! Of a file it is a copy of one moment, by SQLite's own means; of a PostgreSQL the same tables are read in one
+//! transaction and written to a file, so that a backup can be restored into either. `pg_dump` was not taken: it has to be
+//! there, and what it writes can be read by nothing but PostgreSQL.
+//!
+//! What is written stands under another name until it was checked and is on the disk. These calls block.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::backup::{Backup, StepResult};
+use tokio::runtime;
+
+use crate::{
+    connection::{Column, Connection, Row},
+    fault::{Fault, OpenError, chain},
+    postgres, sqlite,
+    store::Place,
+};
+
+/// Pages in one step: a megabyte, between two looks at how far it is.
+const PAGES: i32 = 256;
+/// Rows on their way from one database to another.
+const ROWS: usize = 4_096;
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Pages or rows that are done.
+    pub done: u64,
+    /// Of so many.
+    pub all: u64,
+}
+
+/// Why a backup could not be made, or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// Something is there already.
+    #[error("write {0:?}: it is there already; name another, or say that it may be overwritten")]
+    Exists(PathBuf),
+    /// A database could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A database could not be read or written.
+    #[error("{doing}: {why}")]
+    Database {
+        /// What was attempted.
+        doing: &'static str,
+        /// What it says.
+        why: String,
+    },
+    /// What was written is not what was read.
+    #[error("check {path:?}: {why}; try again, and look at the disk if that is of no use")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The system refused.
+    #[error("{doing} {path:?}")]
+    Io {
+        /// What was attempted.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |source| BackupError::Io { doing, path, source }
+}
+
+fn database(doing: &'static str) -> impl Fn(&dyn std::error::Error) -> BackupError {
+    move |error| BackupError::Database {
+        doing,
+        why: chain(error),
+    }
+}
+
+/// Writes all that is in `place` to the new file `to`, while it is used by others, and checks it.
+///
+/// # Errors
+///
+/// See [`BackupError`]; nothing stands at `to` then.
+pub fn backup(place: &Place, to: &Path, mut progress: impl FnMut(Progress)) -> Result<(), BackupError> {
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(BackupError::Exists(to.to_owned()));
+    }
+    into_place(to, |part| match place {
+        Place::Sqlite(path) => copy(&sqlite::Connection::look(path)?, part, &mut progress),
+        Place::Postgres(address) => {
+            let server = postgres::Server::new(address)?;
+            let mut target = Connection::Sqlite(sqlite::Connection::write(part)?);
+            block_on(async {
+                let mut source = Connection::Postgres(server.read().await?);
+                move_all(&mut source, &mut target, &mut progress).await
+            })
+            .map_err(|fault: Fault| database("read from the database")(&fault))
+        }
+    })
+}
+
+/// Puts the backup `from` in place of all that is in `place`, which nobody may be using. Of a file `from` is checked before
+/// anything is touched; in PostgreSQL all of it is one transaction.
+///
+/// # Errors
+///
+/// See [`BackupError`]; what was there before is there still.
+pub fn restore(from: &Path, place: &Place, mut progress: impl FnMut(Progress)) -> Result<(), BackupError> {
+    let source = sqlite::Connection::look(from)?;
+    check(&source, from)?;
+    match place {
+        Place::Sqlite(path) => into_place(path, |part| {
+            copy(&source, part, &mut progress).and_then(|()| retire(path))
+        }),
+        Place::Postgres(address) => {
+            // Brought up to date on the side: what is restored may be older than the tables that are there.
+            let side = tempfile_beside(from);
+            into_place(&side, |part| copy(&source, part, &mut progress))?;
+            let done = into_postgres(&side, address, &mut progress);
+            remove(&side)?;
+            done
+        }
+    }
+}
+
+/// Makes the database at `path`, if it is one, a file for itself: what stood beside it would be taken for a part of the one
+/// that comes in its place.
+fn retire(path: &Path) -> Result<(), BackupError> {
+    // One that is damaged cannot be asked, and is not missed.
+    drop(sqlite::Connection::alone(path));
+    ["-wal", "-shm"]
+        .into_iter()
+        .try_for_each(|beside| remove(&named(path, beside)))
+}
+
+fn into_postgres(
+    file: &Path,
+    address: &secrecy::SecretString,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), BackupError> {
+    let mut source = Connection::Sqlite(sqlite::Connection::write(file)?);
+    let server = postgres::Server::new(address)?;
+    let done = block_on(async {
+        // As the one who writes, so that no aggregator does meanwhile.
+        let mut target = Connection::Postgres(server.write().await?);
+        move_all(&mut source, &mut target, progress).await
+    });
+    done.map_err(|fault: Fault| database("write to the database")(&fault))
+}
+
+/// A table, and how it is read, emptied and written.
+struct Table {
+    count: &'static str,
+    select: &'static str,
+    delete: &'static str,
+    insert: &'static str,
+}
+
+macro_rules! tables {
+    ($($name:literal ($columns:literal) ($values:literal)),+ $(,)?) => {
+        &[$(Table {
+            count: concat!("SELECT count(*) FROM ", $name),
+            select: concat!("SELECT ", $columns, " FROM ", $name),
+            delete: concat!("DELETE FROM ", $name),
+            insert: concat!("INSERT INTO ", $name, " (", $columns, ") VALUES (", $values, ")"),
+        }),+]
+    };
+}
+
+/// All that are kept.
+const TABLES: &[Table] = tables![
+    "meta"("key, value")("$1, $2"),
+    "subject"("id, name")("$1, $2"),
+    "life"("id, started, last, batches")("$1, $2, $3, $4"),
+    "transition"("subject, at, epoch, revision, status, reason, message, maintenance")(
+        "$1, $2, $3, $4, $5, $6, $7, $8"
+    ),
+    "day"("subject, day, healthy_ms, degraded_ms, unhealthy_ms, unknown_ms, maintenance_ms")(
+        "$1, $2, $3, $4, $5, $6, $7"
+    ),
+    "known_service"("subject, status, reason, message, since, declared")("$1, $2, $3, $4, $5, $6"),
+    "known_instance"("service, instance, incarnation, interval_ms, state")("$1, $2, $3, $4, $5"),
+    "maintenance"("subject, said_by, why, starts, ends")("$1, $2, $3, $4, $5"),
+];
+
+/// In one transaction on either side.
+async fn move_all(
+    source: &mut Connection,
+    target: &mut Connection,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), Fault> {
+    source.begin_reading().await?;
+    target.begin().await?;
+    let mut all = 0;
+    for table in TABLES {
+        all += source
+            .number(table.count, vec![])
+            .await?
+            .unwrap_or(0)
+            .unsigned_abs();
+    }
+    let mut done = 0;
+    for table in TABLES {
+        target.execute(table.delete, &[vec![]]).await?;
+        let read = |row: &[Column<'_>]| row.iter().map(|column| (*column).into()).collect::<Row>();
+        let piece = async |rows: Vec<Row>| {
+            target.execute(table.insert, &rows).await?;
+            done += rows.len() as u64;
+            progress(Progress { done, all });
+            Ok(())
+        };
+        source.stream(table.select, ROWS, read, piece).await?;
+    }
+    if done != all {
+        return Err(Fault::Away(format!("{done} rows were read of {all}")));
+    }
+    target.next_ids().await?;
+    target.commit().await
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::Away(error.to_string()))?;
+    runtime.block_on(work)
+}
+
+/// As one moment has it: a reader keeps its moment for as long as it reads.
+fn copy(
+    source: &sqlite::Connection,
+    to: &Path,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), BackupError> {
+    let failed = database("copy the database");
+    let raw = source.raw();
+    let moment = raw.unchecked_transaction().map_err(|error| failed(&error))?;
+    let begun: rusqlite::Result<i64> =
+        moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+    begun.map_err(|error| failed(&error))?;
+    let mut target = rusqlite::Connection::open(to).map_err(|error| failed(&error))?;
+    {
+        let copying = Backup::new(raw, &mut target).map_err(|error| failed(&error))?;
+        loop {
+            let step = copying.step(PAGES).map_err(|error| failed(&error))?;
+            let is = copying.progress();
+            let pages = |count: i32| u64::try_from(count).unwrap_or(0);
+            let all = pages(is.pagecount);
+            let done = all.saturating_sub(pages(is.remaining));
+            progress(Progress { done, all });
+            match step {
+                StepResult::Done => break,
+                StepResult::More => {}
+                // Somebody holds a lock for a moment.
+                _ => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+    // A file for itself, that can be read where nothing can be written.
+    let alone = target.execute_batch("PRAGMA journal_mode = DELETE");
+    alone.map_err(|error| failed(&error))
+}
+
+/// Lets `write` make a file beside `path`, checks it, and moves it over `path`.
+fn into_place(path: &Path, write: impl FnOnce(&Path) -> Result<(), BackupError>) -> Result<(), BackupError> {
+    let part = named(path, ".part");
+    for beside in ["", "-wal", "-shm", "-journal"] {
+        remove(&named(&part, beside))?;
+    }
+    let new = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&part);
+    drop(new.map_err(io_error("make", &part))?);
+    let made = write(&part).and_then(|()| {
+        let written = sqlite::Connection::alone(&part)?;
+        check(&written, &part)
+    });
+    let moved = made.and_then(|()| {
+        File::open(&part)
+            .and_then(|file| file.sync_all())
+            .map_err(io_error("write", &part))?;
+        fs::rename(&part, path).map_err(io_error("move into place", path))?;
+        sync_folder(path)
+    });
+    if moved.is_err() {
+        for beside in ["", "-wal", "-shm", "-journal"] {
+            // The first error is the one to tell.
+            drop(remove(&named(&part, beside)));
+        }
+    }
+    moved
+}
+
+/// Every page is read, and every index compared with its table.
+fn check(file: &sqlite::Connection, path: &Path) -> Result<(), BackupError> {
+    let said: rusqlite::Result<String> = file
+        .raw()
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
+    let why = match said {
+        Ok(said) if said == "ok" => return Ok(()),
+        Ok(said) => said,
+        Err(error) => error.to_string(),
+    };
+    let path = path.to_owned();
+    Err(BackupError::Damaged { path, why })
+}
+
+fn named(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn tempfile_beside(path: &Path) -> PathBuf {
+    named(path, &format!(".{}", std::process::id()))
+}
+
+fn remove(path: &Path) -> Result<(), BackupError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), BackupError> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(io_error("write", folder))
+}
