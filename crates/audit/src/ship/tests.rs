@@ -1,3 +1,5 @@
+//! Shipping: to a directory, and to a store in memory.
+
 use object_store::{local::LocalFileSystem, memory::InMemory};
 
 use super::*;
