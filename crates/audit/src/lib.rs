@@ -39,6 +39,6 @@ pub use filter::Filter;
 pub use log::{Log, Options, Standing, Start, boot_id};
 pub use open_error::OpenError;
 pub use queue::{AppendError, Receipt, State};
-pub use read::{LOOKED_AT, QueryError, Reader};
+pub use read::{EachEntry, LOOKED_AT, QueryError, Reader};
 pub use recover::{Opened, Torn};
 pub use tiles::ReadError;

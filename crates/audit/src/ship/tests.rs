@@ -1,3 +1,5 @@
+//! Shipping: to a directory, and to a store in memory.
+
 use object_store::{local::LocalFileSystem, memory::InMemory};
 
 use super::*;
@@ -89,6 +91,7 @@ fn nothing_is_written_over() {
         matches!(refused, ShipError::NotOurs { here: 10, .. }),
         "{refused}"
     );
+    wait(log.append(draft(1000))).unwrap();
     grow(&log, 400);
     assert!(
         shipped(older.path(), &store, &prefix).is_err(),

@@ -69,6 +69,6 @@ impl DataArgs {
                 .collect(),
         };
         let data_dir = source.load()?.settings.aggregator.data_dir;
-        Ok(PathBuf::from(data_dir).join(AUDIT))
+        Ok(data_dir.join(AUDIT))
     }
 }

@@ -264,7 +264,10 @@ async fn tail_in(
             return Ok(Exit::Good);
         }
     }
-    while args.follow {
+    if !args.follow {
+        return Ok(Exit::Good);
+    }
+    loop {
         let events = reader.range(next, 1024).context("read the audit log")?;
         for event in &events {
             next = event.index + 1;
@@ -276,7 +279,6 @@ async fn tail_in(
             tokio::time::sleep(LOOK).await;
         }
     }
-    Ok(Exit::Good)
 }
 
 pub(super) fn export(args: &ExportArgs, _: &mut Out) -> Result<Exit, Failure> {

@@ -1,5 +1,7 @@
 //! `ward audit`: what is in a log, and whether it is what it was.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader},
