@@ -114,6 +114,8 @@ pub struct Recalled {
     pub maintenance: Vec<Maintenance>,
     /// There is no more: services without any instance are let go of.
     pub complete: bool,
+    /// Nobody can have asked yet: instances are not told of, which takes longer than to know them.
+    pub untold: bool,
 }
 
 /// What a tick brings with it besides the time.

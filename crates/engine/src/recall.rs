@@ -6,27 +6,50 @@
 
 use std::time::Duration;
 
-use ward_model::{Freshness, KnownInstance, KnownService, Maintenance, Now, Status, Wall, bounds};
+use ward_model::{Freshness, KnownInstance, KnownService, Maintenance, Name, Now, Status, Wall, bounds};
 
 use crate::{
     Declaration, Engine, Recalled,
-    world::{Instance, Pace},
+    world::{Instance, Pace, ServiceIx},
 };
 
 impl Engine {
     /// See [`crate::Event::Recall`].
     pub(crate) fn recall(&mut self, recalled: Recalled, now: Now) {
+        let others = self.world.dirty_instances.len();
         for service in recalled.services {
             self.recall_service(service, now);
         }
+        // Those of a service come one after the other.
+        let mut last = None;
         for instance in recalled.instances {
-            self.recall_instance(instance, now);
+            let service = match &last {
+                Some((name, ix)) if *name == instance.id.service => *ix,
+                _ => match self.service_to_recall(&instance.id.service, now) {
+                    Some(ix) => ix,
+                    None => continue,
+                },
+            };
+            last = Some((instance.id.service.clone(), service));
+            self.recall_instance(service, instance, now);
         }
         for maintenance in recalled.maintenance {
             self.recall_maintenance(maintenance, now);
         }
         if recalled.complete {
             self.end_recall();
+        }
+        if recalled.untold {
+            self.leave_untold(others);
+        }
+    }
+
+    /// As if instances had been told of, behind those that are to be.
+    fn leave_untold(&mut self, others: usize) {
+        for ix in self.world.dirty_instances.drain(others..) {
+            let instance = &mut self.world.instances[ix];
+            instance.dirty = false;
+            instance.published = Some(instance.leaf.status());
         }
     }
 
@@ -53,13 +76,16 @@ impl Engine {
         self.world.touch_service(ix);
     }
 
-    fn recall_instance(&mut self, known: KnownInstance, now: Now) {
-        if self.find_instance(&known.id).is_ok()
-            || self.admit_services([&known.id.service].into_iter()).is_err()
-        {
+    fn service_to_recall(&mut self, name: &Name, now: Now) -> Option<ServiceIx> {
+        self.admit_services([name].into_iter()).ok()?;
+        Some(self.world.service_or_new(name, now.mono, now.wall))
+    }
+
+    fn recall_instance(&mut self, service: ServiceIx, known: KnownInstance, now: Now) {
+        let there = &self.world.services[service].instances;
+        if there.get(&known.id.instance, &self.world.instances).is_some() {
             return;
         }
-        let service = self.world.service_or_new(&known.id.service, now.mono, now.wall);
         let pace = Pace::recalled(known.interval, self.world.services[service].file_interval());
         let due = self.started + self.config.settle.max(pace.lease().lost_after);
         let Some(slot) = self.leases.allocate(None, due) else {

@@ -122,6 +122,8 @@ impl Missed {
 pub(crate) struct Taken {
     pub(crate) heard: Vec<Heard>,
     pub(crate) missed: Option<Missed>,
+    /// What was ill before the aggregator's start.
+    pub(crate) ill: Vec<(EntityKey, Status)>,
     /// What the store knew is lost: all of it is to be put again.
     pub(crate) lost: bool,
     /// Nothing will come any more.
@@ -183,6 +185,11 @@ impl Ear {
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
         }
+    }
+
+    /// These were ill before the aggregator's start. Bounded by the instances there may be.
+    pub(crate) fn recall(&self, ill: impl IntoIterator<Item = (EntityKey, Status)>) {
+        self.0.lock().taken.ill.extend(ill);
     }
 
     /// The store has lost what it knew.

@@ -1,6 +1,14 @@
 //! How remembering begins and ends.
 
-use std::{error::Error, io, iter::successors, path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    error::Error,
+    io,
+    iter::successors,
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     sync::{Notify, Semaphore},
@@ -114,12 +122,20 @@ impl Memory {
         commanded: Commanded,
         tasks: &mut Vec<JoinHandle<()>>,
     ) {
-        let recall = recall::recall(store.clone(), decider.clone(), self.clock.clone(), commanded);
+        let told = recall::Told {
+            decider: decider.clone(),
+            ear: self.ear.clone(),
+            watched: Arc::default(),
+        };
+        let watched = told.watched.clone();
+        let recall = recall::recall(store.clone(), told, self.clock.clone(), commanded);
         let mut recalling = tokio::spawn(recall);
         if timeout(recall::PATIENCE, &mut recalling).await.is_err() {
             tracing::warn!("what was known before the start is not told yet: going on without");
             tasks.push(recalling);
         }
+        // From here on whoever calls is served.
+        watched.store(true, Relaxed);
         tasks.push(tokio::spawn(notice_loss(store.clone(), self.ear.clone())));
         tasks.push(tokio::spawn(live(store.clone(), self.clock.clone())));
     }

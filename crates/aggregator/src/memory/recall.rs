@@ -3,15 +3,21 @@
 //! A start waits for it as long as people do not notice, and then goes on without: a database that is away or slow tells
 //! later what it knows, and who has come back meanwhile is left alone.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::time::sleep;
 use ward_chassis::Clock;
 use ward_engine::{Event, Recalled};
-use ward_model::{KnownInstance, KnownService, Status, Wall};
+use ward_model::{EntityKey, KnownInstance, KnownService, Status, Wall};
 use ward_store::{ReadError, Store};
 
-use super::commanded::Commanded;
+use super::{commanded::Commanded, ear::Ear, judged::is_ill};
 use crate::decider::{Decider, Unavailable};
 
 /// How long a start waits for it.
@@ -33,10 +39,10 @@ enum Stopped {
 }
 
 /// Tells the engine all that the store knows, once it answers.
-pub(super) async fn recall(store: Store, decider: Decider, clock: Clock, commanded: Commanded) {
+pub(super) async fn recall(store: Store, to: Told, clock: Clock, commanded: Commanded) {
     let begun = clock.mono();
     loop {
-        match tell_all(&store, &decider, &commanded).await {
+        match tell_all(&store, &to, &commanded).await {
             Ok(instances) => {
                 let took = clock.mono().since(begun);
                 tracing::info!(instances, ?took, "what was known before the start is known again");
@@ -46,14 +52,14 @@ pub(super) async fn recall(store: Store, decider: Decider, clock: Clock, command
             Err(Stopped::Store(error)) if clock.mono().since(begun) > TOO_LATE => {
                 tracing::error!(%error, "what was known before the start stays forgotten");
                 // Those that were told are all there are.
-                return tell(&decider, complete()).await.unwrap_or_default();
+                return to.tell(complete()).await.unwrap_or_default();
             }
             Err(Stopped::Store(_)) => sleep(AGAIN).await,
         }
     }
 }
 
-async fn tell_all(store: &Store, decider: &Decider, commanded: &Commanded) -> Result<usize, Stopped> {
+async fn tell_all(store: &Store, to: &Told, commanded: &Commanded) -> Result<usize, Stopped> {
     let services = store.services().await?.into_iter().map(service);
     let maintenance = store.maintenance().await?;
     let recalled = Recalled {
@@ -61,7 +67,7 @@ async fn tell_all(store: &Store, decider: &Decider, commanded: &Commanded) -> Re
         maintenance: commanded.maintenance(maintenance),
         ..Recalled::default()
     };
-    tell(decider, recalled).await?;
+    to.tell(recalled).await?;
     let (mut known, mut count) = (store.known()?, 0);
     while let Some(piece) = known.next().await? {
         let instances: Vec<_> = piece
@@ -70,22 +76,42 @@ async fn tell_all(store: &Store, decider: &Decider, commanded: &Commanded) -> Re
             .filter(|known| !commanded.has_forgotten_instance(known))
             .collect();
         count += instances.len();
-        tell_instances(decider, instances).await?;
+        to.tell_instances(instances).await?;
     }
-    tell(decider, complete()).await?;
+    to.tell(complete()).await?;
     Ok(count)
 }
 
-async fn tell_instances(decider: &Decider, instances: Vec<KnownInstance>) -> Result<(), Unavailable> {
-    let mut left = instances.into_iter();
-    while left.len() > 0 {
-        let recalled = Recalled {
-            instances: left.by_ref().take(AT_ONCE).collect(),
-            ..Recalled::default()
-        };
-        tell(decider, recalled).await?;
+/// To whom it is told.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) decider: Decider,
+    /// Hears of those that were ill: what becomes of them is judged by that.
+    pub(super) ear: Ear,
+    /// Somebody may watch.
+    pub(super) watched: Arc<AtomicBool>,
+}
+
+impl Told {
+    async fn tell_instances(&self, instances: Vec<KnownInstance>) -> Result<(), Unavailable> {
+        let ill = instances.iter().filter(|known| is_ill(known.status));
+        self.ear
+            .recall(ill.map(|known| (EntityKey::Instance(known.id.clone()), known.status)));
+        let mut left = instances.into_iter();
+        while left.len() > 0 {
+            let recalled = Recalled {
+                instances: left.by_ref().take(AT_ONCE).collect(),
+                untold: !self.watched.load(Relaxed),
+                ..Recalled::default()
+            };
+            self.tell(recalled).await?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    async fn tell(&self, recalled: Recalled) -> Result<(), Unavailable> {
+        self.decider.apply(Event::Recall(recalled)).await.map(drop)
+    }
 }
 
 /// There is no more.
@@ -94,10 +120,6 @@ fn complete() -> Recalled {
         complete: true,
         ..Recalled::default()
     }
-}
-
-async fn tell(decider: &Decider, recalled: Recalled) -> Result<(), Unavailable> {
-    decider.apply(Event::Recall(recalled)).await.map(drop)
 }
 
 fn service(known: ward_store::KnownService) -> KnownService {

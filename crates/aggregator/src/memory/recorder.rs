@@ -77,9 +77,13 @@ impl Recorder {
         let me = thread::current();
         loop {
             let taken = self.ear.take(&me);
-            let nothing = taken.heard.is_empty() && taken.missed.is_none() && !taken.lost;
+            let nothing =
+                taken.heard.is_empty() && taken.missed.is_none() && !taken.lost && taken.ill.is_empty();
             if taken.lost {
                 self.lose();
+            }
+            for (key, status) in taken.ill {
+                self.judged.recall(&key, status);
             }
             for heard in taken.heard {
                 self.remember(heard);

@@ -8,7 +8,7 @@ use ward_model::{
 };
 
 use super::fleet::{Fleet, Saying, hello, id, life, name};
-use crate::{Config, Event, Recalled};
+use crate::{Config, Event, Recalled, StreamId};
 
 fn instance(service: &str, instance: &str, status: Status) -> KnownInstance {
     KnownInstance {
@@ -146,6 +146,42 @@ fn who_does_not_come_back_is_lost_and_not_before_its_time() {
 }
 
 #[test]
+fn what_is_left_untold_is_known_and_told_when_it_changes() {
+    let mut fleet = Fleet::new(Config::default());
+    let outcome = fleet.engine.apply(
+        Event::Recall(Recalled {
+            services: vec![service("bank", Status::Healthy, None)],
+            instances: vec![instance("bank", "b1", Status::Healthy)],
+            complete: true,
+            untold: true,
+            ..Recalled::default()
+        }),
+        super::fleet::at(fleet.now),
+    );
+    let is_instance = |change: &ward_model::Change| matches!(change.entity, ward_model::Entity::Instance(_));
+    assert!(!outcome.changes.unwrap().changes.iter().any(is_instance));
+    assert_eq!(fleet.engine.instances(&name("bank"), 9).len(), 1);
+    let heard = fleet.engine.apply(
+        Event::Hello {
+            stream: Some(StreamId(1)),
+            hello: Box::new(hello("bank", "b1")),
+        },
+        super::fleet::at(fleet.now),
+    );
+    let told = heard
+        .changes
+        .unwrap()
+        .changes
+        .into_iter()
+        .find(is_instance)
+        .unwrap();
+    assert_eq!(
+        (told.before, told.entity.status()),
+        (Some(Status::Unknown), Status::Healthy)
+    );
+}
+
+#[test]
 fn maintenance_goes_on_for_as_long_as_is_left() {
     let mut fleet = Fleet::new(Config::default());
     let maintenance = |which: &str, end: Option<i64>| Maintenance {
@@ -167,6 +203,7 @@ fn maintenance_goes_on_for_as_long_as_is_left() {
         instances: known.map(|which| instance(which, "i1", Status::Healthy)).into(),
         maintenance: windows.clone().into(),
         complete: true,
+        untold: false,
     }));
     let of = |fleet: &Fleet, which| fleet.engine.service(&name(which)).unwrap().maintenance;
     assert_eq!(
