@@ -1,7 +1,6 @@
 //! A disk that is really full: a file system of its own, of eight megabytes, that goes with the namespace it is in.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{env, fs, io::Write, path::PathBuf, process::Command, thread, time::Duration};
 
