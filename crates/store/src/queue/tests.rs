@@ -1,3 +1,5 @@
+//! What waits is taken once, and what finds no room is told.
+
 use ward_model::{Epoch, Reason, Revision};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Figures that add up, and every moment as the last word before it says.
+
 use proptest::prelude::*;
 use ward_model::Reason;
 

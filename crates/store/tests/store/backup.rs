@@ -211,3 +211,29 @@ async fn a_backup_with_a_flipped_bit_is_told_or_harmless() {
     fs::write(&file, &good[..good.len() / 2]).unwrap();
     assert!(restore(&file, &target, |_| {}).is_err(), "half a file");
 }
+
+#[tokio::test]
+async fn what_a_crash_left_beside_the_old_file_is_no_part_of_the_new() {
+    let (kept, crashed) = (Home::sqlite().await.unwrap(), Home::sqlite().await.unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.db");
+    let store = kept.open();
+    store.put(Write::Instance(instance("kept", 1, Status::Healthy)));
+    written(&store).await;
+    store.backup_to(file.clone()).await.unwrap();
+    fill(&store);
+    written(&store).await;
+    let (Home::Sqlite(from), Home::Sqlite(to)) = (&kept, &crashed) else {
+        unreachable!("both are files");
+    };
+    // As it stands on the disk at this moment.
+    for name in ["ward.db", "ward.db-wal"] {
+        fs::copy(from.path().join(name), to.path().join(name)).unwrap();
+    }
+    assert!(fs::metadata(to.path().join("ward.db-wal")).unwrap().len() > 0);
+    let place = crashed.place();
+    blocking(move || restore(&file, &place, |_| {})).await.unwrap();
+    let store = crashed.open();
+    written(&store).await;
+    assert_eq!(instances(&store).await, [instance("kept", 1, Status::Healthy)]);
+}

@@ -346,3 +346,87 @@ async fn a_schema_of_somebody_else_is_left_alone() {
     server(&mut home).run_sql("DROP SCHEMA ward CASCADE").await;
     written(&store).await;
 }
+
+/// Raises `code` from now on whenever a transition is written.
+async fn failing(home: &Home, code: &str) {
+    let raising = format!(
+        "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '{code}'; END $$;
+        DROP TRIGGER IF EXISTS fails ON transition;
+        CREATE TRIGGER fails BEFORE INSERT ON transition FOR EACH ROW EXECUTE FUNCTION fail()"
+    );
+    home.behind(&raising).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_or_takes_no_writes_is_told_and_waited_for() {
+    let Some(home) = Home::postgres().await else {
+        return;
+    };
+    let store = home.open();
+    written(&store).await;
+    failing(&home, "53100").await;
+    put_some(&store, 1..5);
+    says(&store, "the server's disk is full; make room").await;
+    home.behind("DROP TRIGGER fails ON transition").await;
+    written(&store).await;
+
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ward'";
+    home.behind("ALTER DATABASE postgres SET default_transaction_read_only = on")
+        .await;
+    home.behind(others).await;
+    put_some(&store, 5..9);
+    says(&store, "the server takes no writes").await;
+    home.behind("SET TRANSACTION READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only")
+        .await;
+    written(&store).await;
+    assert_eq!(store.standing().left_out, 0);
+    assert_eq!(
+        history(&store, Some("web")).await.spans.last().unwrap().message,
+        "as of 8"
+    );
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_for_good_is_left_out_and_counted() {
+    let Some(home) = Home::postgres().await else {
+        return;
+    };
+    let store = home.open();
+    written(&store).await;
+    failing(&home, "22000").await;
+    put_some(&store, 1..5);
+    until("it is left out", async || store.standing().left_out >= 4).await;
+    home.behind("DROP TRIGGER fails ON transition").await;
+    until("all is asked for", async || store.standing().resend >= 1).await;
+    put_some(&store, 5..6);
+    written(&store).await;
+    assert_eq!(history(&store, Some("web")).await.spans.len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_holds_nobody_up() {
+    let Some(home) = Home::postgres().await else {
+        return;
+    };
+    let store = home.open();
+    written(&store).await;
+    home.behind(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(30); RETURN NEW; END $$;
+        CREATE TRIGGER waits BEFORE INSERT ON transition FOR EACH STATEMENT EXECUTE FUNCTION wait()",
+    )
+    .await;
+    put_some(&store, 1..3);
+    until("it is down", async || {
+        matches!(store.standing().state, State::Down { .. })
+    })
+    .await;
+    put_some(&store, 3..5);
+    let began = Instant::now();
+    assert_eq!(store.stop(Duration::from_millis(500)).await, 4);
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "a stop keeps its time: {:?}",
+        began.elapsed()
+    );
+}

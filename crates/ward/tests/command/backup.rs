@@ -1,5 +1,7 @@
 //! `ward history`, `ward backup` and `ward restore`, around a real aggregator.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{fs, path::Path};
 
 use serde_json::Value;
