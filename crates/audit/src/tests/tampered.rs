@@ -141,6 +141,17 @@ fn bits_of_a_log_of_several_tiles_may_not_change_either() {
 }
 
 #[test]
+fn one_damaged_event_is_one_finding() {
+    let disk = closed(600);
+    disk.flip("tile/entries/001", 8 * 5000);
+    let report = verify(&disk, None);
+    let findings = report.integrity.findings();
+    assert_eq!((findings.len(), report.verified), (1, 600), "{report:?}");
+    assert!(findings[0].path.ends_with("tile/entries/001"), "{report:?}");
+    assert!((256..512).contains(&findings[0].index.unwrap()), "{report:?}");
+}
+
+#[test]
 fn no_file_may_be_cut_or_grow() {
     let disk = closed(100);
     for (name, bytes) in read_by_verify(&disk) {
