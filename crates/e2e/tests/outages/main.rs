@@ -9,6 +9,7 @@
 
 mod aggregator;
 mod fleet;
+mod full;
 mod killed;
 mod restarted;
 mod stopped;

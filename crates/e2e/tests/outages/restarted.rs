@@ -40,7 +40,7 @@ async fn services(client: &mut Client) -> BTreeMap<String, v1::ServiceState> {
 }
 
 /// Polls until all of them are as expected.
-async fn until(client: &mut Client, expected: &[(&str, Status)]) {
+pub(crate) async fn until(client: &mut Client, expected: &[(&str, Status)]) {
     let end = Instant::now() + PATIENCE;
     loop {
         let there = services(client).await;
