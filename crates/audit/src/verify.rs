@@ -244,7 +244,8 @@ impl<'a> Walk<'a> {
             if !(in_place && in_tile) {
                 self.wrong_entry(index, found.width, at, in_place);
             }
-            self.take(leaf);
+            // With the hash of the tile one damaged entry is one finding; with its own, all that rests on it would be.
+            self.take(tile.map_or(leaf, |tile| tile[count]));
             count += 1;
         }
         // A wider one has more, which this checkpoint does not speak of.

@@ -134,7 +134,7 @@ fn nothing_acknowledged_is_lost_when_the_writer_is_killed() {
 }
 
 #[test]
-#[ignore = "long: a thousand lives take four minutes"]
+#[ignore = "long: a thousand lives take two minutes"]
 fn nor_when_it_is_killed_a_thousand_times() {
     println!("{}", kill_again_and_again(1000));
 }

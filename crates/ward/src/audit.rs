@@ -22,9 +22,9 @@ use crate::{Exit, Failure, output::Out};
   ward audit export --since 30d > events.jsonl
   ward audit ship s3://compliance/ward
 
-The log is in the data directory of the aggregator, in `audit`: plain files as C2SP tlog-tiles has them, which other
-programs can verify with the key in `key.pub`. Keep a copy of its `checkpoint` elsewhere: it shows later that nothing was
-cut or rewritten since.")]
+The log is in the data directory of the aggregator, in `audit`: plain files as C2SP tlog-tiles
+has them, which other programs can verify with the key in `key.pub`. Keep a copy of its
+`checkpoint` elsewhere: it shows later that nothing was cut or rewritten since.")]
 pub(crate) struct AuditArgs {
     #[command(subcommand)]
     action: Action,

@@ -9,7 +9,6 @@
 
 use std::{io::Write, ops::Range};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ward_tlog::Hash;
 
 use super::{Event, VERSION};
@@ -234,9 +233,7 @@ impl Prefix {
         let mut bytes = [b'"'; PREFIX];
         // From the right, since the number of digits is known last.
         let hash = PREFIX - 1 - HASH;
-        STANDARD
-            .encode_slice(prev.0, &mut bytes[hash..PREFIX - 1])
-            .expect("44 characters are the base64 of 32 bytes");
+        base64(&prev.0, &mut bytes[hash..PREFIX - 1]);
         let mut at = hash - PREV_KEY.len();
         bytes[at..hash].copy_from_slice(PREV_KEY);
         let mut rest = index;
@@ -259,6 +256,35 @@ impl Prefix {
     /// The bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[self.used.clone()]
+    }
+}
+
+/// Two characters of base64 for each twelve bits.
+static PAIRS: [[u8; 2]; 4096] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut pairs = [[0; 2]; 4096];
+    let mut bits = 0;
+    while bits < 4096 {
+        pairs[bits] = [alphabet[bits >> 6], alphabet[bits & 63]];
+        bits += 1;
+    }
+    pairs
+};
+
+/// The 44 characters of a hash. The crate for it takes three times as long for so few, which verification would feel.
+fn base64(hash: &[u8; 32], out: &mut [u8]) {
+    let (threes, last) = hash.as_chunks::<3>();
+    let (fours, _) = out.as_chunks_mut::<4>();
+    let bits =
+        |bytes: [u8; 3]| usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2]);
+    let end = [last[0], last[1], 0];
+    for (three, four) in threes.iter().chain([&end]).zip(fours.iter_mut()) {
+        let bits = bits(*three);
+        let ([a, b], [c, d]) = (PAIRS[bits >> 12], PAIRS[bits & 0xfff]);
+        *four = [a, b, c, d];
+    }
+    if let Some([.., padding]) = fours.last_mut() {
+        *padding = b'=';
     }
 }
 

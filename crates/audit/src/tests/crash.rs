@@ -75,27 +75,37 @@ fn check(disk: &Simulated, acknowledged: u64, what: &str) {
         .unwrap();
 }
 
-#[test]
-fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
+/// A crash at each step: nothing that was not synced is there, all of it, and so many times some of it.
+fn everywhere(times: u64) -> u64 {
     let (steps, total) = run();
     assert!(
         total > 600 && steps.len() > 800,
         "{total} events, {} steps",
         steps.len()
     );
+    let mut crashes = 0;
     for (n, step) in steps.iter().enumerate() {
-        for fate in [
-            Fate::Lost,
-            Fate::Kept,
-            Fate::Torn(n as u64),
-            Fate::Torn(!(n as u64)),
-        ] {
-            check(
-                &step.crash(fate),
-                step.noted,
-                &format!("step {n} of {}, {fate:?}", steps.len()),
-            );
+        let torn = (0..times).map(|time| Fate::Torn(n as u64 * times + time));
+        for fate in [Fate::Lost, Fate::Kept].into_iter().chain(torn) {
+            let what = format!("step {n} of {}, {fate:?}", steps.len());
+            check(&step.crash(fate), step.noted, &what);
+            crashes += 1;
         }
+    }
+    crashes
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
+    everywhere(2);
+}
+
+#[test]
+#[ignore = "long: a hundred thousand crashes take some minutes"]
+fn nor_in_a_hundred_thousand_crashes() {
+    let mut crashes = 0;
+    while crashes < 100_000 {
+        crashes += everywhere(20);
     }
 }
 

@@ -1,11 +1,13 @@
 //! Logs that somebody changed: verification says so, every time.
 
+use ward_model::Wall;
 use ward_tlog::{Checkpoint, Signer};
 
 use super::support::{draft, open_in, wait};
 use crate::{
     files::simulated::Simulated,
-    layout::{Entries, push_entry},
+    layout::{Entries, Entry, push_entry},
+    recover::recover,
     verify::{Anchoring, Report, Verdict, behind, signed, verify_in},
 };
 
@@ -137,6 +139,42 @@ fn bits_of_a_log_of_several_tiles_may_not_change_either() {
             );
         }
         disk.tamper(&name, Some(bytes));
+    }
+}
+
+#[test]
+fn one_damaged_event_is_one_finding() {
+    let disk = closed(600);
+    disk.flip("tile/entries/001", 8 * 5000);
+    let report = verify(&disk, None);
+    let findings = report.integrity.findings();
+    assert_eq!((findings.len(), report.verified), (1, 600), "{report:?}");
+    assert!(findings[0].path.ends_with("tile/entries/001"), "{report:?}");
+    assert!((256..512).contains(&findings[0].index.unwrap()), "{report:?}");
+}
+
+/// What only whoever has the key could do: hashes and signature hold, and the order does not.
+#[test]
+fn a_signed_log_whose_events_do_not_follow_each_other_is_broken() {
+    let signed = |places: [u64; 3]| {
+        let disk = Simulated::new();
+        open_in(&disk.files()).unwrap().0.close().unwrap();
+        let files = disk.files();
+        let mut recovered = recover(&files, Wall(7)).unwrap();
+        let mut last = recovered.last;
+        let entries = places.map(|index| {
+            let entry = Entry::new(&draft(index).placed(index, last, "boot").encode());
+            last = entry.leaf;
+            recovered.tree.push(last);
+            entry
+        });
+        recovered.press.publish(&entries, recovered.tree.head()).unwrap();
+        verify(&disk, None)
+    };
+    assert!(signed([0, 1, 2]).is_sound());
+    for wrong in [[0, 2, 3], [0, 0, 1], [1, 2, 3]] {
+        let report = signed(wrong);
+        assert!(!report.is_whole(), "{wrong:?}: {report:?}");
     }
 }
 

@@ -12,8 +12,9 @@ use crate::{Exit, Failure, output::Out};
 #[command(after_help = "Examples:
   ward audit prove 1234 -o 1234.tlog-proof
 
-The proof is a `.tlog-proof` as C2SP has it, and rests on the newest checkpoint of the log. Whoever has it, the event as
-`ward audit export` writes it and the key in `key.pub` can check it without the log.")]
+The proof is a `.tlog-proof` as C2SP has it, and rests on the newest checkpoint of the log.
+Whoever has it, the event as `ward audit export` writes it and the key in `key.pub` can check it
+without the log.")]
 pub(super) struct ProveArgs {
     /// Which event, as `ward audit list` numbers them
     index: u64,

@@ -17,9 +17,10 @@ use crate::{Exit, Failure, output::Out};
   ward audit ship /mnt/archive/ward              or file:///mnt/archive/ward
   ward audit verify /mnt/archive/ward            the copy is a log that can be verified
 
-Credentials are those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, the place is that of AWS_REGION, or
-AWS_ENDPOINT for stores of others (AWS_ALLOW_HTTP=true if it has no TLS). Only what is new since the last time is copied, so
-this can be run every hour. What is there with other bytes is never written over: that is an error.")]
+Credentials are those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, the
+place is that of AWS_REGION, or AWS_ENDPOINT for stores of others (AWS_ALLOW_HTTP=true if it has
+no TLS). Only what is new since the last time is copied, so this can be run every hour. What is
+there with other bytes is never written over: that is an error.")]
 pub(super) struct ShipArgs {
     /// Where to: s3://bucket/prefix, or a directory
     #[arg(value_parser = destination)]

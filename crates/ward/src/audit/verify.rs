@@ -31,13 +31,14 @@ const SHOWN: usize = 10;
   ward audit verify --checkpoint kept --key \"$(cat key.pub)\"
   ward audit verify /mnt/backup/audit -o json
 
-Three questions are answered: integrity, is every event the one that was written; completeness, is none missing; anchoring,
-is it the log that it was. The last needs a checkpoint that you kept elsewhere, a copy of the file `checkpoint` of the log:
-whoever has the key of a log can cut it and sign what is left.
+Three questions are answered: integrity, is every event the one that was written; completeness,
+is none missing; anchoring, is it the log that it was. The last needs a checkpoint that you kept
+elsewhere, a copy of the file `checkpoint` of the log: whoever has the key of a log can cut it
+and sign what is left.
 
-Ends with 0 if nothing is wrong (without --checkpoint: unanchored), 1 if something is damaged or missing, 2 if it is whole
-and not the log of --checkpoint (cut, rolled back, rewritten, or another one), 64 for a mistake in the command, 70 if it
-could not be looked at.")]
+Ends with 0 if nothing is wrong (without --checkpoint: unanchored), 1 if something is damaged or
+missing, 2 if it is whole and not the log of --checkpoint (cut, rolled back, rewritten, or
+another one), 64 for a mistake in the command, 70 if it could not be looked at.")]
 pub(super) struct VerifyArgs {
     /// The directory of the log; else that in the data directory
     dir: Option<PathBuf>,
