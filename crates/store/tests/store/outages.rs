@@ -214,6 +214,9 @@ async fn role_of_a_full_disk() {
     fs::remove_file(folder.join("ballast")).unwrap();
     written(&store).await;
     assert_eq!(store.standing().left_out, 0);
+    let raw = rusqlite::Connection::open(folder.join("ward.db")).unwrap();
+    let all = raw.query_row("SELECT count(*) FROM transition", [], |row| row.get::<_, i64>(0));
+    assert_eq!(all.unwrap(), 4_999, "each that waited is there");
     assert_eq!(
         history(&store, Some("web")).await.spans.last().unwrap().message,
         "as of 4999"
@@ -281,6 +284,11 @@ async fn a_server_that_is_frozen_killed_and_back_has_everything() {
     written(&store).await;
     let standing = store.standing();
     assert_eq!((standing.left_out, standing.resend), (0, 0), "{standing:?}");
+    assert_eq!(
+        home.number("SELECT count(*) FROM transition").await,
+        49,
+        "each that waited is there"
+    );
     let web = history(&store, Some("web")).await;
     assert_eq!(web.spans.last().unwrap().message, "as of 49");
 }
