@@ -21,6 +21,8 @@ mod read;
 mod recover;
 pub mod restore;
 mod shared;
+#[cfg(feature = "ship")]
+pub mod ship;
 mod tail;
 mod tiles;
 pub mod verify;
@@ -37,6 +39,6 @@ pub use filter::Filter;
 pub use log::{Log, Options, Standing, Start, boot_id};
 pub use open_error::OpenError;
 pub use queue::{AppendError, Receipt, State};
-pub use read::{LOOKED_AT, QueryError, Reader};
+pub use read::{EachEntry, LOOKED_AT, QueryError, Reader};
 pub use recover::{Opened, Torn};
 pub use tiles::ReadError;

@@ -258,13 +258,15 @@ impl Drop for Owner {
     }
 }
 
-/// The lock goes with the press, which ends last.
+/// The lock goes with the last of both.
 fn start_threads(
     writer: Writer,
     press: crate::press::Press,
     lock: Box<dyn std::fmt::Debug + Send>,
 ) -> Result<Vec<JoinHandle<()>>, OpenError> {
     let (shared, files) = (writer.shared.clone(), writer.files.clone());
+    let lock = Arc::new(Mutex::new(lock));
+    let also = lock.clone();
     let publishing = thread::Builder::new()
         .name("audit-press".to_owned())
         .spawn(move || {
@@ -278,6 +280,7 @@ fn start_threads(
         .spawn(move || {
             let _guard = Guard(writer.shared.clone());
             writer.run();
+            drop(also);
         });
     match (publishing, writing) {
         (Ok(publishing), Ok(writing)) => Ok(vec![writing, publishing]),

@@ -74,8 +74,7 @@ pub(crate) struct Gap {
 }
 
 impl Gap {
-    pub(crate) fn add(&mut self, draft: &Draft) {
-        let place = (draft.epoch, draft.revision);
+    pub(crate) fn add(&mut self, place: Place) {
         if self.count == 0 {
             self.first = place;
         }
@@ -84,6 +83,9 @@ impl Gap {
     }
 }
 
+/// In the order of changes.
+pub(crate) type Place = (Epoch, Revision);
+
 pub(crate) type Answer = oneshot::Sender<Result<Receipt, AppendError>>;
 
 /// One thing to write.
@@ -91,6 +93,13 @@ pub(crate) type Answer = oneshot::Sender<Result<Receipt, AppendError>>;
 pub(crate) enum Item {
     Event(Draft, Option<Answer>),
     /// Something was left out here.
+    Gap(Gap),
+}
+
+/// What is left of one once its draft is being written.
+#[derive(Debug)]
+pub(crate) enum Left {
+    Event(Place, Option<Answer>),
     Gap(Gap),
 }
 
@@ -254,14 +263,14 @@ impl Queue {
         }
         (waiting.state, waiting.no_room) = (state, false);
         for item in std::mem::take(&mut waiting.items) {
-            waiting.give_up(item, error);
+            waiting.give_up(item.split().1, error);
         }
         waiting.answers = 0;
         self.work.notify_all();
     }
 
     /// What could not be written is left out.
-    pub(crate) fn give_up(&self, items: Vec<Item>, error: &AppendError) {
+    pub(crate) fn give_up(&self, items: Vec<Left>, error: &AppendError) {
         let mut waiting = self.waiting.lock();
         // They come before what was left out meanwhile.
         let later = std::mem::take(&mut waiting.gap);
@@ -306,18 +315,19 @@ impl Waiting {
     }
 
     fn leave_out(&mut self, draft: &Draft) {
-        self.gap.add(draft);
+        self.gap.add((draft.epoch, draft.revision));
         self.left_out += 1;
     }
 
-    fn give_up(&mut self, item: Item, error: &AppendError) {
+    fn give_up(&mut self, item: Left, error: &AppendError) {
         match item {
-            Item::Event(draft, answer) => {
-                self.leave_out(&draft);
+            Left::Event(place, answer) => {
+                self.gap.add(place);
+                self.left_out += 1;
                 // Who does not wait any longer needs no answer.
                 answer.map(|answer| answer.send(Err(error.clone())));
             }
-            Item::Gap(gap) => self.gap.join(gap),
+            Left::Gap(gap) => self.gap.join(gap),
         }
     }
 
@@ -329,6 +339,19 @@ impl Waiting {
             .filter(|item| matches!(item, Item::Event(_, Some(_))))
             .count();
         items
+    }
+}
+
+impl Item {
+    /// What is to be written, unless it is a gap, and the rest.
+    pub(crate) fn split(self) -> (Option<Draft>, Left) {
+        match self {
+            Self::Event(draft, answer) => {
+                let place = (draft.epoch, draft.revision);
+                (Some(draft), Left::Event(place, answer))
+            }
+            Self::Gap(gap) => (None, Left::Gap(gap)),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     files::{Disk, Files},
     filter::Filter,
     key,
-    layout::{CHECKPOINT, Entries, PUBLIC_KEY},
+    layout::{CHECKPOINT, Entries, PUBLIC_KEY, push_entry},
     shared::Shared,
     tiles::{Published, ReadError},
 };
@@ -31,6 +31,9 @@ pub struct Reader {
     verifier: Verifier,
     live: Option<Arc<Shared>>,
 }
+
+/// What is called with each entry: its index and its bytes. `false` is enough.
+pub type EachEntry<'a> = dyn FnMut(u64, &[u8]) -> Result<bool, QueryError> + 'a;
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -199,11 +202,7 @@ impl Reader {
     /// # Errors
     ///
     /// Of `with`, or if an entry cannot be read.
-    pub fn each(
-        &self,
-        from: u64,
-        with: &mut dyn FnMut(u64, &[u8]) -> Result<bool, QueryError>,
-    ) -> Result<(), QueryError> {
+    pub fn each(&self, from: u64, with: &mut EachEntry<'_>) -> Result<(), QueryError> {
         let size = self.size()?;
         for bundle in from / TILE_WIDTH..size.div_ceil(TILE_WIDTH) {
             for (index, entry) in self.bundle(bundle, size)?.iter() {
@@ -313,10 +312,16 @@ impl Reader {
                 width,
             });
         }
-        // The end of it is in memory; or was, and is published by now.
         let mut bytes = Vec::new();
-        for at in first..first + u64::from(width) {
-            crate::layout::push_entry(&mut bytes, &self.entry(at)?);
+        if published > first {
+            let there = (published - first) as u16;
+            let found = self.published().bundle(index, there)?;
+            let begin = Entries { rest: &found.bytes }.take(there.into());
+            begin.for_each(|entry| push_entry(&mut bytes, entry));
+        }
+        // The end of it is in memory; or was, and is published by now.
+        for at in published.max(first)..first + u64::from(width) {
+            push_entry(&mut bytes, &self.entry(at)?);
         }
         Ok(Bundle { first, bytes, width })
     }

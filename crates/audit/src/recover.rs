@@ -21,6 +21,11 @@ use crate::{
     tiles::Published,
 };
 
+/// What is cut is kept in files that begin so.
+const TORN: &str = "torn-";
+/// Most of them: who looks at one looks at the newest. Each has at most the length of a tail.
+const KEPT: usize = 16;
+
 /// A log that can be gone on with.
 #[derive(Debug)]
 pub(crate) struct Recovered {
@@ -285,7 +290,13 @@ fn keep(files: &dyn Files, torn: &[u8], now: Wall) -> Result<Option<Torn>, OpenE
     if torn.is_empty() {
         return Ok(None);
     }
-    let name = format!("torn-{}", now.0);
+    let mut before = files.list(ROOT).unwrap_or_default();
+    before.retain(|name| name.starts_with(TORN));
+    before.sort();
+    for old in before.iter().rev().skip(KEPT - 1) {
+        drop(files.remove(old));
+    }
+    let name = format!("{TORN}{}", now.0);
     files.replace(&name, torn).map_err(OpenError::file)?;
     Ok(Some(Torn {
         bytes: torn.len() as u64,

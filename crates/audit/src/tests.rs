@@ -1,6 +1,6 @@
 //! The log as a whole, on a real file system and on simulated ones.
 
-mod support;
+pub(crate) mod support;
 
 mod crash;
 mod faults;

@@ -17,7 +17,7 @@ use crate::{
     files::{FileError, Files, ROOT},
     layout::{Entry, RESERVE, TAILS},
     press::Press,
-    queue::{AppendError, Gap, Item, Receipt, Work},
+    queue::{AppendError, Gap, Item, Left, Receipt, Work},
     shared::Shared,
     tail::Tail,
 };
@@ -75,19 +75,20 @@ impl Writer {
 
     fn write(&mut self, items: Vec<Item>) {
         let mut drafts = Vec::with_capacity(items.len());
-        for item in &items {
-            drafts.push(match item {
-                Item::Event(draft, _) => {
-                    self.place = (draft.epoch, draft.revision);
-                    draft.clone()
-                }
-                Item::Gap(gap) => self.gap(gap),
-            });
+        let mut left = Vec::with_capacity(items.len());
+        for item in items {
+            let (draft, rest) = item.split();
+            match &rest {
+                Left::Event(place, _) => self.place = *place,
+                Left::Gap(gap) => drafts.push(self.gap(gap)),
+            }
+            drafts.extend(draft);
+            left.push(rest);
         }
         match self.commit(drafts) {
             Ok(receipts) => {
-                for (item, receipt) in items.into_iter().zip(receipts) {
-                    if let Item::Event(_, Some(answer)) = item {
+                for (item, receipt) in left.into_iter().zip(receipts) {
+                    if let Left::Event(_, Some(answer)) = item {
                         // Who does not wait any longer needs no answer.
                         drop(answer.send(Ok(receipt)));
                     }
@@ -100,7 +101,7 @@ impl Writer {
                 };
                 // Before anybody is told: whoever then asks how the log stands must hear of it.
                 self.stop(stop);
-                self.shared.queue.give_up(items, &error);
+                self.shared.queue.give_up(left, &error);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What is measured, in the order of the table.
 
+mod audit;
 mod beats;
 mod connections;
 mod expiry;
@@ -79,6 +80,16 @@ pub(crate) const ALL: &[Item] = &[
         id: "B8",
         what: "memory of connections and streams",
         run: connections::run,
+    },
+    Item {
+        id: "B11",
+        what: "the audit log: append, verify",
+        run: audit::run,
+    },
+    Item {
+        id: "B11a",
+        what: "the audit log: open and prove among ten million",
+        run: audit::large,
     },
     Item {
         id: "B12",

@@ -140,29 +140,31 @@ pub(crate) struct Client {
     server: Server,
 }
 
+/// What a call of `server` that failed means to the one who typed the command.
+pub(crate) fn failed(server: &Server, status: &Status) -> Failure {
+    // An answer has no source: this is the transport's doing, whatever code it gave that.
+    if status.source().is_some() {
+        return server.unreachable(root(status));
+    }
+    match status.code() {
+        Code::Unauthenticated | Code::PermissionDenied => server.denied(status),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => {
+            server.unreachable(format!("{:?}: {}", status.code(), status.message()))
+        }
+        Code::Unimplemented => server.unreachable("what answers there is no Ward aggregator"),
+        code => {
+            let message = Escaped(status.message());
+            Failure::Other(anyhow::anyhow!(
+                "the aggregator at {server} answered {code:?}: {message}"
+            ))
+        }
+    }
+}
+
 impl Client {
     /// What a call that failed means to the one who typed the command.
     pub(crate) fn failed(&self, status: &Status) -> Failure {
-        // An answer has no source: this is the transport's doing, whatever code it gave that.
-        if status.source().is_some() {
-            return self.server.unreachable(root(status));
-        }
-        match status.code() {
-            Code::Unauthenticated | Code::PermissionDenied => self.server.denied(status),
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => self
-                .server
-                .unreachable(format!("{:?}: {}", status.code(), status.message())),
-            Code::Unimplemented => self
-                .server
-                .unreachable("what answers there is no Ward aggregator"),
-            code => {
-                let message = Escaped(status.message());
-                Failure::Other(anyhow::anyhow!(
-                    "the aggregator at {} answered {code:?}: {message}",
-                    self.server
-                ))
-            }
-        }
+        failed(&self.server, status)
     }
 
     /// What it means that a command about `service` was refused.

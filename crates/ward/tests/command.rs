@@ -4,6 +4,8 @@
 
 #[path = "command/access.rs"]
 mod access;
+#[path = "command/audit.rs"]
+mod audit;
 #[path = "command/backup.rs"]
 mod backup;
 #[path = "command/bench.rs"]

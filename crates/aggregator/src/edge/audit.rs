@@ -1,5 +1,7 @@
 //! `AuditService`: the audit log over gRPC, for operators and for those who watch that it is not rewritten.
 
+mod recent;
+
 use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, future::BoxFuture, stream};
@@ -14,6 +16,7 @@ use ward_proto::{
     },
 };
 
+use self::recent::Recent;
 use super::{Edge, Shared, client::Watching, failure::Failure, past, refusal};
 use crate::{access::Caller, hub::Closing};
 
@@ -24,7 +27,11 @@ const AT_ONCE: usize = 256;
 
 pub(super) fn service(edge: &Shared) -> AuditServiceServer<Service> {
     let (bytes_in, bytes_out) = (edge.limits.message_bytes_in, edge.limits.message_bytes_out);
-    AuditServiceServer::new(Service { edge: edge.clone() })
+    let service = Service {
+        edge: edge.clone(),
+        proofs: Arc::default(),
+    };
+    AuditServiceServer::new(service)
         .max_decoding_message_size(bytes_in)
         .max_encoding_message_size(bytes_out)
 }
@@ -33,6 +40,7 @@ pub(super) fn service(edge: &Shared) -> AuditServiceServer<Service> {
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     edge: Shared,
+    proofs: Arc<Recent>,
 }
 
 type Tail = Pin<Box<dyn Stream<Item = Result<v1::TailEventsResponse, Status>> + Send>>;
@@ -131,8 +139,13 @@ impl AuditService for Service {
             let message = format!("is larger than new_size, {new_size}: a log only grows");
             return Err(Failure::from(Invalid::new("old_size", message)).into());
         }
+        let between = (old_size, new_size);
+        if let Some(hashes) = self.proofs.get(between) {
+            return Ok(Response::new(v1::ConsistencyResponse { hashes }));
+        }
         let proof = past::read(&self.edge, move |log| log.consistency(old_size, new_size)).await?;
-        let hashes = proof.into_iter().map(|hash| hash.0.to_vec()).collect();
+        let hashes: recent::Proof = proof.into_iter().map(|hash| hash.0.to_vec()).collect();
+        self.proofs.put(between, hashes.clone());
         Ok(Response::new(v1::ConsistencyResponse { hashes }))
     }
 

@@ -167,7 +167,7 @@ fn draft(edge: &Edge, caller: &Caller, kind: Kind, subject: impl Into<String>, b
         .by(actor)
         .with("by", by);
     match caller.peer() {
-        Some(peer) => draft.with("from", peer.addr.to_string()),
+        Some(peer) => draft.with("peer", peer.addr.to_string()),
         None => draft,
     }
 }

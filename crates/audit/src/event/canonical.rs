@@ -183,18 +183,35 @@ impl Out {
 
     fn string(&mut self, text: &str) {
         self.0.push(b'"');
-        for c in text.chars() {
-            match c {
-                '"' | '\\' => self.0.extend_from_slice(&[b'\\', c as u8]),
-                c if is_harmful(c) => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        write!(self.0, "\\u{unit:04x}").expect("writing to memory does not fail");
-                    }
-                }
-                c => self.0.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
+        let mut rest = text;
+        // Nearly all of it is copied as it is.
+        while let Some(at) = rest.find(|c: char| !is_plain(c)) {
+            let (plain, behind) = rest.split_at(at);
+            self.0.extend_from_slice(plain.as_bytes());
+            let mut chars = behind.chars();
+            chars.next().into_iter().for_each(|c| self.escaped(c));
+            rest = chars.as_str();
         }
+        self.0.extend_from_slice(rest.as_bytes());
         self.0.push(b'"');
+    }
+
+    fn escaped(&mut self, c: char) {
+        if matches!(c, '"' | '\\') {
+            return self.0.extend_from_slice(&[b'\\', c as u8]);
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            write!(self.0, "\\u{unit:04x}").expect("writing to memory does not fail");
+        }
+    }
+}
+
+/// What needs no escape.
+fn is_plain(c: char) -> bool {
+    match c {
+        '"' | '\\' => false,
+        ' '..='~' => true,
+        c => !is_harmful(c),
     }
 }
 

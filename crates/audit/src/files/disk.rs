@@ -34,10 +34,14 @@ impl Disk {
 
 impl Files for Disk {
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let file = File::open(self.path(name))?;
-        let length = file.metadata()?.len().min(limit);
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-        file.take(limit).read_to_end(&mut bytes)?;
+        let mut file = File::open(self.path(name))?;
+        let length = file.metadata()?.len();
+        let mut bytes = Vec::with_capacity(usize::try_from(length.min(limit)).unwrap_or(0));
+        // Without the limit the buffer is not filled with zeros first.
+        match length <= limit {
+            true => file.read_to_end(&mut bytes)?,
+            false => file.take(limit).read_to_end(&mut bytes)?,
+        };
         Ok(bytes)
     }
 

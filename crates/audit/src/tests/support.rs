@@ -7,7 +7,7 @@ use ward_model::{Epoch, Now, Revision};
 
 use crate::{Draft, Kind, Log, OpenError, Opened, Options, Source, Start, files::Files, tail::Sizes};
 
-pub(super) fn start() -> Start {
+pub(crate) fn start() -> Start {
     Start {
         clock: Clock::start(),
         boot_id: "boot".to_owned(),
@@ -16,7 +16,7 @@ pub(super) fn start() -> Start {
 }
 
 /// Small files, so that what happens at their ends happens often.
-pub(super) fn small() -> Options {
+pub(crate) fn small() -> Options {
     Options {
         sizes: Sizes {
             full: 32 << 10,
@@ -25,7 +25,7 @@ pub(super) fn small() -> Options {
     }
 }
 
-pub(super) fn draft(n: u64) -> Draft {
+pub(crate) fn draft(n: u64) -> Draft {
     Draft::new(
         Kind::Transition,
         Source::Engine,
@@ -37,20 +37,20 @@ pub(super) fn draft(n: u64) -> Draft {
 }
 
 /// What `draft` was called with.
-pub(super) fn number(event: &crate::Event) -> u64 {
+pub(crate) fn number(event: &crate::Event) -> u64 {
     event.evidence.get("n").unwrap().parse().unwrap()
 }
 
-pub(super) fn open(dir: &Path) -> Result<(Log, Opened), OpenError> {
+pub(crate) fn open(dir: &Path) -> Result<(Log, Opened), OpenError> {
     Log::open(dir, Options::default(), start())
 }
 
-pub(super) fn open_in(files: &Arc<dyn Files>) -> Result<(Log, Opened), OpenError> {
+pub(crate) fn open_in(files: &Arc<dyn Files>) -> Result<(Log, Opened), OpenError> {
     Log::open_in(files.clone(), small(), start())
 }
 
 /// Waits for a future, as tests that need no runtime do.
-pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()

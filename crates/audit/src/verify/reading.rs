@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Bundles in memory that nobody has hashed yet: enough that neither waits for the other. The largest have 4 MiB.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
 
 /// A bundle and its tile.
 pub(super) struct Pair {

@@ -11,11 +11,20 @@ use crate::{
     tiles::Published,
 };
 
+/// What is read while it is written can look damaged, and does not the next time.
+const READS: u32 = 3;
+
 /// Follows the chain on from the last signed entry. Nothing is said if the checkpoint has moved on meanwhile: then there is a
 /// writer, and what was read of the tail is of several moments.
 pub(super) fn read(files: &dyn Files, size: u64, last: Hash, report: &mut Report) {
     let mut found = Report::default();
-    follow(files, size, last, &mut found);
+    for _ in 0..READS {
+        found = Report::default();
+        follow(files, size, last, &mut found);
+        if found.is_whole() {
+            break;
+        }
+    }
     let now = Published(files).checkpoint_text().ok();
     let now = now.and_then(|text| Checkpoint::parse_unverified(&text).ok());
     let moved = now.is_some_and(|now| now.head.size != size);

@@ -33,6 +33,11 @@ pub(super) struct DataArgs {
 }
 
 impl PlaceArgs {
+    /// It is said where files are.
+    pub(super) fn is_named(&self) -> bool {
+        self.dir.is_some() || self.data.data_dir.is_some() || self.data.config.is_some()
+    }
+
     /// The directory of the log.
     pub(super) fn dir(&self) -> Result<PathBuf, Failure> {
         self.dir.clone().map_or_else(|| self.data.dir(), Ok)
@@ -43,8 +48,8 @@ impl PlaceArgs {
         let reader = Reader::open(&dir);
         let what = || {
             format!(
-                "read the audit log in {dir:?} (another one is named with --dir or --data-dir, `ward audit verify` looks \
-                     at a damaged one)"
+                "read the audit log in {dir:?} (another one is named with --dir or --data-dir, a running aggregator's with \
+                 --server; `ward audit verify` looks at a damaged one)"
             )
         };
         Ok(reader.with_context(what)?)
@@ -64,6 +69,6 @@ impl DataArgs {
                 .collect(),
         };
         let data_dir = source.load()?.settings.aggregator.data_dir;
-        Ok(PathBuf::from(data_dir).join(AUDIT))
+        Ok(data_dir.join(AUDIT))
     }
 }

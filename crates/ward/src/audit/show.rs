@@ -12,9 +12,13 @@ use ward_audit::{Event, Filter, Kind, Reader, Source};
 use ward_chassis::Clock;
 use ward_model::Wall;
 
-use super::place::PlaceArgs;
+use super::{
+    ask::{self, AskArgs},
+    place::PlaceArgs,
+};
 use crate::{
     Exit, Failure,
+    client::Server,
     output::{Escaped, Format, Out, Reader as Somebody, Table, Times},
     typed,
 };
@@ -38,6 +42,8 @@ pub(super) struct ListArgs {
     output: Format,
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    ask: AskArgs,
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +61,8 @@ pub(super) struct TailArgs {
     output: Format,
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    ask: AskArgs,
 }
 
 #[derive(Debug, Args)]
@@ -127,9 +135,18 @@ impl WhichArgs {
     }
 }
 
-pub(super) fn list(args: &ListArgs, out: &mut Out) -> Result<Exit, Failure> {
+/// Where events come from: files, if it is said where, else an aggregator, if one is named.
+fn asked(place: &PlaceArgs, ask: &AskArgs) -> Option<Server> {
+    ask.server().filter(|_| !place.is_named())
+}
+
+pub(super) async fn list(args: &ListArgs, out: &mut Out) -> Result<Exit, Failure> {
     let now = Clock::start().wall();
-    let events = newest(&args.place.reader()?, &args.which.filter(now), args.limit)?;
+    let filter = args.which.filter(now);
+    let events = match asked(&args.place, &args.ask) {
+        Some(server) => ask::newest(&server, &filter, args.limit).await?,
+        None => newest(&args.place.reader()?, &filter, args.limit)?,
+    };
     if args.output == Format::Json {
         for event in &events {
             if out.json_line(event)? == Somebody::Gone {
@@ -186,36 +203,71 @@ fn what(event: &Event) -> String {
 }
 
 pub(super) async fn tail(args: &TailArgs, out: &mut Out) -> Result<Exit, Failure> {
-    let clock = Clock::start();
-    let reader = args.place.reader()?;
-    let filter = args.which.filter(clock.wall());
-    let mut next = reader.size().context("read the audit log")?;
-    let mut last = newest(
-        &reader,
-        &Filter {
-            before: Some(next),
-            ..filter.clone()
-        },
-        args.limit,
-    )?;
-    last.reverse();
-    let times = Times::here(clock.wall());
-    let mut tell = |event: &Event| match args.output {
+    let now = Clock::start().wall();
+    let (filter, times) = (args.which.filter(now), Times::here(now));
+    let tell = |event: &Event| match args.output {
         Format::Json => out.json_line(event),
         Format::Text => {
             let [index, time, kind, subject, by, what] = row(event, &times);
-            out.data(&format!(
-                "{}\n",
-                Escaped(&format!("{index}  {time}  {kind}  {subject}  by {by}  {what}"))
-            ))
+            let line = format!("{index}  {time}  {kind}  {subject}  by {by}  {what}");
+            out.data(&format!("{}\n", Escaped(&line)))
         }
     };
-    for event in &last {
+    match asked(&args.place, &args.ask) {
+        Some(server) => tail_of(&server, &filter, args, tell).await,
+        None => tail_in(&args.place.reader()?, &filter, args, tell).await,
+    }
+}
+
+/// Tells an event, and whether somebody still reads.
+trait Tell: FnMut(&Event) -> Result<Somebody, Failure> {}
+
+impl<T: FnMut(&Event) -> Result<Somebody, Failure>> Tell for T {}
+
+async fn tail_of(
+    server: &Server,
+    filter: &Filter,
+    args: &TailArgs,
+    mut tell: impl Tell,
+) -> Result<Exit, Failure> {
+    let last = ask::newest(server, filter, args.limit).await?;
+    let next = last.first().map(|event| event.index + 1);
+    for event in last.iter().rev() {
         if tell(event)? == Somebody::Gone {
             return Ok(Exit::Good);
         }
     }
-    while args.follow {
+    if args.follow {
+        let mut coming = ask::follow(server, filter, next).await?;
+        while let Some(event) = coming.next().await? {
+            if tell(&event)? == Somebody::Gone {
+                break;
+            }
+        }
+    }
+    Ok(Exit::Good)
+}
+
+async fn tail_in(
+    reader: &Reader,
+    filter: &Filter,
+    args: &TailArgs,
+    mut tell: impl Tell,
+) -> Result<Exit, Failure> {
+    let mut next = reader.size().context("read the audit log")?;
+    let before = Filter {
+        before: Some(next),
+        ..filter.clone()
+    };
+    for event in newest(reader, &before, args.limit)?.iter().rev() {
+        if tell(event)? == Somebody::Gone {
+            return Ok(Exit::Good);
+        }
+    }
+    if !args.follow {
+        return Ok(Exit::Good);
+    }
+    loop {
         let events = reader.range(next, 1024).context("read the audit log")?;
         for event in &events {
             next = event.index + 1;
@@ -227,7 +279,6 @@ pub(super) async fn tail(args: &TailArgs, out: &mut Out) -> Result<Exit, Failure
             tokio::time::sleep(LOOK).await;
         }
     }
-    Ok(Exit::Good)
 }
 
 pub(super) fn export(args: &ExportArgs, _: &mut Out) -> Result<Exit, Failure> {

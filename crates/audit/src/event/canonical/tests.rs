@@ -1,3 +1,5 @@
+//! Canonical bytes: what they are for ever, and that there is no other way to write an event.
+
 use proptest::prelude::*;
 use ward_model::{Epoch, Mono, Now, Revision, Wall};
 
