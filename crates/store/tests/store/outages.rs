@@ -438,3 +438,59 @@ async fn a_server_that_is_slow_holds_nobody_up() {
         began.elapsed()
     );
 }
+
+/// What a server shows is checked, whatever `sslmode` says; libpq takes anything for `prefer` and `require`.
+#[tokio::test]
+async fn a_server_of_tls_has_to_be_who_it_says() {
+    let Some(mut home) = Home::postgres().await else {
+        return;
+    };
+    let trusted = server(&mut home).speak_tls().await;
+    let address = server(&mut home).address();
+    // Its first connections may come before it has read its settings again.
+    let open = |mode: &str| {
+        let place = Place::Postgres(format!("{address}?sslmode={mode}").into());
+        let retention = Retention::default();
+        Store::open(Config { place, retention }, Clock::start()).unwrap()
+    };
+    let stranger = open("require");
+    says(&stranger, "certificate").await;
+    drop(stranger);
+    let open = open("disable");
+    written(&open).await;
+    drop(open);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trusted.pem");
+    fs::write(&file, trusted).unwrap();
+    let role = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "outages::role_of_one_who_trusts_it",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("WARD_STORE_TLS", format!("{address}?sslmode=require"))
+        .env("SSL_CERT_FILE", file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&role.stdout);
+    assert!(
+        said.contains("TRUSTED"),
+        "{said}{}",
+        String::from_utf8_lossy(&role.stderr)
+    );
+}
+
+#[tokio::test]
+#[ignore = "role: runs with an authority of its own"]
+async fn role_of_one_who_trusts_it() {
+    let Ok(address) = std::env::var("WARD_STORE_TLS") else {
+        return;
+    };
+    let place = Place::Postgres(address.into());
+    let retention = Retention::default();
+    let store = Store::open(Config { place, retention }, Clock::start()).unwrap();
+    written(&store).await;
+    println!("TRUSTED");
+}
