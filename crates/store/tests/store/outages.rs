@@ -214,6 +214,9 @@ async fn role_of_a_full_disk() {
     fs::remove_file(folder.join("ballast")).unwrap();
     written(&store).await;
     assert_eq!(store.standing().left_out, 0);
+    let raw = rusqlite::Connection::open(folder.join("ward.db")).unwrap();
+    let all = raw.query_row("SELECT count(*) FROM transition", [], |row| row.get::<_, i64>(0));
+    assert_eq!(all.unwrap(), 4_999, "each that waited is there");
     assert_eq!(
         history(&store, Some("web")).await.spans.last().unwrap().message,
         "as of 4999"
@@ -281,6 +284,11 @@ async fn a_server_that_is_frozen_killed_and_back_has_everything() {
     written(&store).await;
     let standing = store.standing();
     assert_eq!((standing.left_out, standing.resend), (0, 0), "{standing:?}");
+    assert_eq!(
+        home.number("SELECT count(*) FROM transition").await,
+        49,
+        "each that waited is there"
+    );
     let web = history(&store, Some("web")).await;
     assert_eq!(web.spans.last().unwrap().message, "as of 49");
 }
@@ -429,4 +437,60 @@ async fn a_server_that_is_slow_holds_nobody_up() {
         "a stop keeps its time: {:?}",
         began.elapsed()
     );
+}
+
+/// What a server shows is checked, whatever `sslmode` says; libpq takes anything for `prefer` and `require`.
+#[tokio::test]
+async fn a_server_of_tls_has_to_be_who_it_says() {
+    let Some(mut home) = Home::postgres().await else {
+        return;
+    };
+    let trusted = server(&mut home).speak_tls().await;
+    let address = server(&mut home).address();
+    // Its first connections may come before it has read its settings again.
+    let open = |mode: &str| {
+        let place = Place::Postgres(format!("{address}?sslmode={mode}").into());
+        let retention = Retention::default();
+        Store::open(Config { place, retention }, Clock::start()).unwrap()
+    };
+    let stranger = open("require");
+    says(&stranger, "certificate").await;
+    drop(stranger);
+    let open = open("disable");
+    written(&open).await;
+    drop(open);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trusted.pem");
+    fs::write(&file, trusted).unwrap();
+    let role = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "outages::role_of_one_who_trusts_it",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("WARD_STORE_TLS", format!("{address}?sslmode=require"))
+        .env("SSL_CERT_FILE", file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&role.stdout);
+    assert!(
+        said.contains("TRUSTED"),
+        "{said}{}",
+        String::from_utf8_lossy(&role.stderr)
+    );
+}
+
+#[tokio::test]
+#[ignore = "role: runs with an authority of its own"]
+async fn role_of_one_who_trusts_it() {
+    let Ok(address) = std::env::var("WARD_STORE_TLS") else {
+        return;
+    };
+    let place = Place::Postgres(address.into());
+    let retention = Retention::default();
+    let store = Store::open(Config { place, retention }, Clock::start()).unwrap();
+    written(&store).await;
+    println!("TRUSTED");
 }

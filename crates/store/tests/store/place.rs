@@ -146,6 +146,18 @@ impl Server {
         ));
     }
 
+    /// From now on it speaks TLS to who wants it; gives back the certificate to trust.
+    pub(crate) async fn speak_tls(&self) -> String {
+        let made = rcgen::generate_simple_self_signed(["localhost".into(), "127.0.0.1".into()]).unwrap();
+        let data = self.folder.path().join("data");
+        self.account.write(&data.join("server.crt"), &made.cert.pem());
+        self.account
+            .write(&data.join("server.key"), &made.signing_key.serialize_pem());
+        self.run_sql("ALTER SYSTEM SET ssl = on").await;
+        self.run_sql("SELECT pg_reload_conf()").await;
+        made.cert.pem()
+    }
+
     /// Tries until it takes connections.
     pub(crate) async fn run_sql(&self, sql: &str) {
         let (client, connection) = loop {

@@ -229,6 +229,8 @@ async fn text_from_outside_does_nothing_to_a_terminal() {
         &["forget", "bank", "0"],
         &["report", "bank", "--status", "healthy"],
         &["report", "bank", "--run", "true"],
+        &["history", "bank"],
+        &["history", "bank", "-o", "json"],
     ] {
         let done = ward(
             &[
