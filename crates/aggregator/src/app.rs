@@ -3,27 +3,25 @@
 //! The data directory is locked before anything else, and sockets are bound before anything runs, so that a second
 //! aggregator finds out at once and has touched nothing. Nothing here is global: a test starts two in one process.
 
+mod server;
+
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use tokio::{
-    sync::oneshot,
     task::{JoinHandle, spawn_blocking},
     time::interval,
 };
-use tower::Layer;
 use ward_access::{Policy, StoreError, TokenStore};
 use ward_chassis::{
     Clock, Drain, Listener, Readiness, Shutdown, Tls, Transport,
     data_dir::{DataDir, DataDirError},
     listener::BindError,
-    panic::CatchPanicLayer,
-    serve::{serve_h1, serve_h2},
     shutdown::{Aborted, DrainReport},
     tls::TlsError,
 };
 
+use self::server::{Server, serve_grpc, serve_http};
 use crate::{
     Config,
     access::{self, Access},
@@ -103,43 +101,6 @@ pub struct App {
     remembering: Option<Running>,
     /// Held until the last.
     data_dir: DataDir,
-}
-
-/// A listener that is being served, by a task that ends when told or when its owner is dropped.
-#[derive(Debug)]
-struct Server {
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<usize>,
-}
-
-impl Server {
-    fn new<F: Future<Output = usize> + Send + 'static>(
-        serve: impl FnOnce(oneshot::Receiver<()>) -> F,
-    ) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        Self {
-            stop: Some(stop),
-            task: tokio::spawn(serve(stopped)),
-        }
-    }
-
-    async fn stop(&mut self) {
-        drop(self.stop.take());
-        match (&mut self.task).await {
-            Ok(0) => {}
-            Ok(cut) => tracing::warn!(
-                connections = cut,
-                "connections did not finish in time and were cut"
-            ),
-            Err(error) => tracing::error!(%error, "a server had failed before the stop"),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Drop for App {
@@ -374,21 +335,6 @@ pub async fn run(config: Config, shutdown: &Shutdown) -> Result<DrainReport, Run
 /// The DNS names by which certificates are known.
 fn names(policy: &Policy) -> Vec<String> {
     policy.names().map(str::to_owned).collect()
-}
-
-fn serve_grpc(listener: Listener, edge: &Arc<Edge>, debug: bool) -> Server {
-    let service = CatchPanicLayer::new(debug).layer(edge::grpc::routes(edge));
-    Server::new(|stopped| serve_h2(listener, service, told(stopped)))
-}
-
-/// The router catches panics itself: what it answers then carries what all its answers carry.
-fn serve_http(listener: Listener, router: Router) -> Server {
-    Server::new(|stopped| serve_h1(listener, router, told(stopped)))
-}
-
-async fn told(stopped: oneshot::Receiver<()>) {
-    // Nothing is ever sent: it ends with its sender.
-    drop(stopped.await);
 }
 
 /// Watchers cannot notice themselves that they are not being read.

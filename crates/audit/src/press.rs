@@ -176,17 +176,19 @@ impl Press {
         Ok(())
     }
 
-    /// Partial files that wider ones have taken the place of. Nobody needs them to be gone.
+    /// Partial files of what is full now. Until then narrower ones stay beside wider: whoever has an older checkpoint still asks
+    /// for them (C2SP tlog-tiles). At most 255 of each level. Nobody needs them to be gone.
     fn tidy(&mut self, now: Vec<String>) {
-        for old in std::mem::replace(&mut self.partial, now) {
-            if self.partial.contains(&old) {
+        let before = std::mem::replace(&mut self.partial, now);
+        for dir in before.iter().map(|name| parent(name)) {
+            if self.partial.iter().any(|name| parent(name) == dir) {
                 continue;
             }
-            let dir = parent(&old).to_owned();
-            if self.files.remove(&old).is_ok() && self.partial.iter().all(|name| parent(name) != dir) {
-                self.known.remove(&dir);
-                drop(self.files.remove_dir(&dir));
+            for name in self.files.list(dir).unwrap_or_default() {
+                drop(self.files.remove(&format!("{dir}/{name}")));
             }
+            self.known.remove(dir);
+            drop(self.files.remove_dir(dir));
         }
     }
 

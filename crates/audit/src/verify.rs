@@ -10,6 +10,7 @@
 //! what depends on them: what is wrong elsewhere is told as well.
 
 mod levels;
+mod narrower;
 mod reading;
 mod report;
 mod tail;
@@ -310,6 +311,7 @@ impl<'a> Walk<'a> {
         for (id, hashes) in self.levels.partial() {
             self.compare(id, &hashes);
         }
+        narrower::compare(self.files, self.head.size, self.report);
         let there = self.levels.head();
         if there != self.head {
             let what = format!(

@@ -15,6 +15,8 @@ use crate::{
     world::{Check, Culprit, Instance, InstanceIx, ServiceIx, Signal, World},
 };
 
+const NOT_HEARD: &str = "not heard since the aggregator's start";
+
 /// Most disagreements told; the metric counts all.
 const DISAGREEMENTS_TOLD: usize = 8;
 
@@ -95,7 +97,7 @@ fn instance_message(instance: &Instance, culprit: Culprit<'_>) -> String {
         Culprit::Instance if instance.freshness == Freshness::Exited => instance.exit().into(),
         Culprit::Instance if instance.is_gone() => lost_message(instance),
         Culprit::Instance if instance.unseen => "the observer hears nobody, and does not judge".into(),
-        Culprit::Instance if instance.recalled.is_some() => "not heard since the aggregator's start".into(),
+        Culprit::Instance if instance.recalled.is_some() => NOT_HEARD.into(),
         Culprit::Instance if instance.tainted.is_some() => {
             "the one before ended uncleanly, and this one has not been healthy yet".into()
         }
@@ -174,6 +176,8 @@ fn last_status(instance: &Instance) -> Option<Status> {
 pub(crate) fn own(world: &World, ix: ServiceIx) -> Condition {
     let service = &world.services[ix];
     let (reason, message) = match world.rollup.source(ix) {
+        // They are recalled behind it.
+        Source::NoInstances if service.expected => (Reason::ObserverSuspect, NOT_HEARD.into()),
         Source::NoInstances => (Reason::NoInstances, no_instances(service.reported)),
         Source::Observers => observed(world, ix),
         Source::Seats => (Reason::Quorum, quorum(world, ix)),

@@ -35,6 +35,14 @@ fn read_by_verify(disk: &Simulated) -> Vec<(String, Vec<u8>)> {
     disk.all().into_iter().filter(|(name, _)| wanted(name)).collect()
 }
 
+/// It is of an older checkpoint, and may be missing.
+fn is_narrower(name: &str, size: u64) -> bool {
+    let width = name
+        .split_once(".p/")
+        .map(|(_, width)| width.parse::<u64>().unwrap());
+    width.is_some_and(|width| width != size % 256 && width != size / 256)
+}
+
 fn file(disk: &Simulated, name: &str) -> Vec<u8> {
     let found = disk.all().into_iter().find(|(there, _)| there == name);
     found.unwrap_or_else(|| panic!("{name}")).1
@@ -127,6 +135,11 @@ fn bits_of_a_log_of_several_tiles_may_not_change_either() {
             disk.tamper(&name, Some(changed.clone()));
             assert!(!verify(&disk, None).is_whole(), "{name}, bit {bit}");
             changed[bit / 8] ^= 1 << (bit % 8);
+        }
+        if is_narrower(&name, 600) {
+            disk.tamper(&name, Some(bytes));
+            assert!(verify(&disk, None).is_sound());
+            continue;
         }
         disk.tamper(&name, None);
         let missing = verify(&disk, None);

@@ -17,8 +17,8 @@ use ward_model::Wall;
 use crate::hub;
 
 pub(super) use explain::Explanation;
-pub(super) use past::{AuditEvent, History};
-pub(super) use state::{AuditHead, InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
+pub(super) use past::{AuditEvent, AuditHead, History};
+pub(super) use state::{InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
 pub(super) use words::{CheckKind, Criticality, DependencyKind, Status};
 
 /// The place in the aggregator's history that an answer is of.

@@ -4,8 +4,32 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use ward_tlog::Hash;
 
 use super::{Status, rfc3339};
+
+/// As much of the audit log as is durable. Whoever keeps one can tell later whether the log was rewritten.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(in super::super) struct AuditHead {
+    /// The log's name.
+    #[schema(example = "ward.5f0c2a19/audit")]
+    origin: String,
+    /// How many events.
+    size: u64,
+    /// The root of the RFC 6962 tree over them, in base64 as in checkpoints.
+    #[schema(pattern = "^[A-Za-z0-9+/]{43}=$")]
+    root: String,
+}
+
+impl From<&ward_model::AuditHead> for AuditHead {
+    fn from(head: &ward_model::AuditHead) -> Self {
+        Self {
+            origin: head.origin.clone(),
+            size: head.size,
+            root: Hash(head.root).to_string(),
+        }
+    }
+}
 
 /// One event of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
