@@ -8,8 +8,8 @@ mod audit;
 pub mod bounds;
 mod change;
 mod explain;
-mod known;
 mod history;
+mod known;
 mod name;
 mod report;
 mod spiffe;
@@ -20,8 +20,8 @@ mod time;
 pub use audit::AuditHead;
 pub use change::{Change, ChangeSet, Entity, EntityKey};
 pub use explain::{CausalChain, CausalLink, Evidence, Explanation};
-pub use known::{KnownInstance, KnownService};
 pub use history::{Day, History, HistoryDay, HistorySpan, InvalidDay, SpanReason, Uptime};
+pub use known::{KnownInstance, KnownService};
 pub use name::{Incarnation, InstanceId, InvalidName, Name};
 pub use report::{
     CheckDeclaration, CheckKind, CheckResult, Criticality, Dependency, DependencyKind, Hello, MinHealthy,

@@ -94,12 +94,31 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "bench",
-        &["model", "tlog", "proto", "engine", "chassis", "audit", "store", "sdk", "aggregator"],
+        &[
+            "model",
+            "tlog",
+            "proto",
+            "engine",
+            "chassis",
+            "audit",
+            "store",
+            "sdk",
+            "aggregator",
+        ],
     ),
     room("attacks", &["model", "proto", "access", "chassis", "aggregator"]),
     room(
         "fuzzed",
-        &["model", "tlog", "proto", "access", "config", "chassis", "audit", "aggregator"],
+        &[
+            "model",
+            "tlog",
+            "proto",
+            "access",
+            "config",
+            "chassis",
+            "audit",
+            "aggregator",
+        ],
     ),
     room("xtask", &[]),
 ];
