@@ -29,7 +29,7 @@ use crate::{
     edge::{self, Edge},
     hub::{self, STALL_SWEEP},
     maintenance::Keeper,
-    memory::{Memory, Running},
+    memory::{self, Memory, Running},
     metrics::{Listeners, Metrics},
     reload::{ReloadError, Reloaded, Reloader},
 };
@@ -167,7 +167,11 @@ impl App {
             metrics.timings.clone(),
             life,
         )?;
-        let remembering = memory.start(&decider, &hub).await?;
+        let of = memory::InForce {
+            config: reloader.now().hash.clone(),
+            tokens: keeper_of_access.hash(),
+        };
+        let remembering = memory.start(&decider, &hub, of).await?;
         let listeners = Listeners {
             grpc: grpc.stats(),
             http: http.stats(),
@@ -247,9 +251,13 @@ impl App {
         let reload = async move {
             let reloaded = edge
                 .reloader
-                .reload(&edge.decider, &edge.memory, &edge.metrics.config, || {
-                    edge.clock.now()
-                })
+                .reload(
+                    &edge.decider,
+                    &edge.hub,
+                    &edge.memory,
+                    &edge.metrics.config,
+                    || edge.clock.now(),
+                )
                 .await?;
             let policy = edge.reloader.now().settings.access.clone();
             edge.access.replace_policy(&policy);

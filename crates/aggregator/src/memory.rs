@@ -25,11 +25,18 @@ use ward_store::Store;
 
 pub(crate) use act::NotRecorded;
 pub(crate) use ear::Ear;
-pub(crate) use life::Running;
+pub(crate) use life::{InForce, Running};
 pub(crate) use standing::Part;
 
 /// How many read the log at a time.
 const READERS: usize = 4;
+
+/// What of the log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    Events,
+    Proof,
+}
 
 /// Why there is none, for people.
 type Why = Arc<str>;
@@ -41,6 +48,8 @@ pub(crate) struct Memory {
     store: Result<Store, Why>,
     /// Turns of those who read the log.
     readers: Arc<Semaphore>,
+    /// And of those who want a proof, which takes milliseconds: watchers must not wait behind who reads for seconds.
+    provers: Arc<Semaphore>,
     epoch: Epoch,
     ear: Ear,
     clock: Clock,
@@ -54,8 +63,12 @@ impl Memory {
 
     /// To be held by who reads the log, which takes a thread for up to seconds: a few at a time, so that threads are left for
     /// everything else.
-    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
-        let turn = self.readers.clone().acquire_owned().await;
+    pub(crate) async fn turn(&self, what: Read) -> OwnedSemaphorePermit {
+        let turns = match what {
+            Read::Events => &self.readers,
+            Read::Proof => &self.provers,
+        };
+        let turn = turns.clone().acquire_owned().await;
         turn.expect("nobody closes it")
     }
 

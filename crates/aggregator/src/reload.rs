@@ -19,6 +19,7 @@ use ward_model::{Name, Now};
 
 use crate::{
     decider::{Decider, Unavailable},
+    hub::Hub,
     memory::{Memory, NotRecorded},
     metrics::ConfigMetrics,
 };
@@ -136,12 +137,13 @@ impl Reloader {
     pub(crate) async fn reload(
         &self,
         decider: &Decider,
+        hub: &Hub,
         memory: &Memory,
         metrics: &ConfigMetrics,
         now: impl Fn() -> Now,
     ) -> Result<Reloaded, ReloadError> {
         let _one = self.one.lock().await;
-        let done = self.reload_alone(decider, memory, now()).await;
+        let done = self.reload_alone(decider, hub, memory, now()).await;
         match &done {
             Ok(reloaded) => {
                 metrics.succeeded(now().wall, &reloaded.hash);
@@ -158,6 +160,7 @@ impl Reloader {
     async fn reload_alone(
         &self,
         decider: &Decider,
+        hub: &Hub,
         memory: &Memory,
         now: Now,
     ) -> Result<Reloaded, ReloadError> {
@@ -174,7 +177,11 @@ impl Reloader {
         let declarations = declarations(&before.settings, &settings);
         let in_force = InForce::new(settings);
         reloaded.hash.clone_from(&in_force.hash);
-        let intent = memory.intend(draft(&before.hash, &reloaded, now)).await?;
+        let at = |draft: Draft| {
+            let head = hub.head();
+            draft.at(head.epoch, head.revision)
+        };
+        let intent = memory.intend(at(draft(&before.hash, &reloaded, now))).await?;
         match decider.apply(Event::DeclareAll(declarations)).await {
             Ok(Reply::Refused(refusal)) => {
                 memory.not_done(intent, &refusal.to_string());
@@ -188,7 +195,7 @@ impl Reloader {
         }
         rights(&before.settings.access, &in_force.settings.access, now)
             .into_iter()
-            .for_each(|draft| memory.record(draft));
+            .for_each(|draft| memory.record(at(draft)));
         self.now.send_replace(in_force.into());
         Ok(reloaded)
     }

@@ -65,6 +65,13 @@ impl Keeper {
         })
     }
 
+    /// Of all tokens there are, so that a start shows whether they are others: their secrets are not in it, and cannot be
+    /// guessed from it.
+    pub(crate) fn hash(&self) -> String {
+        let records = serde_json::to_vec(&self.records).unwrap_or_default();
+        ward_tlog::leaf_hash(&records).to_string()
+    }
+
     /// For ever.
     pub(crate) async fn run(mut self, edge: Arc<Edge>) {
         let mut looks = interval(LOOK);

@@ -67,6 +67,10 @@ pub(super) fn denied(edge: &Edge, caller: &Caller, missing: Missing) -> Failure 
 
 /// What a call over gRPC needs.
 fn of_method(path: &str) -> Right {
+    // The log has in it who did what, and who may do what.
+    if let "/ward.health.v1.AuditService/ListEvents" | "/ward.health.v1.AuditService/TailEvents" = path {
+        return Right::Administer;
+    }
     match path.strip_prefix("/ward.health.v1.HealthService/") {
         Some("Report" | "ReportOnce") => Right::Report,
         Some("StartMaintenance" | "EndMaintenance") => Right::Command,
@@ -80,6 +84,7 @@ fn of_method(path: &str) -> Right {
 pub(super) fn of_request(method: &Method, uri: &Uri) -> Option<Right> {
     match (method, uri.path()) {
         (_, "/livez" | "/readyz" | "/startupz") if uri.query().is_none() => None,
+        (_, "/api/v1/audit") => Some(Right::Administer),
         (_, "/api/v1/report") => Some(Right::Report),
         (&Method::GET | &Method::HEAD | &Method::OPTIONS, _) => Some(Right::Watch),
         (_, path) if path.starts_with("/api/v1/maintenance") => Some(Right::Command),
@@ -175,6 +180,20 @@ mod tests {
         );
         for path in ["/", "/health", "/metrics", "/api/v1/watch", "/livez/", "/nothing"] {
             assert_eq!(of(Method::GET, path), Some(Right::Watch), "{path}");
+        }
+        assert_eq!(of(Method::GET, "/api/v1/audit"), Some(Right::Administer));
+        for (call, right) in [
+            ("ListEvents", Right::Administer),
+            ("TailEvents", Right::Administer),
+            ("Consistency", Right::Watch),
+            ("Checkpoint", Right::Watch),
+            ("Prove", Right::Watch),
+        ] {
+            assert_eq!(
+                of_method(&format!("/ward.health.v1.AuditService/{call}")),
+                right,
+                "{call}"
+            );
         }
         assert_eq!(of(Method::POST, "/api/v1/report"), Some(Right::Report));
         assert_eq!(

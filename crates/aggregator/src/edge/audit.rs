@@ -18,7 +18,7 @@ use ward_proto::{
 
 use self::recent::Recent;
 use super::{Edge, Shared, client::Watching, failure::Failure, past, refusal};
-use crate::{access::Caller, hub::Closing};
+use crate::{access::Caller, hub::Closing, memory::Read};
 
 /// Most bytes of events in one answer: under the largest message, with room for the last of them.
 const PAGE_BYTES: usize = 700 << 10;
@@ -53,11 +53,17 @@ impl AuditService for Service {
         &self,
         request: Request<v1::ListEventsRequest>,
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
+        let caller = Caller::of(request.extensions());
         let v1::ListEventsRequest {
             filter,
             limit,
             before,
         } = request.into_inner();
+        let now = self.edge.clock.mono();
+        self.edge.clients.of(&caller, now).once(now).map_err(|wait| {
+            self.edge.metrics.count_bound("questions");
+            Failure::TooOften("this client asks more often than it may: come back later", wait)
+        })?;
         let filter = Filter {
             before: (before > 0).then_some(before),
             ..read_filter(filter)?
@@ -143,7 +149,10 @@ impl AuditService for Service {
         if let Some(hashes) = self.proofs.get(between) {
             return Ok(Response::new(v1::ConsistencyResponse { hashes }));
         }
-        let proof = past::read(&self.edge, move |log| log.consistency(old_size, new_size)).await?;
+        let proof = past::read(&self.edge, Read::Proof, move |log| {
+            log.consistency(old_size, new_size)
+        })
+        .await?;
         let hashes: recent::Proof = proof.into_iter().map(|hash| hash.0.to_vec()).collect();
         self.proofs.put(between, hashes.clone());
         Ok(Response::new(v1::ConsistencyResponse { hashes }))
@@ -151,7 +160,7 @@ impl AuditService for Service {
 
     async fn prove(&self, request: Request<v1::ProveRequest>) -> Result<Response<v1::ProveResponse>, Status> {
         let index = request.into_inner().index;
-        let proof = past::read(&self.edge, move |log| log.proof(index)).await?;
+        let proof = past::read(&self.edge, Read::Proof, move |log| log.proof(index)).await?;
         Ok(Response::new(v1::ProveResponse {
             proof: proof.encode(),
         }))
@@ -198,7 +207,7 @@ impl Following {
 
     async fn look(&mut self) -> Result<(), Status> {
         let (from, filter) = (self.next, self.filter.clone());
-        let (seen, mut events) = past::read(&self.edge, move |log| {
+        let (seen, mut events) = past::read(&self.edge, Read::Events, move |log| {
             let events = log.range(from, AT_ONCE)?;
             let passing = |event: &Event| filter.passes(event);
             Ok((

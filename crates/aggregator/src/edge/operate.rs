@@ -16,7 +16,7 @@ use super::{
     ask::{self, service_name},
     failure::Failure,
 };
-use crate::{access::Caller, hub::Cursor};
+use crate::{access::Caller, hub::Cursor, maintenance};
 
 /// Longest name of an operator, in characters.
 const BY: usize = 128;
@@ -184,6 +184,12 @@ fn instance_name(text: &str) -> Result<Name, Invalid> {
 fn operator(by: String) -> Result<String, Invalid> {
     if by.is_empty() {
         return Err(Invalid::new("by", "is empty, expected who does this"));
+    }
+    if by == maintenance::BY {
+        return Err(Invalid::new(
+            "by",
+            "is what windows of the configuration are by, expected who does this",
+        ));
     }
     text("by", by, BY)
 }

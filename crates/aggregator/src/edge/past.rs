@@ -8,6 +8,7 @@ use ward_model::{History, Name, Wall};
 use ward_store::ReadError;
 
 use super::{Edge, ask, failure::Failure};
+use crate::memory::Read;
 
 /// Most events in one answer.
 pub(super) const EVENTS: usize = 1_000;
@@ -34,10 +35,11 @@ pub(super) fn log(edge: &Edge) -> Result<&Log, Failure> {
 /// Has the log read, when it is this one's turn.
 pub(super) async fn read<T: Send + 'static>(
     edge: &Edge,
+    what: Read,
     read: impl FnOnce(&Reader) -> Result<T, QueryError> + Send + 'static,
 ) -> Result<T, Failure> {
     let reader = log(edge)?.reader();
-    let turn = edge.memory.turn().await;
+    let turn = edge.memory.turn(what).await;
     let answer = spawn_blocking(move || {
         let _turn = turn;
         read(&reader)
@@ -51,7 +53,7 @@ pub(super) async fn read<T: Send + 'static>(
 /// The newest events that pass.
 pub(super) async fn events(edge: &Edge, filter: Filter, limit: Option<usize>) -> Result<Page, Failure> {
     let limit = limit.unwrap_or(EVENTS_DEFAULT).clamp(1, EVENTS);
-    read(edge, move |reader| {
+    read(edge, Read::Events, move |reader| {
         let size = reader.size()?;
         let end = filter.before.map_or(size, |before| before.min(size));
         let events = reader.newest(&filter, limit)?;

@@ -9,6 +9,8 @@ use super::{Memory, Why};
 
 /// How long a command waits for the disk: longer than a busy one takes, and shorter than people are patient.
 const DURABLE: Duration = Duration::from_secs(5);
+/// What came of what was not done. What was commanded is told from it after a restart.
+pub(super) const NOT_DONE: &str = "not done";
 /// Behind so many events an intent without an outcome is not looked for: as many commands are not under way at once.
 const UNDER_WAY: usize = 1_024;
 
@@ -28,8 +30,34 @@ pub(crate) struct NotRecorded(pub(crate) Why);
 impl Memory {
     /// What is to be done is durable when this returns.
     pub(crate) async fn intend(&self, draft: Draft) -> Result<Intent, NotRecorded> {
-        let index = self.durable(draft.clone().intent()).await?;
-        Ok(Intent { index, draft })
+        let log = self.log.clone().map_err(NotRecorded)?;
+        let (appended, intent) = (log.clone(), draft.clone().intent());
+        let mut appending = tokio::spawn(async move { appended.append(intent).await });
+        match timeout(DURABLE, &mut appending).await {
+            Ok(Ok(receipt)) => {
+                let receipt = receipt.map_err(|error| NotRecorded(error.to_string().into()))?;
+                Ok(Intent {
+                    index: receipt.index,
+                    draft,
+                })
+            }
+            Ok(Err(_)) => Err(NotRecorded("to write it failed".into())),
+            Err(_) => {
+                // It may be written all the same: then that it was not done is written behind it.
+                tokio::spawn(async move {
+                    if let Ok(Ok(receipt)) = appending.await {
+                        let draft = draft.outcome_of(receipt.index);
+                        log.record(
+                            draft
+                                .with("outcome", NOT_DONE)
+                                .with("error", "the disk took too long"),
+                        );
+                    }
+                });
+                let late = format!("the disk did not take it within {} s", DURABLE.as_secs());
+                Err(NotRecorded(late.into()))
+            }
+        }
     }
 
     /// It was done.
@@ -39,7 +67,7 @@ impl Memory {
 
     /// It was not.
     pub(crate) fn not_done(&self, intent: Intent, why: &str) {
-        self.end(intent, "not done", Some(why));
+        self.end(intent, NOT_DONE, Some(why));
     }
 
     fn end(&self, Intent { index, draft }: Intent, outcome: &str, why: Option<&str>) {

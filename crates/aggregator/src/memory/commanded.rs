@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ward_audit::{Event, Kind, Phase, Source};
 use ward_model::{KnownInstance, KnownService, Maintenance, Name, Wall};
 
+use super::act::NOT_DONE;
+
 /// What was forgotten longer ago than this is gone from the store as well, and may have come back since.
 const FORGOTTEN_MS: i64 = 60_000;
 
@@ -36,8 +38,17 @@ impl Commanded {
         };
         for event in newest.iter().rev().filter(given) {
             match event.kind {
-                Kind::Forget if event.time.0 >= last.0.saturating_sub(FORGOTTEN_MS) => {
-                    commanded.forgotten.insert(event.subject.clone());
+                Kind::Forget => {
+                    // With the service goes its maintenance.
+                    if let Some(window) = Name::service(&event.subject)
+                        .ok()
+                        .and_then(|service| commanded.maintenance.get_mut(&service))
+                    {
+                        *window = None;
+                    }
+                    if event.time.0 >= last.0.saturating_sub(FORGOTTEN_MS) {
+                        commanded.forgotten.insert(event.subject.clone());
+                    }
                 }
                 Kind::MaintenanceStart | Kind::MaintenanceEnd => {
                     if let Ok(service) = Name::service(&event.subject) {
@@ -60,6 +71,12 @@ impl Commanded {
             .collect()
     }
 
+    /// Services whose maintenance was ended.
+    pub(super) fn ended(&self) -> impl Iterator<Item = &Name> {
+        let ended = self.maintenance.iter().filter(|(_, window)| window.is_none());
+        ended.map(|(service, _)| service)
+    }
+
     /// Whether a service was dropped.
     pub(super) fn has_forgotten(&self, service: &KnownService) -> bool {
         self.forgotten.contains(service.name.as_str())
@@ -78,7 +95,7 @@ impl Commanded {
 fn refused(newest: &[Event]) -> BTreeSet<u64> {
     let refusals = newest
         .iter()
-        .filter(|event| event.evidence.get("outcome") == Some("not done"));
+        .filter(|event| event.evidence.get("outcome") == Some(NOT_DONE));
     refusals.filter_map(|event| event.intent).collect()
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Heard {
     pub(crate) epoch: Epoch,
     pub(crate) revision: Revision,
     pub(crate) at: Now,
+    /// It is no news, but what there is, looked at anew: `before` of each word is its status.
+    pub(crate) is_look: bool,
     pub(crate) words: Vec<Word>,
 }
 
@@ -106,14 +108,19 @@ pub(crate) struct Missed {
 }
 
 impl Missed {
-    fn add(&mut self, set: ChangeSet) {
+    /// Leaves instances out, and gives back the verdicts about the system and its services: there are few of them, and they
+    /// matter most.
+    fn add(&mut self, set: ChangeSet) -> Vec<Change> {
         self.to = set.revision;
-        let removed = set.changes.into_iter().filter_map(|change| match change.entity {
-            Entity::Removed(key) => Some(key),
-            _ => None,
-        });
-        let room = CHANGES - self.removed.len();
-        self.removed.extend(removed.take(room));
+        let mut verdicts = Vec::new();
+        for change in set.changes {
+            match change.entity {
+                Entity::System(_) | Entity::Service(_) => verdicts.push(change),
+                Entity::Removed(key) if self.removed.len() < CHANGES => self.removed.push(key),
+                Entity::Removed(_) | Entity::Instance(_) => {}
+            }
+        }
+        verdicts
     }
 }
 
@@ -122,8 +129,8 @@ impl Missed {
 pub(crate) struct Taken {
     pub(crate) heard: Vec<Heard>,
     pub(crate) missed: Option<Missed>,
-    /// What was ill before the aggregator's start.
-    pub(crate) ill: Vec<(EntityKey, Status)>,
+    /// Instances that were ill before the aggregator's start.
+    pub(crate) ill: Vec<(InstanceId, Status)>,
     /// What the store knew is lost: all of it is to be put again.
     pub(crate) lost: bool,
     /// Nothing will come any more.
@@ -136,6 +143,19 @@ struct Waiting {
     changes: usize,
     /// Who takes waits to be woken.
     sleeper: Option<Thread>,
+}
+
+impl Waiting {
+    fn push(&mut self, epoch: Epoch, revision: Revision, at: Now, changes: Vec<Change>) {
+        self.changes += changes.len();
+        self.taken.heard.push(Heard {
+            epoch,
+            revision,
+            at,
+            is_look: false,
+            words: changes.into_iter().map(Word::from).collect(),
+        });
+    }
 }
 
 /// See the module. Cheap to clone.
@@ -155,18 +175,16 @@ impl Ear {
                 since: at,
                 removed: Vec::new(),
             });
-            return missed.add(set);
+            let verdicts = missed.add(set);
+            if !verdicts.is_empty() && waiting.changes + verdicts.len() <= 2 * CHANGES {
+                waiting.push(epoch, revision, at, verdicts);
+            }
+            return;
         }
-        waiting.changes += set.changes.len();
-        waiting.taken.heard.push(Heard {
-            epoch,
-            revision,
-            at,
-            words: set.changes.into_iter().map(Word::from).collect(),
-        });
+        waiting.push(epoch, revision, at, set.changes);
     }
 
-    /// The same for what is looked at anew, which is no news: `before` of each word is its status.
+    /// The same for what is looked at anew.
     pub(crate) fn look_at(&self, heard: Heard) {
         let mut waiting = self.0.lock();
         waiting.changes += heard.words.len();
@@ -188,7 +206,7 @@ impl Ear {
     }
 
     /// These were ill before the aggregator's start. Bounded by the instances there may be.
-    pub(crate) fn recall(&self, ill: impl IntoIterator<Item = (EntityKey, Status)>) {
+    pub(crate) fn recall(&self, ill: impl IntoIterator<Item = (InstanceId, Status)>) {
         self.0.lock().taken.ill.extend(ill);
     }
 
@@ -255,9 +273,15 @@ mod tests {
         let (ear, me) = (Ear::default(), thread::current());
         ear.hear(Epoch(1), set(1, CHANGES), at(1));
         ear.hear(Epoch(1), set(2, 1), at(2));
-        ear.hear(Epoch(1), set(3, 1), at(3));
+        let mut last = set(3, 1);
+        last.changes.push(Change {
+            before: None,
+            entity: Entity::System(SystemState::default()),
+        });
+        ear.hear(Epoch(1), last, at(3));
         let taken = ear.take(&me);
-        assert_eq!((taken.heard.len(), taken.over), (1, false));
+        assert_eq!((taken.heard.len(), taken.over), (2, false));
+        assert_eq!(taken.heard[1].words.len(), 1, "the verdict is not missed");
         let missed = taken.missed.unwrap();
         assert_eq!(
             (missed.from, missed.to, missed.since),

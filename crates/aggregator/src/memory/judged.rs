@@ -37,6 +37,11 @@ impl Judged {
         }
     }
 
+    /// Its last verdict, if that was a bad one.
+    pub(super) fn ill(&self, key: &EntityKey) -> Option<Status> {
+        self.0.get(key).copied()
+    }
+
     /// It is no more.
     pub(super) fn forget(&mut self, key: &EntityKey) {
         self.0.remove(key);

@@ -15,7 +15,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
     time::{interval, sleep, timeout},
 };
-use ward_audit::{Draft, Event, Filter, Kind, Log, Opened, Options, Source, Start, boot_id};
+use ward_audit::{Draft, Event, Kind, Log, Opened, Options, QueryError, Reader, Source, Start, boot_id};
 use ward_chassis::Clock;
 use ward_config::Store as Settings;
 use ward_model::{AuditHead, Revision};
@@ -32,9 +32,12 @@ const ALIVE: Duration = Duration::from_secs(5);
 /// How often watchers are told another head of the log: a bookmark comes every ten seconds.
 const WITNESSED: Duration = Duration::from_secs(2);
 /// How many events are looked through for what was under way when the aggregator before this one ended.
-const NEWEST: usize = 1_024;
+const NEWEST: u64 = 1 << 14;
 /// How long a start waits for the disk to take that it starts.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for a log or a database to be opened: behind a crash under load, on a slow disk, seconds of writing.
+/// What is not there then is done without for this life.
+const OPENING: Duration = Duration::from_secs(20);
 /// How long a stop waits for the database to take what waits.
 const LAST_WRITES: Duration = Duration::from_secs(3);
 /// Where in the data directory the log is.
@@ -46,8 +49,47 @@ const DATABASE: &str = "ward.db";
 #[derive(Debug)]
 pub(crate) struct Running {
     ear: Ear,
-    recorder: Option<thread::JoinHandle<()>>,
+    recorder: Option<thread::JoinHandle<Revision>>,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// What is in force at a start: what changed since the last one shows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InForce {
+    /// The hash of the configuration.
+    pub(crate) config: String,
+    /// The hash of all tokens, without their secrets.
+    pub(crate) tokens: String,
+}
+
+/// What a log ends with.
+#[derive(Debug, Default)]
+struct Newest {
+    last: Option<Event>,
+    /// Intents and outcomes, the newest first.
+    intents: Vec<Event>,
+}
+
+impl Newest {
+    fn read(reader: &Reader) -> Result<Self, QueryError> {
+        let size = reader.size()?;
+        let mut newest = Self::default();
+        reader.each(size.saturating_sub(NEWEST), &mut |index, entry| {
+            let is_last = index + 1 == size;
+            // Most are neither, and need not be parsed.
+            let is_one = str::from_utf8(entry).is_ok_and(|text| text.contains("\"intent\""));
+            if is_last || is_one {
+                let event = reader.event_of(index, entry)?;
+                newest.last = is_last.then(|| event.clone());
+                if is_one {
+                    newest.intents.push(event);
+                }
+            }
+            Ok(true)
+        })?;
+        newest.intents.reverse();
+        Ok(newest)
+    }
 }
 
 impl Memory {
@@ -71,6 +113,7 @@ impl Memory {
             }),
             store,
             readers: Arc::new(Semaphore::new(READERS)),
+            provers: Arc::new(Semaphore::new(READERS)),
             epoch,
             ear,
             clock,
@@ -78,7 +121,7 @@ impl Memory {
     }
 
     /// Begins to remember, and tells the engine what was known before: when this returns it knows, or goes on without.
-    pub(crate) async fn start(&self, decider: &Decider, hub: &Hub) -> io::Result<Running> {
+    pub(crate) async fn start(&self, decider: &Decider, hub: &Hub, of: InForce) -> io::Result<Running> {
         let missed = Arc::new(Notify::new());
         let again = look::look_again(
             missed.clone(),
@@ -91,8 +134,9 @@ impl Memory {
             tasks.push(tokio::spawn(witness(log.clone(), hub.clone())));
         }
         let newest = self.newest().await;
-        self.end_orphans(&newest);
-        self.say_start().await;
+        self.say_gap(newest.last.as_ref());
+        self.end_orphans(&newest.intents);
+        self.say_start(of).await;
         let (log, store) = (self.log.clone().ok(), self.store.clone().ok());
         let mut recorder = Recorder::new(self.ear.clone(), log, store, missed);
         if let Ok(store) = &self.store {
@@ -105,7 +149,7 @@ impl Memory {
             .name("ward-memory".into())
             .spawn(move || recorder.run())?;
         if let Ok(store) = &self.store {
-            self.recall(store, decider, Commanded::read(&newest), &mut tasks)
+            self.recall(store, decider, Commanded::read(&newest.intents), &mut tasks)
                 .await;
         }
         Ok(Running {
@@ -140,28 +184,46 @@ impl Memory {
         tasks.push(tokio::spawn(live(store.clone(), self.clock.clone())));
     }
 
-    /// The last events before this life, the newest first.
-    async fn newest(&self) -> Vec<Event> {
+    /// What the log ends with.
+    async fn newest(&self) -> Newest {
         let Ok(log) = &self.log else {
-            return Vec::new();
+            return Newest::default();
         };
         let reader = log.reader();
-        match spawn_blocking(move || reader.newest(&Filter::default(), NEWEST)).await {
+        match spawn_blocking(move || Newest::read(&reader)).await {
             Ok(Ok(newest)) => newest,
             Ok(Err(error)) => {
                 let why = chain(&error);
                 tracing::error!(why, "what was under way before the start cannot be read");
-                Vec::new()
+                Newest::default()
             }
-            Err(_) => Vec::new(),
+            Err(_) => Newest::default(),
         }
     }
 
-    async fn say_start(&self) {
+    /// The life before did not end cleanly: what it decided last may not be in the log.
+    fn say_gap(&self, last: Option<&Event>) {
+        let Some(last) = last.filter(|last| last.kind != Kind::AggregatorStop) else {
+            return;
+        };
+        let draft = Draft::new(Kind::LogGap, Source::Audit, "audit", self.clock.now())
+            .at(last.epoch, last.revision)
+            .with("from_epoch", format!("{:016x}", last.epoch.0))
+            .with("from_revision", last.revision.0.to_string())
+            .with(
+                "reason",
+                "the aggregator ended without a word: what it decided behind this may be missing",
+            );
+        self.record(draft);
+    }
+
+    async fn say_start(&self, of: InForce) {
         let now = self.clock.now();
         let draft = Draft::new(Kind::AggregatorStart, Source::Aggregator, "aggregator", now)
             .at(self.epoch, Revision(0))
-            .with("version", crate::edge::VERSION);
+            .with("version", crate::edge::VERSION)
+            .with("config", of.config)
+            .with("tokens", of.tokens);
         if self.log.is_ok()
             && let Ok(Err(error)) = timeout(PATIENCE, self.durable(draft)).await
         {
@@ -172,10 +234,11 @@ impl Memory {
     /// The end: what is heard is remembered, and all of it durable.
     pub(crate) async fn stop(&self, mut running: Running) {
         running.ear.close();
+        let mut last = Revision::default();
         if let Some(recorder) = running.recorder.take() {
-            let joined = spawn_blocking(move || recorder.join()).await;
-            if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!("remembering had failed before the stop");
+            match spawn_blocking(move || recorder.join()).await {
+                Ok(Ok(heard)) => last = heard,
+                _ => tracing::error!("remembering had failed before the stop"),
             }
         }
         if let Ok(store) = &self.store {
@@ -191,7 +254,9 @@ impl Memory {
                 Source::Aggregator,
                 "aggregator",
                 self.clock.now(),
-            );
+            )
+            .at(self.epoch, last)
+            .with("left_out", log.standing().left_out.to_string());
             drop(self.durable(draft).await);
             let log = log.clone();
             if let Ok(Err(error)) = spawn_blocking(move || log.close()).await {
@@ -241,7 +306,7 @@ async fn opened<T: Send + 'static, E: Error + Send + 'static>(
         tracing::error!(why, "there is no {what}: going on without");
         Why::from(why)
     };
-    match timeout(PATIENCE, spawn_blocking(open)).await {
+    match timeout(OPENING, spawn_blocking(open)).await {
         Ok(Ok(Ok(opened))) => Ok(opened),
         Ok(Ok(Err(error))) => Err(lost(chain(&error))),
         Ok(Err(_)) => Err(lost("to open it failed; the panic is in the log".to_owned())),

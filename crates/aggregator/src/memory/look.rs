@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 use ward_chassis::Clock;
 use ward_engine::Engine;
-use ward_model::{Entity, Epoch, Revision};
+use ward_model::Entity;
 
 use super::ear::{Ear, Heard, Thing, Word};
 use crate::decider::{self, Decider, Unavailable};
@@ -28,37 +28,46 @@ pub(super) async fn look_again(missed: Arc<Notify>, decider: Decider, ear: Ear, 
 }
 
 async fn look(decider: &Decider, ear: &Ear, clock: &Clock) -> Result<(), Unavailable> {
-    let told = |engine: &Engine, entities| (engine.epoch(), engine.revision(), entities);
-    let (epoch, revision, entities) = decider
-        .read(move |engine| told(engine, decider::entities(engine)))
-        .await?;
-    tell(ear, clock, epoch, revision, entities).await;
+    room(ear).await;
+    let (hears, at) = (ear.clone(), clock.clone());
+    let verdicts = move |engine: &Engine| hear(&hears, &at, engine, decider::entities(engine));
+    decider.read(verdicts).await?;
     let mut from = Some(0);
     while let Some(place) = from {
-        let part = decider.read(move |engine| {
+        room(ear).await;
+        let (hears, at) = (ear.clone(), clock.clone());
+        let part = move |engine: &Engine| {
             let (states, next) = engine.instances_from(place, AT_ONCE);
-            let states = states.into_iter().map(Entity::Instance).collect();
-            (told(engine, states), next)
-        });
-        let ((epoch, revision, states), next) = part.await?;
-        tell(ear, clock, epoch, revision, states).await;
-        from = next;
+            hear(
+                &hears,
+                &at,
+                engine,
+                states.into_iter().map(Entity::Instance).collect(),
+            );
+            next
+        };
+        from = decider.read(part).await?;
     }
     Ok(())
 }
 
-async fn tell(ear: &Ear, clock: &Clock, epoch: Epoch, revision: Revision, entities: Vec<Entity>) {
+async fn room(ear: &Ear) {
     while ear.waiting() > 0 {
         sleep(ROOM).await;
     }
+}
+
+/// Between two events, so that what changes behind it is heard behind it.
+fn hear(ear: &Ear, clock: &Clock, engine: &Engine, entities: Vec<Entity>) {
     let seen = |entity: Entity| Word {
         before: Some(entity.status()),
         thing: Thing::from(entity),
     };
     ear.look_at(Heard {
-        epoch,
-        revision,
+        epoch: engine.epoch(),
+        revision: engine.revision(),
         at: clock.now(),
+        is_look: true,
         words: entities.into_iter().map(seen).collect(),
     });
     ear.wake();

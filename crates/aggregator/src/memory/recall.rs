@@ -14,8 +14,8 @@ use std::{
 use tokio::time::sleep;
 use ward_chassis::Clock;
 use ward_engine::{Event, Recalled};
-use ward_model::{EntityKey, KnownInstance, KnownService, Status, Wall};
-use ward_store::{ReadError, Store};
+use ward_model::{KnownInstance, KnownService, Status, Wall};
+use ward_store::{ReadError, Store, Write};
 
 use super::{commanded::Commanded, ear::Ear, judged::is_ill};
 use crate::decider::{Decider, Unavailable};
@@ -60,21 +60,30 @@ pub(super) async fn recall(store: Store, to: Told, clock: Clock, commanded: Comm
 }
 
 async fn tell_all(store: &Store, to: &Told, commanded: &Commanded) -> Result<usize, Stopped> {
-    let services = store.services().await?.into_iter().map(service);
-    let maintenance = store.maintenance().await?;
+    let (services, maintenance) = (store.services().await?, store.maintenance().await?);
+    let services = services.into_iter().map(service);
+    let (forgotten, services) = services.partition::<Vec<_>, _>(|known| commanded.has_forgotten(known));
+    // What the store did not hear of.
+    forgotten
+        .into_iter()
+        .for_each(|known| store.put(Write::ServiceGone(known.name)));
+    commanded
+        .ended()
+        .for_each(|service| store.put(Write::MaintenanceEnded(service.clone())));
     let recalled = Recalled {
-        services: services.filter(|known| !commanded.has_forgotten(known)).collect(),
+        services,
         maintenance: commanded.maintenance(maintenance),
         ..Recalled::default()
     };
     to.tell(recalled).await?;
     let (mut known, mut count) = (store.known()?, 0);
     while let Some(piece) = known.next().await? {
-        let instances: Vec<_> = piece
+        let piece = piece.into_iter().map(instance);
+        let (forgotten, instances) =
+            piece.partition::<Vec<_>, _>(|known| commanded.has_forgotten_instance(known));
+        forgotten
             .into_iter()
-            .map(instance)
-            .filter(|known| !commanded.has_forgotten_instance(known))
-            .collect();
+            .for_each(|known| store.put(Write::InstanceGone(known.id)));
         count += instances.len();
         to.tell_instances(instances).await?;
     }
@@ -95,8 +104,7 @@ pub(super) struct Told {
 impl Told {
     async fn tell_instances(&self, instances: Vec<KnownInstance>) -> Result<(), Unavailable> {
         let ill = instances.iter().filter(|known| is_ill(known.status));
-        self.ear
-            .recall(ill.map(|known| (EntityKey::Instance(known.id.clone()), known.status)));
+        self.ear.recall(ill.map(|known| (known.id.clone(), known.status)));
         let mut left = instances.into_iter();
         while left.len() > 0 {
             let recalled = Recalled {

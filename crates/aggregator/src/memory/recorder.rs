@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{BuildHasher, RandomState},
     sync::Arc,
     thread,
     time::Duration,
@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::Notify;
 use ward_audit::{Draft, Kind, Log, Source};
-use ward_model::{EntityKey, Maintenance, Name, Now, Reason, Status};
+use ward_model::{EntityKey, Maintenance, Name, Reason, Revision, ServiceState, Status};
 use ward_store::{KnownInstance, KnownService, Store, Transition, Write};
 
 use super::{
@@ -39,8 +39,15 @@ pub(super) struct Recorder {
     system: Option<(Status, Reason)>,
     services: HashMap<Name, Kept>,
     /// What was put last of each instance, as hashes of its name and of what is known of it.
-    instances: HashMap<u64, u32>,
+    instances: HashMap<u64, Print>,
     hashes: RandomState,
+}
+
+/// What was put last of an instance, as hashes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Print {
+    life: u32,
+    rest: u32,
 }
 
 /// What was put last of a service.
@@ -72,9 +79,10 @@ impl Recorder {
         self.judged.recall(&EntityKey::System, status);
     }
 
-    /// Until the ear is closed.
-    pub(super) fn run(mut self) {
+    /// Until the ear is closed; then the last revision that was heard.
+    pub(super) fn run(mut self) -> Revision {
         let me = thread::current();
+        let mut last = Revision::default();
         loop {
             let taken = self.ear.take(&me);
             let nothing =
@@ -82,17 +90,21 @@ impl Recorder {
             if taken.lost {
                 self.lose();
             }
-            for (key, status) in taken.ill {
-                self.judged.recall(&key, status);
+            for (id, status) in taken.ill {
+                // Who has come back meanwhile was left alone, and is judged already.
+                if !self.instances.contains_key(&self.hashes.hash_one(&id)) {
+                    self.judged.recall(&EntityKey::Instance(id), status);
+                }
             }
             for heard in taken.heard {
+                last = heard.revision;
                 self.remember(heard);
             }
             if let Some(missed) = taken.missed {
                 self.miss(missed);
             }
             match (nothing, taken.over) {
-                (true, true) => return,
+                (true, true) => return last,
                 (true, false) => thread::park(),
                 (false, _) => thread::sleep(GATHER),
             }
@@ -103,8 +115,13 @@ impl Recorder {
         for Word { before, thing } in &heard.words {
             match Verdict::of(thing) {
                 Some(verdict) => {
+                    if let Some(last) = verdict.last_status {
+                        self.judged.recall(&verdict.key, last);
+                    }
                     if *before != Some(verdict.status) {
                         self.note(&verdict, *before, &heard);
+                    } else if heard.is_look {
+                        self.judged.judge(&verdict.key, verdict.status);
                     }
                 }
                 None => {
@@ -119,9 +136,6 @@ impl Recorder {
 
     /// A status became another: an event.
     fn note(&mut self, verdict: &Verdict<'_>, before: Option<Status>, heard: &Heard) {
-        if let Some(last) = verdict.last_status {
-            self.judged.recall(&verdict.key, last);
-        }
         let kind = self.judged.judge(&verdict.key, verdict.status);
         // That an instance came is an event if it came ill. After a restart all of them come.
         let comes = before.is_none() && matches!(verdict.key, EntityKey::Instance(_));
@@ -157,14 +171,14 @@ impl Recorder {
             Thing::Service(service) => self.keep_service(service, heard),
             Thing::Instance(instance) => {
                 if let Some(known) = words::known_instance(instance) {
-                    self.keep_instance(known);
+                    self.keep_instance(known, heard);
                 }
             }
             Thing::Removed(key) => self.let_go(key),
         }
     }
 
-    fn keep_service(&mut self, service: &ward_model::ServiceState, heard: &Heard) {
+    fn keep_service(&mut self, service: &ServiceState, heard: &Heard) {
         let mut kept = self.services.remove(&service.name).unwrap_or_default();
         let in_maintenance = service.maintenance.is_some();
         let now = (service.condition.status, service.condition.reason, in_maintenance);
@@ -173,29 +187,40 @@ impl Recorder {
             let transition = transition(name, &service.condition, in_maintenance, heard);
             self.put(Write::Transition(transition));
         }
-        if let Some(known) = words::known_service(service)
+        if let Some(mut known) = words::known_service(service)
             && kept.known.as_ref() != Some(&known)
         {
+            // What is out of sight was ill, and is by the next verdict that it is.
+            if known.status == Status::Unknown {
+                let key = EntityKey::Service(known.name.clone());
+                known.status = self.judged.ill(&key).unwrap_or(Status::Unknown);
+            }
             kept.known = Some(known.clone());
             self.put(Write::Service(known));
         }
         if kept.maintenance != service.maintenance {
-            self.keep_maintenance(service, kept.maintenance.take(), heard.at);
+            self.keep_maintenance(service, kept.maintenance.take(), heard);
             kept.maintenance.clone_from(&service.maintenance);
         }
         self.services.insert(service.name.clone(), kept);
     }
 
     /// Windows of the configuration are started again by whoever keeps those.
-    fn keep_maintenance(&self, service: &ward_model::ServiceState, before: Option<Maintenance>, at: Now) {
+    fn keep_maintenance(&self, service: &ServiceState, before: Option<Maintenance>, heard: &Heard) {
         match &service.maintenance {
             Some(window) if window.by != maintenance::BY => self.put(Write::Maintenance(window.clone())),
             _ => self.put(Write::MaintenanceEnded(service.name.clone())),
         }
         // Nobody ended it: its time was up.
-        let up = before.filter(|window| window.end.is_some_and(|end| end <= at.wall));
+        let up = before.filter(|window| window.end.is_some_and(|end| end <= heard.at.wall));
         if let (None, Some(window)) = (&service.maintenance, up) {
-            let draft = Draft::new(Kind::MaintenanceEnd, Source::Engine, service.name.as_str(), at);
+            let draft = Draft::new(
+                Kind::MaintenanceEnd,
+                Source::Engine,
+                service.name.as_str(),
+                heard.at,
+            )
+            .at(heard.epoch, heard.revision);
             self.record(
                 draft
                     .with("by", window.by)
@@ -205,22 +230,30 @@ impl Recorder {
         }
     }
 
-    fn keep_instance(&mut self, known: KnownInstance) {
+    fn keep_instance(&mut self, known: KnownInstance, heard: &Heard) {
         let key = self.hashes.hash_one(&known.id);
         let print = self.print(&known);
-        if self.instances.insert(key, print) != Some(print) {
+        let before = self.instances.insert(key, print);
+        if before.is_some_and(|before| before.life != print.life) {
+            let subject = words::subject(&EntityKey::Instance(known.id.clone()));
+            let draft = Draft::new(Kind::Restart, Source::Liveness, subject, heard.at)
+                .at(heard.epoch, heard.revision)
+                .with("incarnation", known.incarnation.to_string());
+            self.record(draft);
+        }
+        if before != Some(print) {
             self.put(Write::Instance(known));
         }
     }
 
-    fn print(&self, known: &KnownInstance) -> u32 {
-        let mut hasher = self.hashes.build_hasher();
-        known.incarnation.hash(&mut hasher);
-        hasher.write_u32(known.interval_ms);
-        hasher.write_u8(known.status as u8);
-        hasher.write_u8(known.freshness as u8);
-        // Half of it is as good.
-        (hasher.finish() >> 32) as u32
+    fn print(&self, known: &KnownInstance) -> Print {
+        // Half of a hash is as good.
+        let half = |hash: u64| (hash >> 32) as u32;
+        let rest = (known.interval_ms, known.status as u8, known.freshness as u8);
+        Print {
+            life: half(self.hashes.hash_one(&known.incarnation)),
+            rest: half(self.hashes.hash_one(rest)),
+        }
     }
 
     fn let_go(&mut self, key: &EntityKey) {
@@ -296,3 +329,6 @@ fn transition(
         maintenance,
     }
 }
+
+#[cfg(test)]
+mod tests;

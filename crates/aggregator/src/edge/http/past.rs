@@ -119,7 +119,8 @@ async fn events(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Jso
     }))
 }
 
-/// The newest events of the audit log: restarts, degradations, recoveries, and all else that was decided.
+/// The newest events of the audit log: restarts, degradations, recoveries, and all else that was decided, but for tokens and
+/// rights. `/api/v1/audit` has those as well, and older ones.
 #[utoipa::path(
     get,
     path = "/health/artifacts",
@@ -136,8 +137,15 @@ async fn artifacts(
 ) -> Result<Json<ArtifactsAnswer>, Problem> {
     let (filter, limit) = asked(query.as_deref(), &["limit", "type"], app.edge.clock.wall())?;
     let page = past::events(&app.edge, filter, limit).await?;
+    // Who may do what is for those who administer.
+    let told = page.events.iter().filter(|event| {
+        !matches!(
+            event.kind,
+            Kind::TokenCreated | Kind::TokenRevoked | Kind::RightChange
+        )
+    });
     Ok(Json(ArtifactsAnswer {
-        artifacts: page.events.iter().map(Into::into).collect(),
+        artifacts: told.map(Into::into).collect(),
     }))
 }
 
