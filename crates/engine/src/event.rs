@@ -109,8 +109,7 @@ pub struct Recalled {
     pub services: Vec<KnownService>,
     /// Their instances.
     pub instances: Vec<KnownInstance>,
-    /// Maintenance of services that are there, or are told here as well. What is over, or in the way of other maintenance,
-    /// is left out.
+    /// Maintenance; its services are there from then on. What is over, or in the way of other maintenance, is left out.
     pub maintenance: Vec<Maintenance>,
     /// There is no more: services without any instance are let go of.
     pub complete: bool,

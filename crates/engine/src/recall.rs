@@ -118,7 +118,9 @@ impl Engine {
     fn recall_maintenance(&mut self, maintenance: Maintenance, now: Now) {
         let left = |end: Wall| u64::try_from(end.0.saturating_sub(now.wall.0)).unwrap_or_default();
         let left = maintenance.end.map(left);
-        let Some(ix) = self.world.find(&maintenance.service).filter(|_| left != Some(0)) else {
+        // Its service may have come too late to be known.
+        let mut service = || self.service_to_recall(&maintenance.service, now);
+        let Some(ix) = (left != Some(0)).then(&mut service).flatten() else {
             return;
         };
         let service = &mut self.world.services[ix];

@@ -195,7 +195,7 @@ fn maintenance_goes_on_for_as_long_as_is_left() {
         maintenance("bank", Some(5_000)),
         maintenance("shop", Some(-1)),
         maintenance("mail", None),
-        maintenance("gone", None),
+        maintenance("late", None),
     ];
     let known = ["bank", "shop", "mail"];
     fleet.apply(Event::Recall(Recalled {
@@ -219,5 +219,9 @@ fn maintenance_goes_on_for_as_long_as_is_left() {
     assert!(of(&fleet, "bank").is_some());
     fleet.run(Duration::from_millis(200), |_| true);
     assert_eq!(of(&fleet, "bank"), None);
-    assert_eq!(names(&fleet).len(), 3);
+    assert_eq!(
+        of(&fleet, "late"),
+        Some(windows[3].clone()),
+        "nobody has reported for it yet"
+    );
 }
