@@ -102,10 +102,12 @@ impl Memory {
             epoch,
         };
         let audit = dir.join(AUDIT);
-        let log = opened("audit log", move || Log::open(&audit, Options::default(), start)).await;
+        let log = opened("audit log", move || Log::open(&audit, Options::default(), start));
         let (settings, dir) = (settings.clone(), dir.to_owned());
         let clock_of_store = clock.clone();
-        let store = opened("store", move || open_store(&settings, &dir, clock_of_store)).await;
+        let store = opened("store", move || open_store(&settings, &dir, clock_of_store));
+        // Each waits for the disk several times.
+        let (log, store) = tokio::join!(log, store);
         Self {
             log: log.map(|(log, opened)| {
                 tell_torn(&opened);
