@@ -1,7 +1,8 @@
 //! The one that writes: a thread of its own, with the only connection that does.
 //!
 //! It takes what waits, writes it in one transaction, and begins anew; a batch that failed is kept and written first when
-//! the database is back. It sees to retention when it has nothing else to do. Nobody waits for it but whoever stops it.
+//! the database is back. It sees to retention when it has nothing else to do, and in between if that never comes. Nobody
+//! waits for it but whoever stops it.
 
 use std::{
     path::PathBuf,
@@ -38,6 +39,9 @@ const PACE: Duration = Duration::from_millis(100);
 const MUCH: usize = 2_048;
 /// Between two looks at what is past its time.
 const ROLL: Duration = Duration::from_secs(1);
+/// How long that waits for a moment with nothing to write: under a steady load there is none, and history would grow without
+/// end.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries to reach a database, doubling from the one to the other.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -154,6 +158,8 @@ struct Work {
     retry: Duration,
     /// When there was last nothing past its time.
     rolled: Mono,
+    /// See [`PATIENCE`].
+    patience: Duration,
 }
 
 impl Writer {
@@ -165,6 +171,7 @@ impl Writer {
             batches: 0,
             retry: RETRY.0,
             rolled: self.clock.mono(),
+            patience: PATIENCE,
         };
         let within = tokio::select! {
             within = &mut stop => within.unwrap_or_default(),
@@ -201,7 +208,7 @@ impl Writer {
         let idle = work.batch.is_empty() && work.session.is_some();
         let done = match idle {
             true => self.idle(work).await,
-            false => self.write(work).await,
+            false => self.write_and_roll(work).await,
         };
         match done {
             Ok(()) => {
@@ -272,12 +279,25 @@ impl Writer {
         Ok(session)
     }
 
+    /// One step of retention behind a batch, if it has waited too long for its turn.
+    async fn write_and_roll(&mut self, work: &mut Work) -> Result<(), Fault> {
+        self.write(work).await?;
+        match self.clock.mono() > work.rolled + work.patience {
+            true => self.roll(work).await,
+            false => Ok(()),
+        }
+    }
+
     /// Waits for something to write, and sees to what is past its time meanwhile.
     async fn idle(&mut self, work: &mut Work) -> Result<(), Fault> {
         let wait = (work.rolled + ROLL).since(self.clock.mono());
-        if timeout(wait, self.queue.filled()).await.is_ok() {
-            return Ok(());
+        match timeout(wait, self.queue.filled()).await {
+            Ok(()) => Ok(()),
+            Err(_) => self.roll(work).await,
         }
+    }
+
+    async fn roll(&mut self, work: &mut Work) -> Result<(), Fault> {
         let Some(mut session) = work.session.take() else {
             return Ok(());
         };
@@ -293,3 +313,6 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
