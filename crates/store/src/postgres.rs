@@ -109,16 +109,28 @@ impl Server {
         })
     }
 
-    /// Connects for reading.
-    pub(crate) async fn read(&self) -> Result<Connection, Fault> {
+    async fn connect(&self) -> Result<Connection, Fault> {
         let mut connection = Connection(Some(self.pool.get().await.map_err(refusal)?));
         connection.run(SESSION).await?;
+        connection.keeps_any_text().await?;
         Ok(connection)
+    }
+
+    /// Connects for reading, if the tables are those that this Ward knows.
+    pub(crate) async fn read(&self) -> Result<Connection, Fault> {
+        let mut connection = self.connect().await?;
+        match connection.found().await? {
+            Some(found) if found > VERSION => Err(newer(found)),
+            Some(VERSION) => Ok(connection),
+            _ => Err(Fault::Away(
+                "Ward's tables are not made yet: the aggregator makes them when it first writes to the database".into(),
+            )),
+        }
     }
 
     /// Connects for writing, as the only one who does; brings the tables up to date.
     pub(crate) async fn write(&self) -> Result<Connection, Fault> {
-        let mut connection = self.read().await?;
+        let mut connection = self.connect().await?;
         let locked = connection.answer("SELECT pg_try_advisory_lock($1)::int::bigint", WRITES);
         if locked.await? != Some(1) {
             return Err(Fault::Away(
@@ -219,9 +231,7 @@ impl Connection {
         self.query(lock, &[vec![MIGRATES.into()]]).await?;
         let found = self.version().await?;
         if found > VERSION {
-            return Err(Fault::Away(format!(
-                "its schema is version {found} and this Ward knows versions up to {VERSION}; run the newer Ward"
-            )));
+            return Err(newer(found));
         }
         for (step, version) in STEPS.iter().zip(1_i64..).filter(|(_, version)| *version > found) {
             self.run(step.postgres).await?;
@@ -231,26 +241,53 @@ impl Connection {
         self.run("COMMIT").await
     }
 
-    /// 0 in a database that is new. A schema `ward` that somebody else made is not touched.
+    /// 0 in a database that is new.
     async fn version(&mut self) -> Result<i64, Fault> {
+        if let Some(found) = self.found().await? {
+            return Ok(found);
+        }
+        let make = "CREATE SCHEMA ward; CREATE TABLE version (version BIGINT NOT NULL); INSERT INTO version VALUES (0);";
+        self.run(make).await.map(|()| 0)
+    }
+
+    /// The version of the tables, if they are there. A schema `ward` that somebody else made is not touched.
+    async fn found(&mut self) -> Result<Option<i64>, Fault> {
         let there = "SELECT (to_regnamespace('ward') IS NOT NULL)::int::bigint + (to_regclass('ward.version') IS NOT NULL)::int::bigint WHERE $1::bigint = 0";
         match self.answer(there, 0).await? {
             Some(2) => {
                 let version = self
                     .answer("SELECT version FROM version WHERE $1::bigint = 0", 0)
                     .await?;
-                version
-                    .ok_or_else(|| Fault::Away("its table ward.version is empty: not Ward's tables".into()))
+                let empty = || Fault::Away("its table ward.version is empty: not Ward's tables".into());
+                version.map(Some).ok_or_else(empty)
             }
             Some(1) => Err(Fault::Away(
                 "it has a schema `ward` that is not Ward's; rename that, or name another database".into(),
             )),
-            _ => {
-                let make = "CREATE SCHEMA ward; CREATE TABLE version (version BIGINT NOT NULL); INSERT INTO version VALUES (0);";
-                self.run(make).await.map(|()| 0)
-            }
+            _ => Ok(None),
         }
     }
+
+    /// In another encoding there are messages that it would refuse, one row after the other.
+    async fn keeps_any_text(&mut self) -> Result<(), Fault> {
+        let answers = self
+            .query("SELECT current_setting('server_encoding')", &[vec![]])
+            .await?;
+        match answers.into_iter().flatten().flatten().next() {
+            Some(Value::Text(encoding)) if encoding == "UTF8" => Ok(()),
+            Some(Value::Text(encoding)) => Err(Fault::Away(format!(
+                "the database keeps text as {encoding}, which has not every character; make one with \
+                 `createdb --encoding=UTF8 --template=template0` and name that"
+            ))),
+            _ => Err(Fault::Away("the server does not say how it keeps text".into())),
+        }
+    }
+}
+
+fn newer(found: i64) -> Fault {
+    Fault::Away(format!(
+        "its schema is version {found} and this Ward knows versions up to {VERSION}; run the newer Ward"
+    ))
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
