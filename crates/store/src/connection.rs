@@ -75,6 +75,14 @@ impl Connection {
         }
     }
 
+    /// Ends it so that nothing was done.
+    pub(crate) async fn rollback(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(connection) => connection.run("ROLLBACK"),
+            Self::Postgres(connection) => connection.run("ROLLBACK").await,
+        }
+    }
+
     /// Not known to be gone: a file that was replaced would be read on.
     pub(crate) fn is_there(&self) -> bool {
         match self {

@@ -153,6 +153,8 @@ struct Work {
     session: Option<Session>,
     /// Taken, and not yet written.
     batch: Batch,
+    /// Split off it, the next one last. Halves of halves: no more than a batch has bits in its number of rows.
+    behind: Vec<Batch>,
     /// Batches of this life that were acknowledged.
     batches: i64,
     retry: Duration,
@@ -162,12 +164,19 @@ struct Work {
     patience: Duration,
 }
 
+impl Work {
+    fn rows(&self) -> usize {
+        self.batch.rows() + self.behind.iter().map(Batch::rows).sum::<usize>()
+    }
+}
+
 impl Writer {
     /// Writes until it is told to stop, or until nobody is left who could; gives back how many rows it leaves.
     pub(crate) async fn run(mut self, mut stop: Stop) -> usize {
         let mut work = Work {
             session: None,
             batch: Batch::default(),
+            behind: Vec::new(),
             batches: 0,
             retry: RETRY.0,
             rolled: self.clock.mono(),
@@ -193,7 +202,7 @@ impl Writer {
             let done = timeout(left, self.write(&mut work)).await;
             let well = matches!(done, Ok(Ok(())));
             if self.clock.mono() >= until && !(well && self.queue.queued() == 0) {
-                return work.batch.rows() + self.queue.queued();
+                return work.rows() + self.queue.queued();
             }
             if !well {
                 work.session = None;
@@ -241,31 +250,51 @@ impl Writer {
             Some(session) => session,
             None => self.begin(work).await?,
         };
-        if !work.batch.is_empty() {
+        while !work.batch.is_empty() {
             match session.write(&work.batch).await {
-                Ok(()) => {}
+                Ok(()) => self.wrote(work, session.batches()),
                 Err(Fault::Refused(why)) => {
-                    let rows = work.batch.rows();
-                    warn!(%why, rows, "the database refuses what it was given; it is left out");
-                    self.queue.leave_out(rows);
-                    work.batch = Batch {
-                        forget: true,
-                        ..Batch::default()
-                    };
-                    return Err(Fault::Away(why));
+                    session.undo().await?;
+                    self.narrow(work, why)?;
                 }
                 Err(fault) => return Err(fault),
-            }
-            work.batches = session.batches();
-            let forgot = std::mem::take(&mut work.batch).forget;
-            self.told.taken.store(0, Ordering::Relaxed);
-            *self.told.last_write.lock() = Some(self.clock.wall());
-            if forgot {
-                self.told.resend();
             }
         }
         work.session = Some(session);
         self.told.up();
+        Ok(())
+    }
+
+    /// What was split off the batch is the next.
+    fn wrote(&self, work: &mut Work, batches: i64) {
+        work.batches = batches;
+        let next = work.behind.pop().unwrap_or_default();
+        let forgot = std::mem::replace(&mut work.batch, next).forget;
+        self.told.taken.store(work.rows(), Ordering::Relaxed);
+        *self.told.last_write.lock() = Some(self.clock.wall());
+        if forgot {
+            self.told.resend();
+        }
+    }
+
+    /// Of a batch that is refused halves are tried, down to the row that is meant; that one is left out, and all others are
+    /// kept. To ask for all of it anew would bring the same row again.
+    fn narrow(&self, work: &mut Work, why: String) -> Result<(), Fault> {
+        match work.batch.rows() {
+            // Not for a row.
+            0 => return Err(Fault::Away(why)),
+            1 => {
+                if work.batch.leave_out() {
+                    warn!(%why, "the database refuses a row; it is left out");
+                    self.queue.leave_out(1);
+                }
+            }
+            _ => work.behind.push(work.batch.split_off()),
+        }
+        if work.batch.is_empty() {
+            work.batch = work.behind.pop().unwrap_or_default();
+        }
+        self.told.taken.store(work.rows(), Ordering::Relaxed);
         Ok(())
     }
 

@@ -33,6 +33,7 @@ impl Desk {
         let work = Work {
             session: None,
             batch: Batch::default(),
+            behind: Vec::new(),
             batches: 0,
             retry: RETRY.0,
             rolled: clock.mono(),
