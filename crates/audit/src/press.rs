@@ -128,8 +128,17 @@ impl Press {
         Ok(text)
     }
 
-    /// Writes files, all of them before the first is waited for: they go to the disk together.
+    /// Writes files. What is left of those that cannot be would keep room that somebody else needs.
     fn write(&mut self, files: &[(String, Vec<u8>)]) -> Result<(), FileError> {
+        let written = self.together(files);
+        if written.is_err() {
+            (0..files.len()).for_each(|n| drop(self.files.remove(&temporary(n))));
+        }
+        written
+    }
+
+    /// All of them are written before the first is waited for: they go to the disk together.
+    fn together(&mut self, files: &[(String, Vec<u8>)]) -> Result<(), FileError> {
         let mut dirs = HashSet::new();
         let mut written = Vec::with_capacity(files.len());
         for (n, (name, bytes)) in files.iter().enumerate() {

@@ -72,7 +72,7 @@ impl Files for Disk {
         }
     }
 
-    fn sync_dir(&self, name: &str) -> io::Result<()> {
+    fn flush_dir(&self, name: &str) -> io::Result<()> {
         File::open(self.path(name))?.sync_all()
     }
 
@@ -115,7 +115,7 @@ impl Handle for File {
     }
 
     /// Without what no reader needs, such as the time of the change; a new length is synced.
-    fn sync(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.sync_data()
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Io,
     /// Only syncs do.
     Sync,
+    /// Syncs do, for want of room: the system had taken what it cannot put anywhere.
+    SyncFull,
     /// A write does the half of what it should, and says so.
     Short,
 }
@@ -187,6 +189,14 @@ impl Whole {
         }
     }
 
+    fn begin_sync(&self) -> io::Result<()> {
+        match self.fault {
+            Some(Fault::Sync) => Err(broken()),
+            Some(Fault::SyncFull) => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// And has ended.
     fn end(&mut self) {
         let (noted, last_write) = (self.noted, self.last_write);
@@ -290,12 +300,10 @@ impl Files for Simulated {
         Ok(true)
     }
 
-    fn sync_dir(&self, name: &str) -> io::Result<()> {
+    fn flush_dir(&self, name: &str) -> io::Result<()> {
         let mut whole = self.0.lock();
         whole.begin()?;
-        if whole.fault == Some(Fault::Sync) {
-            return Err(broken());
-        }
+        whole.begin_sync()?;
         if name != ROOT && !whole.state.live.dirs.contains(name) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -383,12 +391,10 @@ impl Handle for Open {
         Ok(bytes.len())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         let mut whole = self.files.0.lock();
         whole.begin()?;
-        if whole.fault == Some(Fault::Sync) {
-            return Err(broken());
-        }
+        whole.begin_sync()?;
         let inode = Arc::make_mut(&mut whole.state.inodes[self.inode]);
         inode.durable = inode.live.clone();
         inode.writes.clear();

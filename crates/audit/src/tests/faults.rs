@@ -9,6 +9,7 @@ use crate::{
     AppendError, Kind, Log, OpenError, State,
     files::simulated::{Fate, Fault, Simulated},
     layout::{CHECKPOINT, FORMAT, KEY, PUBLIC_KEY},
+    tail::{Sizes, Tail},
     verify::verify_in,
 };
 
@@ -39,7 +40,13 @@ fn sound(disk: &Simulated) {
 
 #[test]
 fn an_error_of_the_disk_ends_the_writer_and_shows_and_the_next_life_goes_on() {
-    for fault in [Fault::Io, Fault::Sync] {
+    let broken = "Input/output error";
+    for (fault, word) in [
+        (Fault::Io, broken),
+        (Fault::Sync, broken),
+        // What was written is lost: no full disk, of which that would be known.
+        (Fault::SyncFull, "no storage space"),
+    ] {
         let disk = Simulated::new();
         let (log, _) = open_in(&disk.files()).unwrap();
         for n in 0..20 {
@@ -49,7 +56,7 @@ fn an_error_of_the_disk_ends_the_writer_and_shows_and_the_next_life_goes_on() {
         let waiting = log.append(draft(20));
         let refused = wait(waiting).unwrap_err();
         assert!(
-            matches!(&refused, AppendError::Failed(why) if why.contains("Input/output error")),
+            matches!(&refused, AppendError::Failed(why) if why.contains(word)),
             "{refused}"
         );
         // At once, not when somebody looks.
@@ -69,18 +76,20 @@ fn an_error_of_the_disk_ends_the_writer_and_shows_and_the_next_life_goes_on() {
 
 #[test]
 fn an_error_while_tiles_are_written_ends_it_as_well() {
-    let disk = Simulated::new();
-    let (log, _) = open_in(&disk.files()).unwrap();
-    wait(log.append(draft(0))).unwrap();
-    disk.fail(Some(Fault::Sync));
-    let refused = wait(log.checkpoint()).unwrap_err();
-    assert!(matches!(refused, AppendError::Failed(_)), "{refused}");
-    assert!(matches!(wait(log.append(draft(1))), Err(AppendError::Failed(_))));
-    disk.fail(None);
-    assert!(log.close().is_err());
-    let (log, opened) = open_in(&disk.now().crash(Fate::Torn(1)).files()).unwrap();
-    assert_eq!(opened.size, 1);
-    log.close().unwrap();
+    for fault in [Fault::Sync, Fault::SyncFull] {
+        let disk = Simulated::new();
+        let (log, _) = open_in(&disk.files()).unwrap();
+        wait(log.append(draft(0))).unwrap();
+        disk.fail(Some(fault));
+        let refused = wait(log.checkpoint()).unwrap_err();
+        assert!(matches!(refused, AppendError::Failed(_)), "{refused}");
+        assert!(matches!(wait(log.append(draft(1))), Err(AppendError::Failed(_))));
+        disk.fail(None);
+        assert!(log.close().is_err());
+        let (log, opened) = open_in(&disk.now().crash(Fate::Torn(1)).files()).unwrap();
+        assert_eq!(opened.size, 1);
+        log.close().unwrap();
+    }
 }
 
 #[test]
@@ -146,6 +155,41 @@ fn a_full_disk_is_said_and_survived_and_what_is_missing_is_counted() {
     );
     log.close().unwrap();
     sound(&disk);
+}
+
+/// What of a write that was refused is on the disk takes the room of those that follow.
+#[test]
+fn on_a_full_disk_no_half_written_file_is_left() {
+    let disk = Simulated::new();
+    let (log, _) = open_in(&disk.files()).unwrap();
+    until("the reserve is there", || {
+        disk.all().iter().any(|(name, _)| name == "reserve")
+    });
+    let parts = || {
+        disk.all()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("tmp/"))
+            .count()
+    };
+    wait(log.append(draft(0))).unwrap();
+    disk.room(Some(100));
+    // Tiles.
+    assert_eq!(wait(log.checkpoint()), Err(AppendError::Full));
+    disk.room(Some(100));
+    until("the press gives up", || log.standing().state == State::Full);
+    let before = disk.ops();
+    // The reserve, every second.
+    until("it is tried again", || disk.ops() > before + 8);
+    until("nothing is left of it", || parts() == 0);
+    disk.room(None);
+    until("there is room again", || log.standing().state == State::Writing);
+    log.close().unwrap();
+    // A file of its own, and one of the tail.
+    disk.room(Some(0));
+    let files = disk.files();
+    assert!(files.replace("x", b"some").is_err());
+    assert!(Tail::begin(files, Sizes::default()).is_err());
+    assert_eq!(parts(), 0);
 }
 
 #[test]
