@@ -263,6 +263,39 @@ fn dead() -> Simulated {
     dead
 }
 
+#[test]
+fn a_log_opens_on_a_full_disk_in_the_room_that_was_kept() {
+    // What is in `tmp` would be room as well.
+    let full = |disk: &Simulated| {
+        let parts = disk
+            .all()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("tmp/"));
+        parts.for_each(|(name, _)| disk.tamper(&name, None));
+        disk.room(Some(0));
+    };
+    let disk = dead();
+    full(&disk);
+    let (log, opened) = open_in(&disk.files()).unwrap();
+    assert_eq!((opened.size, opened.from_tail), (304, 4));
+    // It may be that there is room for a few more.
+    let mut n = 304;
+    until("it is full", || {
+        n += 1;
+        wait(log.append(draft(n))).is_err()
+    });
+    assert_eq!(log.standing().state, State::Full);
+    disk.room(None);
+    until("there is room again", || log.standing().state == State::Writing);
+    log.close().unwrap();
+    sound(&disk);
+    // Without what was kept there is none.
+    let disk = dead();
+    disk.files().remove("reserve").unwrap();
+    full(&disk);
+    assert!(matches!(open_in(&disk.files()), Err(OpenError::Full { .. })));
+}
+
 /// What opening says, and that it changed nothing.
 fn refused(disk: &Simulated) -> String {
     let keep = |disk: &Simulated| {
@@ -360,6 +393,15 @@ fn parts_that_do_not_belong_together_are_refused() {
         }
         assert!(refused(&disk).contains(word), "{name}: {}", refused(&disk));
     }
+    // What is left of a log is not the beginning of one.
+    let disk = Simulated::new();
+    for name in [CHECKPOINT, KEY, PUBLIC_KEY] {
+        disk.tamper(name, Some(file(&newer, name)));
+    }
+    let said = refused(&disk);
+    assert!(said.contains("nothing else is left of them"), "{said}");
+    disk.tamper(CHECKPOINT, Some(b"x".to_vec()));
+    assert!(refused(&disk).contains("nothing else is left"));
     let disk = newer.copy();
     disk.tamper(PUBLIC_KEY, Some(file(&empty, PUBLIC_KEY)));
     assert!(refused(&disk).contains("key.pub"));
