@@ -12,20 +12,7 @@ use parking_lot::Mutex;
 
 use super::{Files, Handle, ROOT, parent};
 use state::{Change, Inode, State, broken, put};
-pub(crate) use state::{Fate, Step};
-
-/// What goes wrong, and from which operation on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// Every write and sync fails.
-    Io,
-    /// Only syncs do.
-    Sync,
-    /// Syncs do, for want of room: the system had taken what it cannot put anywhere.
-    SyncFull,
-    /// A write does the half of what it should, and says so.
-    Short,
-}
+pub(crate) use state::{Fate, Fault, Step};
 
 /// See the module.
 #[derive(Clone, Debug)]

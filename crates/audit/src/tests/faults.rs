@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use ward_model::Revision;
+use ward_model::{Revision, Wall};
 
 use super::support::{draft, open_in, wait};
 use crate::{
     AppendError, Kind, Log, OpenError, State,
     files::simulated::{Fate, Fault, Simulated},
-    layout::{CHECKPOINT, FORMAT, KEY, PUBLIC_KEY},
+    layout::{CHECKPOINT, Entry, FORMAT, KEY, PUBLIC_KEY},
+    recover::recover,
     tail::{Sizes, Tail},
     verify::verify_in,
 };
@@ -162,32 +163,32 @@ fn a_full_disk_is_said_and_survived_and_what_is_missing_is_counted() {
 fn on_a_full_disk_no_half_written_file_is_left() {
     let disk = Simulated::new();
     let (log, _) = open_in(&disk.files()).unwrap();
-    until("the reserve is there", || {
-        disk.all().iter().any(|(name, _)| name == "reserve")
-    });
+    let reserved = || disk.all().iter().any(|(name, _)| name == "reserve");
+    until("the reserve is there", reserved);
     let parts = || {
-        disk.all()
-            .into_iter()
-            .filter(|(name, _)| name.starts_with("tmp/"))
-            .count()
+        let all = disk.all().into_iter();
+        all.filter(|(name, _)| name.starts_with("tmp/")).count()
     };
-    wait(log.append(draft(0))).unwrap();
-    disk.room(Some(100));
-    // Tiles.
-    assert_eq!(wait(log.checkpoint()), Err(AppendError::Full));
-    disk.room(Some(100));
-    until("the press gives up", || log.standing().state == State::Full);
+    disk.room(Some(0));
+    until("it is full", || {
+        drop(wait(log.append(draft(0))));
+        log.standing().state == State::Full
+    });
+    // The reserve is tried every second, and finds less room than it had.
     let before = disk.ops();
-    // The reserve, every second.
     until("it is tried again", || disk.ops() > before + 8);
     until("nothing is left of it", || parts() == 0);
     disk.room(None);
     until("there is room again", || log.standing().state == State::Writing);
     log.close().unwrap();
-    // A file of its own, and one of the tail.
-    disk.room(Some(0));
+    // Tiles, a file of its own, and one of the tail.
     let files = disk.files();
-    assert!(files.replace("x", b"some").is_err());
+    let mut recovered = recover(&files, Wall(7)).unwrap();
+    let entry = Entry::new(&[b'x'; 500]);
+    recovered.tree.push(entry.leaf);
+    disk.room(Some(100));
+    let published = recovered.press.publish(&[entry], recovered.tree.head());
+    assert!(published.is_err() && files.replace("x", &[0; 500]).is_err());
     assert!(Tail::begin(files, Sizes::default()).is_err());
     assert_eq!(parts(), 0);
 }
