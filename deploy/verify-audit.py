@@ -4,13 +4,14 @@
     verify-audit.py DIR KEY [HELD]
 
 DIR has `checkpoint` and `tile/` (c2sp.org/tlog-tiles, tlog-checkpoint, signed-note; RFC 6962), KEY is the verifier key
-(name+id+key) or a file with it. HELD is a checkpoint that you kept: the log has to begin with that one, or it was cut or
+(name+id+key) or a file with it. If that is a key of Ward, which are named ward.XXXXXXXX/audit, each entry also has to begin
+with its own index and the hash of the entry before. HELD is a checkpoint that you kept: the log has to begin with that one, or it was cut or
 rewritten and signed anew. Without it nobody can tell an older state of the log from the newest.
 
 Needs Python 3.8 and `openssl` 3 (or the program that OPENSSL names), for Ed25519. Ends with 0 if all is well, with 1 if
 something is wrong, and says what.
 """
-import base64, hashlib, os, pathlib, subprocess, sys, tempfile
+import base64, hashlib, os, pathlib, re, subprocess, sys, tempfile
 
 ED25519_DER = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: what a public key begins with in a file
 
@@ -102,6 +103,17 @@ def subtree(hashes):
         hashes = [sha(b"\1", left, right) for left, right in zip(hashes[::2], hashes[1::2])]
     return hashes[0]
 
+def follow_each_other(folder, size):
+    """Each entry names its place and the one before: who signs a log anew cannot leave one out and keep the others."""
+    previous = bytes(32)
+    for index in range(size):
+        if index % 256 == 0:
+            bundle = entries(folder, index // 256, min(256, size - index))
+        entry = bundle[index % 256]
+        begins = f'{{"index":{index},"prev":"{base64.b64encode(previous).decode()}"'
+        need(entry.startswith(begins.encode()), f"entry {index} does not begin with {begins}: it does not follow the one before")
+        previous = sha(b"\0", entry)
+
 def root_of(folder, size, first):
     """The root over the first entries of a log of that size, with each hash in each tile on the way compared to what it
     must be."""
@@ -132,6 +144,8 @@ def main(folder, key, held=None):
     vkey = pathlib.Path(key).read_text() if os.path.exists(key) else key
     size, root = checkpoint(pathlib.Path(folder, "checkpoint"), vkey)
     need(root_of(folder, size, size) == root, f"the {size} entries are not those of the checkpoint")
+    if re.fullmatch(r"ward\.[0-9a-f]{8}/audit", vkey.strip().split("+")[0]):
+        follow_each_other(folder, size)
     if held is None:
         return f"{size} entries, as signed; without a checkpoint that you kept it may be an older state"
     held_size, held_root = checkpoint(held, vkey)

@@ -36,8 +36,13 @@ pub(crate) trait Files: fmt::Debug + Send + Sync {
     /// Makes a directory; `false` if it was there.
     fn create_dir(&self, name: &str) -> io::Result<bool>;
 
+    /// Hands what the files in a directory are called to the disk.
+    fn flush_dir(&self, name: &str) -> io::Result<()>;
+
     /// Makes durable what the files in a directory are called.
-    fn sync_dir(&self, name: &str) -> io::Result<()>;
+    fn sync_dir(&self, name: &str) -> io::Result<()> {
+        self.flush_dir(name).map_err(lost)
+    }
 
     /// What is in a directory, in no order; nothing if there is none.
     fn list(&self, name: &str) -> io::Result<Vec<String>>;
@@ -63,15 +68,24 @@ pub(crate) trait Files: fmt::Debug + Send + Sync {
                 source,
             })
         };
-        let created = self.create(&temporary);
-        let mut file = created.map_err(|source| FileError {
-            doing: "write",
-            path: self.path(name),
-            source,
-        })?;
-        step("write", file.write_all_at(0, bytes))?;
-        step("sync", file.sync())?;
-        step("rename", self.rename(&temporary, name))?;
+        let write = || {
+            let mut doing = "write";
+            let mut make = || {
+                let mut file = self.create(&temporary)?;
+                file.write_all_at(0, bytes)?;
+                doing = "sync";
+                file.sync()?;
+                doing = "rename";
+                self.rename(&temporary, name)
+            };
+            let made = make();
+            step(doing, made)
+        };
+        if let Err(error) = write() {
+            // What is left of it would keep room that somebody else needs.
+            drop(self.remove(&temporary));
+            return Err(error);
+        }
         step("sync the directory of", self.sync_dir(parent(name)))
     }
 }
@@ -81,8 +95,13 @@ pub(crate) trait Handle: fmt::Debug + Send {
     /// Writes at a place; says how much was written.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Hands what was written to the disk.
+    fn flush(&mut self) -> io::Result<()>;
+
     /// Makes durable what was written.
-    fn sync(&mut self) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()> {
+        self.flush().map_err(lost)
+    }
 
     /// Writes all of it.
     fn write_all_at(&mut self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
@@ -117,6 +136,15 @@ impl FileError {
     /// For want of room, which may come again.
     pub(crate) fn is_full(&self) -> bool {
         is_full(&self.source)
+    }
+}
+
+/// A sync that fails for want of room has lost what was written before, which the system had taken: that is no full disk,
+/// where a write is refused and nothing is lost, but a failed one, and no second try can tell.
+fn lost(error: io::Error) -> io::Error {
+    match is_full(&error) {
+        true => io::Error::other(error),
+        false => error,
     }
 }
 

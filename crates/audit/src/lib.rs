@@ -19,7 +19,6 @@ mod press;
 mod queue;
 mod read;
 mod recover;
-pub mod restore;
 mod shared;
 #[cfg(feature = "ship")]
 pub mod ship;

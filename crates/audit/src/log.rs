@@ -15,7 +15,9 @@ use ward_tlog::{Head, Verifier};
 use crate::{
     event::{Draft, Kind},
     files::{Disk, Files, ROOT},
+    layout::RESERVE,
     open_error::OpenError,
+    press::Press,
     queue::{AppendError, Receipt, State},
     read::Reader,
     recover::{Opened, recover},
@@ -102,26 +104,17 @@ impl Log {
         let lock = lock.ok_or_else(|| OpenError::Held {
             path: files.path(ROOT),
         })?;
-        let recovered = recover(&files, start.clock.wall())?;
-        let verifier = recovered.press.verifier().clone();
-        let shared = Arc::new(Shared::new(recovered.tree.head(), recovered.checkpoint));
-        let mut writer = Writer {
-            files: files.clone(),
-            shared: shared.clone(),
-            tail: Tail::begin(files.clone(), options.sizes).map_err(OpenError::file)?,
-            tree: recovered.tree,
-            last: recovered.last,
-            boot: start.boot_id,
-            clock: start.clock,
-            place: (start.epoch, Revision::default()),
-        };
-        if let Some(torn) = &recovered.opened.torn {
-            let evidence = [("bytes", torn.bytes.to_string()), ("kept", torn.kept.clone())];
-            writer
-                .first(Kind::LogRecovered, &evidence)
-                .map_err(OpenError::file)?;
-        }
-        let threads = start_threads(writer, recovered.press, lock)?;
+        let begun = Begun::new(&files, options, &start).or_else(|error| {
+            // What was kept for the words that there is no room is room to open it; the writer says them then.
+            let full = matches!(error, OpenError::Full { .. });
+            match full && files.remove(RESERVE).is_ok() {
+                true => Begun::new(&files, options, &start),
+                false => Err(error),
+            }
+        })?;
+        let shared = begun.writer.shared.clone();
+        let verifier = begun.press.verifier().clone();
+        let threads = start_threads(begun.writer, begun.press, lock)?;
         let owner = Owner {
             shared: shared.clone(),
             files,
@@ -133,7 +126,7 @@ impl Log {
                 shared,
                 owner: Arc::new(owner),
             },
-            recovered.opened,
+            begun.opened,
         ))
     }
 
@@ -258,10 +251,44 @@ impl Drop for Owner {
     }
 }
 
+/// A log that was opened, before its threads run.
+struct Begun {
+    writer: Writer,
+    press: Press,
+    opened: Opened,
+}
+
+impl Begun {
+    fn new(files: &Arc<dyn Files>, options: Options, start: &Start) -> Result<Self, OpenError> {
+        let recovered = recover(files, start.clock.wall())?;
+        let mut writer = Writer {
+            files: files.clone(),
+            shared: Arc::new(Shared::new(recovered.tree.head(), recovered.checkpoint)),
+            tail: Tail::begin(files.clone(), options.sizes).map_err(OpenError::file)?,
+            tree: recovered.tree,
+            last: recovered.last,
+            boot: start.boot_id.clone(),
+            clock: start.clock.clone(),
+            place: (start.epoch, Revision::default()),
+        };
+        if let Some(torn) = &recovered.opened.torn {
+            let evidence = [("bytes", torn.bytes.to_string()), ("kept", torn.kept.clone())];
+            writer
+                .first(Kind::LogRecovered, &evidence)
+                .map_err(OpenError::file)?;
+        }
+        Ok(Self {
+            writer,
+            press: recovered.press,
+            opened: recovered.opened,
+        })
+    }
+}
+
 /// The lock goes with the last of both.
 fn start_threads(
     writer: Writer,
-    press: crate::press::Press,
+    press: Press,
     lock: Box<dyn std::fmt::Debug + Send>,
 ) -> Result<Vec<JoinHandle<()>>, OpenError> {
     let (shared, files) = (writer.shared.clone(), writer.files.clone());

@@ -37,7 +37,7 @@ pub(crate) struct Press {
 
 /// What is not in full tiles yet.
 #[derive(Clone, Debug, Default)]
-struct Edge {
+pub(crate) struct Edge {
     size: u64,
     /// At most 255.
     entries: Vec<Entry>,
@@ -128,8 +128,17 @@ impl Press {
         Ok(text)
     }
 
-    /// Writes files, all of them before the first is waited for: they go to the disk together.
+    /// Writes files. What is left of those that cannot be would keep room that somebody else needs.
     fn write(&mut self, files: &[(String, Vec<u8>)]) -> Result<(), FileError> {
+        let written = self.together(files);
+        if written.is_err() {
+            (0..files.len()).for_each(|n| drop(self.files.remove(&temporary(n))));
+        }
+        written
+    }
+
+    /// All of them are written before the first is waited for: they go to the disk together.
+    fn together(&mut self, files: &[(String, Vec<u8>)]) -> Result<(), FileError> {
         let mut dirs = HashSet::new();
         let mut written = Vec::with_capacity(files.len());
         for (n, (name, bytes)) in files.iter().enumerate() {
@@ -207,7 +216,7 @@ fn temporary(n: usize) -> String {
 
 impl Edge {
     /// Of a log of that size, from its tiles.
-    fn read(files: &dyn Files, size: u64) -> Result<Self, ProveError<ReadError>> {
+    pub(crate) fn read(files: &dyn Files, size: u64) -> Result<Self, ProveError<ReadError>> {
         let published = Published(files);
         let mut edge = Self {
             size,
@@ -238,7 +247,6 @@ impl Edge {
         for entry in entries {
             let bundle = self.size / TILE_WIDTH;
             self.entries.push(entry.clone());
-            self.size += 1;
             if self.entries.len() == WIDTH {
                 full.push((entries_path(bundle, WIDTH as u16), bundle_of(&self.entries)));
                 self.entries.clear();
@@ -249,7 +257,8 @@ impl Edge {
     }
 
     /// Adds a hash to the lowest level, and the root of what is full to the one above.
-    fn raise(&mut self, leaf: Hash, full: &mut Vec<(String, Vec<u8>)>) {
+    pub(crate) fn raise(&mut self, leaf: Hash, full: &mut Vec<(String, Vec<u8>)>) {
+        self.size += 1;
         let mut hash = leaf;
         for level in 0.. {
             if self.hashes.len() == level {
@@ -273,7 +282,7 @@ impl Edge {
     }
 
     /// The files of what is not full.
-    fn partial(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn partial(&self) -> Vec<(String, Vec<u8>)> {
         let mut partial = Vec::new();
         if !self.entries.is_empty() {
             let path = entries_path(self.size / TILE_WIDTH, self.entries.len() as u16);

@@ -230,7 +230,8 @@ impl Queue {
                 waiting.answers == 0 && waiting.items.len() < BATCH && !(waiting.closing || waiting.no_room)
             };
             self.work.wait_while_for(&mut waiting, alone, GATHER);
-            if !waiting.no_room {
+            // The press may have ended it meanwhile: nothing waits then, and a batch of nothing would be read as a torn one.
+            if !waiting.no_room && !waiting.items.is_empty() {
                 return Work::Write(waiting.drain());
             }
         }
@@ -262,22 +263,15 @@ impl Queue {
             return;
         }
         (waiting.state, waiting.no_room) = (state, false);
-        for item in std::mem::take(&mut waiting.items) {
-            waiting.give_up(item.split().1, error);
-        }
+        let items = std::mem::take(&mut waiting.items);
+        waiting.give_up_all(items.into_iter().map(|item| item.split().1), error);
         waiting.answers = 0;
         self.work.notify_all();
     }
 
     /// What could not be written is left out.
     pub(crate) fn give_up(&self, items: Vec<Left>, error: &AppendError) {
-        let mut waiting = self.waiting.lock();
-        // They come before what was left out meanwhile.
-        let later = std::mem::take(&mut waiting.gap);
-        for item in items {
-            waiting.give_up(item, error);
-        }
-        waiting.gap.join(later);
+        self.waiting.lock().give_up_all(items.into_iter(), error);
     }
 
     /// Events are written again.
@@ -317,6 +311,15 @@ impl Waiting {
     fn leave_out(&mut self, draft: &Draft) {
         self.gap.add((draft.epoch, draft.revision));
         self.left_out += 1;
+    }
+
+    /// They come before what was left out meanwhile.
+    fn give_up_all(&mut self, items: impl Iterator<Item = Left>, error: &AppendError) {
+        let later = std::mem::take(&mut self.gap);
+        for item in items {
+            self.give_up(item, error);
+        }
+        self.gap.join(later);
     }
 
     fn give_up(&mut self, item: Left, error: &AppendError) {
@@ -363,5 +366,49 @@ impl Gap {
             self.last = later.last;
             self.count += later.count;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::tests::support::draft;
+
+    #[test]
+    fn nothing_is_no_batch() {
+        for round in 0..100 {
+            let queue = Queue::new();
+            assert!(queue.record(draft(0)));
+            let work = thread::scope(|scope| {
+                let taking = scope.spawn(|| queue.take());
+                // It takes the one, or waits for company.
+                thread::sleep(Duration::from_micros(20 * round));
+                queue.fail("the press failed");
+                taking.join().unwrap()
+            });
+            match work {
+                Work::Write(items) => assert_eq!(items.len(), 1, "round {round}"),
+                Work::Close => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_waits_when_the_disk_fills_is_missing_before_what_was_left_out() {
+        let queue = Queue::new();
+        let most = RECORDS as u64;
+        assert!((0..most).all(|n| queue.record(draft(n))));
+        assert!(!queue.record(draft(most)), "there is no room");
+        queue.full();
+        assert!(!queue.record(draft(most + 1)));
+        let gap = queue.waiting.lock().gap.clone();
+        let place = |n| (Epoch(1), Revision(n));
+        assert_eq!(
+            (gap.count, gap.first, gap.last),
+            (most + 2, place(0), place(most + 1))
+        );
     }
 }

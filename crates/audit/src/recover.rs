@@ -131,7 +131,23 @@ fn prepare(files: &dyn Files) -> Result<bool, OpenError> {
         {
             Err(OpenError::damaged(files, FORMAT, None, "is missing"))
         }
-        None => Ok(true),
+        None => has_begun(files).map(|begun| !begun),
+    }
+}
+
+/// Of a log that was not finished being made there is a checkpoint of nothing at most. One of events, or one that cannot be
+/// read, is all that is left of another log.
+fn has_begun(files: &dyn Files) -> Result<bool, OpenError> {
+    let Some(text) = read_if_there(files, CHECKPOINT, SMALL).map_err(OpenError::file)? else {
+        return Ok(false);
+    };
+    let text = String::from_utf8_lossy(&text);
+    match ward_tlog::Checkpoint::parse_unverified(&text) {
+        Ok(checkpoint) if checkpoint.head.size == 0 => Ok(false),
+        _ => {
+            let what = "speaks of events, and nothing else is left of them";
+            Err(OpenError::damaged(files, CHECKPOINT, None, what))
+        }
     }
 }
 

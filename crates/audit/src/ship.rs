@@ -5,20 +5,30 @@
 //! speaks of is there; it is the one object that is written over, and only by a later one of the same history. What was shipped
 //! is told from it: the next time only what is new is copied.
 //!
+//! What is written once cannot be put right: each file is held to the signed root before, and damage is not shipped.
+//!
 //! The partial tiles of the checkpoint are copied as well, a few small objects each time: without them nobody could verify
 //! the copy. A list of all objects was not asked for: a log of ten million events has 80,000.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path as Key};
-use ward_tlog::{Checkpoint, TILE_WIDTH, TileId, Tree, Verifier, entries_path, tiles_between};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion, path::Path as Key};
+use ward_tlog::{
+    Checkpoint, Hash, Head, ProveError, TILE_WIDTH, TileId, Tiles, Tree, Verifier, entries_path, leaf_hash,
+    tiles_between,
+};
 
 use crate::{
     files::{Disk, Files, read_if_there},
     key,
-    layout::{BUNDLE, CHECKPOINT, FORMAT, PUBLIC_KEY, SMALL},
+    layout::{BUNDLE, CHECKPOINT, Entries, FORMAT, PUBLIC_KEY, SMALL},
+    press::Edge,
     tiles::{Published, ReadError},
 };
 
@@ -49,6 +59,23 @@ pub enum ShipError {
         key: Key,
         /// What it said.
         source: object_store::Error,
+    },
+    /// Something here is not what was signed.
+    #[error(
+        "ship the audit log: {path:?} is not what the checkpoint was signed for: it is damaged, and was not shipped; see \
+             `ward audit verify`"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody else ships there.
+    #[error(
+        "ship the audit log: {key} there was written by somebody else meanwhile; look who, and ship again"
+    )]
+    Raced {
+        /// The checkpoint.
+        key: Key,
     },
     /// Another object is in the place of one.
     #[error(
@@ -94,7 +121,9 @@ pub async fn ship(
     let (checkpoint, text) = published.checkpoint(&verifier)?;
     let size = checkpoint.head.size;
     let there = There { store, prefix };
-    let before = there.before(published, &verifier, &checkpoint).await?;
+    let seen = there.checkpoint().await?;
+    let before = there.before(seen.as_ref(), published, &verifier, &checkpoint)?;
+    let signed = &Signed::read(published, before, checkpoint.head)?;
     let names: Vec<_> = names(before, size).collect();
     let (total, mut done, mut written) = (names.len() as u64 + 3, 0, 0);
     let mut tell = |new: bool| {
@@ -106,14 +135,20 @@ pub async fn ship(
     }
     let mut puts = stream::iter(names)
         .map(|name| {
-            let bytes = read(&*files, &name);
+            let bytes = read(&*files, &name).map_err(ShipError::from).and_then(|bytes| {
+                let path = files.path(&name);
+                signed
+                    .has(&name, &bytes)
+                    .then_some(bytes)
+                    .ok_or(ShipError::Damaged { path })
+            });
             async move { there.put(&name, bytes?).await }
         })
         .buffer_unordered(AT_ONCE);
     while let Some(new) = puts.try_next().await? {
         tell(new);
     }
-    there.replace_checkpoint(text).await?;
+    there.replace_checkpoint(text, seen).await?;
     tell(true);
     Ok(Shipped {
         before,
@@ -159,6 +194,67 @@ fn read(files: &dyn Files, name: &str) -> Result<Bytes, ReadError> {
     Ok(narrow.into())
 }
 
+fn unproved(published: Published<'_>, error: ProveError<ReadError>) -> ShipError {
+    match error {
+        ProveError::Tile { source, .. } => ShipError::Read(source),
+        _ => ShipError::Damaged {
+            path: published.0.path("tile"),
+        },
+    }
+}
+
+/// What each new tile has to be, for the root that is signed: a hash of it by its name, 1.5 MB for ten million events.
+struct Signed(HashMap<String, Hash>);
+
+impl Signed {
+    /// From the lowest tiles, if they lead to the head.
+    fn read(published: Published<'_>, before: u64, head: Head) -> Result<Self, ShipError> {
+        let prove = |error| unproved(published, error);
+        let mut tree = Tree::resume(before, &published).map_err(prove)?;
+        let mut edge = Edge::read(published.0, before).map_err(prove)?;
+        let (mut made, mut signed) = (Vec::new(), HashMap::new());
+        for id in tiles_between(before, head.size).filter(|id| id.level == 0) {
+            for hash in published.tile(id)?.iter().take(id.width.into()) {
+                tree.push(*hash);
+                edge.raise(*hash, &mut made);
+            }
+            signed.extend(made.drain(..).map(|(name, bytes)| (name, leaf_hash(&bytes))));
+        }
+        signed.extend(
+            edge.partial()
+                .into_iter()
+                .map(|(name, bytes)| (name, leaf_hash(&bytes))),
+        );
+        match tree.head() == head {
+            true => Ok(Self(signed)),
+            false => Err(ShipError::Damaged {
+                path: published.0.path("tile/0"),
+            }),
+        }
+    }
+
+    /// Whether a tile, or the tile that a bundle makes, is as it has to be.
+    fn has(&self, name: &str, bytes: &[u8]) -> bool {
+        let Some((index, width)) = ward_tlog::parse_entries_path(name) else {
+            return self.0.get(name) == Some(&leaf_hash(bytes));
+        };
+        let mut entries = Entries { rest: bytes };
+        let leaves: Vec<u8> = entries.by_ref().flat_map(|entry| leaf_hash(entry).0).collect();
+        let tile = TileId {
+            level: 0,
+            index,
+            width,
+        };
+        entries.rest.is_empty() && self.0.get(&tile.path()) == Some(&leaf_hash(&leaves))
+    }
+}
+
+/// The checkpoint that was there, and how the store knows it again.
+struct Seen {
+    bytes: Bytes,
+    version: UpdateVersion,
+}
+
 /// The place it is shipped to.
 #[derive(Clone, Copy)]
 struct There<'a> {
@@ -199,23 +295,66 @@ impl There<'_> {
         }
     }
 
-    async fn replace_checkpoint(self, text: String) -> Result<(), ShipError> {
+    async fn checkpoint(self) -> Result<Option<Seen>, ShipError> {
         let key = self.key(CHECKPOINT);
-        let put = self.store.put(&key, text.into()).await;
-        put.map(|_| ()).map_err(|source| ShipError::Store { key, source })
+        let got = match self.store.get(&key).await {
+            Ok(got) => got,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(source) => return Err(ShipError::Store { key, source }),
+        };
+        let version = UpdateVersion {
+            e_tag: got.meta.e_tag.clone(),
+            version: got.meta.version.clone(),
+        };
+        match got.bytes().await {
+            Ok(bytes) => Ok(Some(Seen { bytes, version })),
+            Err(source) => Err(ShipError::Store { key, source }),
+        }
+    }
+
+    /// Only in the place of the one that was seen, which this one goes on from.
+    async fn replace_checkpoint(self, text: String, seen: Option<Seen>) -> Result<(), ShipError> {
+        let key = self.key(CHECKPOINT);
+        let put = async |mode| {
+            let options = PutOptions {
+                mode,
+                ..PutOptions::default()
+            };
+            self.store.put_opts(&key, text.clone().into(), options).await
+        };
+        let (bytes, mode) = match seen {
+            Some(seen) => (Some(seen.bytes), PutMode::Update(seen.version)),
+            None => (None, PutMode::Create),
+        };
+        let mut done = put(mode).await;
+        // A directory, or a store that has no such thing: then as late as can be.
+        if matches!(done, Err(object_store::Error::NotImplemented { .. })) {
+            if self.get(CHECKPOINT).await? != bytes {
+                return Err(ShipError::Raced { key });
+            }
+            done = put(PutMode::Overwrite).await;
+        }
+        match done {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => {
+                Err(ShipError::Raced { key })
+            }
+            Err(source) => Err(ShipError::Store { key, source }),
+        }
     }
 
     /// How much of this log is there.
-    async fn before(
+    fn before(
         self,
+        seen: Option<&Seen>,
         published: Published<'_>,
         verifier: &Verifier,
         here: &Checkpoint,
     ) -> Result<u64, ShipError> {
-        let Some(bytes) = self.get(CHECKPOINT).await? else {
+        let Some(seen) = seen else {
             return Ok(0);
         };
-        let text = String::from_utf8_lossy(&bytes);
+        let text = String::from_utf8_lossy(&seen.bytes);
         let not_ours = |there| ShipError::NotOurs {
             key: self.key(CHECKPOINT),
             there,
@@ -223,9 +362,13 @@ impl There<'_> {
         };
         let there =
             Checkpoint::open(&text, verifier).map_err(|error| not_ours(format!("another key ({error})")))?;
-        let same = there.head.size <= here.head.size
-            && Tree::resume(there.head.size, &published).is_ok_and(|tree| tree.head() == there.head);
-        if !same {
+        let tree = match there.head.size <= here.head.size {
+            true => {
+                Some(Tree::resume(there.head.size, &published).map_err(|error| unproved(published, error))?)
+            }
+            false => None,
+        };
+        if tree.is_none_or(|tree| tree.head() != there.head) {
             return Err(not_ours(format!(
                 "{} events with the root {}",
                 there.head.size, there.head.root

@@ -119,8 +119,8 @@ impl Segment {
     /// Under another name first, so that it is never there half. Its place in the directory is durable before anything in
     /// it is acknowledged.
     fn begin(files: &dyn Files, name: &'static str, step: u64) -> Result<Self, FileError> {
+        let temporary = format!("{TMP}/{name}");
         let make = || -> io::Result<Box<dyn Handle>> {
-            let temporary = format!("{TMP}/{name}");
             let mut handle = files.create(&temporary)?;
             handle.write_all_at(0, &zeros(step))?;
             handle.sync()?;
@@ -128,10 +128,14 @@ impl Segment {
             files.sync_dir(ROOT)?;
             Ok(handle)
         };
-        let handle = make().map_err(|source| FileError {
-            doing: "begin",
-            path: files.path(name),
-            source,
+        let handle = make().map_err(|source| {
+            // What is left of it would keep room that somebody else needs.
+            drop(files.remove(&temporary));
+            FileError {
+                doing: "begin",
+                path: files.path(name),
+                source,
+            }
         })?;
         Ok(Self {
             handle,

@@ -96,7 +96,7 @@ pub fn backup(place: &Place, to: &Path, mut progress: impl FnMut(Progress)) -> R
     if fs::symlink_metadata(to).is_ok() {
         return Err(BackupError::Exists(to.to_owned()));
     }
-    into_place(to, |part| match place {
+    let write = |part: &Path| match place {
         Place::Sqlite(path) => copy(&sqlite::Connection::look(path)?, part, &mut progress),
         Place::Postgres(address) => {
             let server = postgres::Server::new(address)?;
@@ -107,7 +107,8 @@ pub fn backup(place: &Place, to: &Path, mut progress: impl FnMut(Progress)) -> R
             })
             .map_err(|fault: Fault| database("read from the database")(&fault))
         }
-    })
+    };
+    into_place(to, write, || Ok(()))
 }
 
 /// Puts the backup `from` in place of all that is in `place`, which nobody may be using. Of a file `from` is checked before
@@ -120,13 +121,14 @@ pub fn restore(from: &Path, place: &Place, mut progress: impl FnMut(Progress)) -
     let source = sqlite::Connection::look(from)?;
     check(&source, from)?;
     match place {
-        Place::Sqlite(path) => into_place(path, |part| {
-            copy(&source, part, &mut progress).and_then(|()| retire(path))
-        }),
+        Place::Sqlite(path) => {
+            let write = |part: &Path| copy(&source, part, &mut progress);
+            into_place(path, write, || retire(path))
+        }
         Place::Postgres(address) => {
             // Brought up to date on the side: what is restored may be older than the tables that are there.
             let side = tempfile_beside(from);
-            into_place(&side, |part| copy(&source, part, &mut progress))?;
+            into_place(&side, |part| copy(&source, part, &mut progress), || Ok(()))?;
             let done = into_postgres(&side, address, &mut progress);
             remove(&side)?;
             done
@@ -135,11 +137,16 @@ pub fn restore(from: &Path, place: &Place, mut progress: impl FnMut(Progress)) -
 }
 
 /// Makes the database at `path`, if it is one, a file for itself: what stood beside it would be taken for a part of the one
-/// that comes in its place.
+/// that comes in its place. One that somebody uses is left as it is.
 fn retire(path: &Path) -> Result<(), BackupError> {
-    // One that is damaged cannot be asked, and is not missed.
-    drop(sqlite::Connection::alone(path));
-    ["-wal", "-shm"]
+    if fs::symlink_metadata(path).is_ok() {
+        match sqlite::Connection::alone(path) {
+            // One that is damaged cannot be asked, and is not missed.
+            Ok(_) | Err(OpenError::NoDatabase(_) | OpenError::Damaged { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ["-wal", "-shm", "-journal"]
         .into_iter()
         .try_for_each(|beside| remove(&named(path, beside)))
 }
@@ -200,6 +207,8 @@ async fn move_all(
     target: &mut Connection,
     progress: &mut impl FnMut(Progress),
 ) -> Result<(), Fault> {
+    source.take_time().await?;
+    target.take_time().await?;
     source.begin_reading().await?;
     target.begin().await?;
     let mut all = 0;
@@ -270,8 +279,13 @@ fn copy(
     alone.map_err(|error| failed(&error))
 }
 
-/// Lets `write` make a file beside `path`, checks it, and moves it over `path`.
-fn into_place(path: &Path, write: impl FnOnce(&Path) -> Result<(), BackupError>) -> Result<(), BackupError> {
+/// Lets `write` make a file beside `path`, checks it, and moves it over `path` once that is `ready`: what is there is not
+/// touched before the other is on the disk.
+fn into_place(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), BackupError>,
+    ready: impl FnOnce() -> Result<(), BackupError>,
+) -> Result<(), BackupError> {
     let part = named(path, ".part");
     for beside in ["", "-wal", "-shm", "-journal"] {
         remove(&named(&part, beside))?;
@@ -290,6 +304,7 @@ fn into_place(path: &Path, write: impl FnOnce(&Path) -> Result<(), BackupError>)
         File::open(&part)
             .and_then(|file| file.sync_all())
             .map_err(io_error("write", &part))?;
+        ready()?;
         fs::rename(&part, path).map_err(io_error("move into place", path))?;
         sync_folder(path)
     });

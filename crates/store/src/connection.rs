@@ -43,16 +43,24 @@ impl Connection {
         }
     }
 
-    /// Begins to read one moment of it, however long that takes.
+    /// Begins to read one moment of it; ended as what [`begin`](Self::begin) begins.
     pub(crate) async fn begin_reading(&mut self) -> Result<(), Fault> {
         match self {
             Self::Sqlite(connection) => connection.run("BEGIN"),
             Self::Postgres(connection) => {
-                connection.run("SET statement_timeout = 0").await?;
                 connection
                     .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     .await
             }
+        }
+    }
+
+    /// From here on each call may take as long as it does: one that moves all there is.
+    pub(crate) async fn take_time(&mut self) -> Result<(), Fault> {
+        match self {
+            // It has no limit.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(connection) => connection.take_time().await,
         }
     }
 
@@ -72,6 +80,14 @@ impl Connection {
         match self {
             Self::Sqlite(connection) => connection.run("COMMIT"),
             Self::Postgres(connection) => connection.run("COMMIT").await,
+        }
+    }
+
+    /// Ends it so that nothing was done.
+    pub(crate) async fn rollback(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(connection) => connection.run("ROLLBACK"),
+            Self::Postgres(connection) => connection.run("ROLLBACK").await,
         }
     }
 

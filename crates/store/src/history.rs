@@ -28,8 +28,15 @@ pub(crate) struct Question {
     pub(crate) kept: Wall,
 }
 
-/// Reads it.
+/// Reads it, as of one moment: between two of its statements a day may take the place of its transitions.
 pub(crate) async fn read(connection: &mut Connection, question: Question) -> Result<History, Fault> {
+    connection.begin_reading().await?;
+    let told = at_once(connection, question).await?;
+    connection.commit().await?;
+    Ok(told)
+}
+
+async fn at_once(connection: &mut Connection, question: Question) -> Result<History, Fault> {
     let until = question.window.until.min(question.now);
     let name = question.subject.as_ref().map_or("", Name::as_str);
     let id = connection

@@ -1,8 +1,8 @@
 //! PostgreSQL: how it is reached, what may be wrong with it, and how it is spoken to.
 //!
-//! Every call ends within [`CALL`], and a connection that has not answered in time is closed and not given back: whatever
-//! it still owes would be waited for by the next. Many rows go out together and are answered together, so that a server
-//! far away costs one round trip and not one for each.
+//! Every call ends within [`CALL`], but for those of backups, and a connection that has not answered in time is closed and
+//! not given back: whatever it still owes would be waited for by the next. Many rows go out together and are answered
+//! together, so that a server far away costs one round trip and not one for each.
 //!
 //! TLS is what the address asks for (`sslmode`); what a server shows is always checked, against what the system trusts
 //! (`SSL_CERT_FILE`): libpq's `require`, which takes any certificate, keeps nobody out who can answer in its place.
@@ -66,12 +66,19 @@ impl std::fmt::Debug for Server {
 
 /// A connection that is given back only by whoever is done with it.
 #[derive(Debug)]
-pub(crate) struct Connection(Option<Object>);
+pub(crate) struct Connection {
+    object: Option<Object>,
+    /// How long a call may take.
+    limit: Duration,
+}
+
+/// For backups, which a person waits for and can end. A server that is gone is still told, by the connection.
+const UNLIMITED: Duration = Duration::MAX;
 
 /// Closed and not given back: it is dropped when something went wrong, or when all ends.
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
+        if let Some(object) = self.object.take() {
             drop(Object::take(object));
         }
     }
@@ -109,16 +116,31 @@ impl Server {
         })
     }
 
-    /// Connects for reading.
-    pub(crate) async fn read(&self) -> Result<Connection, Fault> {
-        let mut connection = Connection(Some(self.pool.get().await.map_err(refusal)?));
+    async fn connect(&self) -> Result<Connection, Fault> {
+        let mut connection = Connection {
+            object: Some(self.pool.get().await.map_err(refusal)?),
+            limit: CALL,
+        };
         connection.run(SESSION).await?;
+        connection.keeps_any_text().await?;
         Ok(connection)
+    }
+
+    /// Connects for reading, if the tables are those that this Ward knows.
+    pub(crate) async fn read(&self) -> Result<Connection, Fault> {
+        let mut connection = self.connect().await?;
+        match connection.found().await? {
+            Some(found) if found > VERSION => Err(newer(found)),
+            Some(VERSION) => Ok(connection),
+            _ => Err(Fault::Away(
+                "Ward's tables are not made yet: the aggregator makes them when it first writes to the database".into(),
+            )),
+        }
     }
 
     /// Connects for writing, as the only one who does; brings the tables up to date.
     pub(crate) async fn write(&self) -> Result<Connection, Fault> {
-        let mut connection = self.read().await?;
+        let mut connection = self.connect().await?;
         let locked = connection.answer("SELECT pg_try_advisory_lock($1)::int::bigint", WRITES);
         if locked.await? != Some(1) {
             return Err(Fault::Away(
@@ -143,36 +165,36 @@ fn trust() -> Result<ClientConfig, OpenError> {
 
 impl Connection {
     fn object(&self) -> Result<&Object, Fault> {
-        self.0
+        self.object
             .as_ref()
             .ok_or_else(|| Fault::Away("the connection is closed".into()))
     }
 
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), Fault> {
         let object = self.object()?;
-        in_time(object.batch_execute(sql)).await
+        self.in_time(object.batch_execute(sql)).await
     }
 
     pub(crate) async fn execute(&mut self, sql: &str, rows: &[Row]) -> Result<(), Fault> {
         let object = self.object()?;
-        let statement = in_time(object.prepare_cached(sql)).await?;
+        let statement = self.in_time(object.prepare_cached(sql)).await?;
         for rows in rows.chunks(TOGETHER) {
             let sent = rows.iter().map(|row| object.execute_raw(&statement, row));
-            in_time(try_join_all(sent)).await?;
+            self.in_time(try_join_all(sent)).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn query(&mut self, sql: &str, rows: &[Row]) -> Result<Vec<Vec<Row>>, Fault> {
         let object = self.object()?;
-        let statement = &in_time(object.prepare_cached(sql)).await?;
+        let statement = &self.in_time(object.prepare_cached(sql)).await?;
         let ask = |row| async move {
             let answers = object.query_raw(statement, row).await?;
             answers.map(|row| values(&row?)).try_collect::<Vec<Row>>().await
         };
         let mut answers = Vec::with_capacity(rows.len());
         for rows in rows.chunks(TOGETHER) {
-            answers.extend(in_time(try_join_all(rows.iter().map(ask))).await?);
+            answers.extend(self.in_time(try_join_all(rows.iter().map(ask))).await?);
         }
         Ok(answers)
     }
@@ -185,11 +207,11 @@ impl Connection {
         mut each: impl AsyncFnMut(Vec<T>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let object = self.object()?;
-        let statement = in_time(object.prepare_cached(sql)).await?;
+        let statement = self.in_time(object.prepare_cached(sql)).await?;
         let none: [&Value; 0] = [];
-        let mut rows = pin!(in_time(object.query_raw(&statement, none)).await?);
+        let mut rows = pin!(self.in_time(object.query_raw(&statement, none)).await?);
         let mut some = Vec::with_capacity(many);
-        while let Some(row) = in_time(rows.try_next()).await? {
+        while let Some(row) = self.in_time(rows.try_next()).await? {
             let columns = 0..row.len();
             let seen = columns.map(|at| column(&row, at)).collect::<Result<Vec<_>, _>>();
             some.push(read(&seen.map_err(|error| failure(&error))?));
@@ -201,6 +223,24 @@ impl Connection {
             true => Ok(()),
             false => each(some).await,
         }
+    }
+
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
+        match timeout(self.limit, call).await {
+            Ok(done) => done.map_err(|error| failure(&error)),
+            Err(_) => Err(Fault::Away(format!(
+                "the server did not answer within {} s; see whether it is hung or overloaded",
+                self.limit.as_secs()
+            ))),
+        }
+    }
+
+    /// From here on no call has a limit, on either side.
+    pub(crate) async fn take_time(&mut self) -> Result<(), Fault> {
+        let none = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+        self.run(none).await?;
+        self.limit = UNLIMITED;
+        Ok(())
     }
 
     async fn answer(&mut self, sql: &str, number: i64) -> Result<Option<i64>, Fault> {
@@ -219,9 +259,7 @@ impl Connection {
         self.query(lock, &[vec![MIGRATES.into()]]).await?;
         let found = self.version().await?;
         if found > VERSION {
-            return Err(Fault::Away(format!(
-                "its schema is version {found} and this Ward knows versions up to {VERSION}; run the newer Ward"
-            )));
+            return Err(newer(found));
         }
         for (step, version) in STEPS.iter().zip(1_i64..).filter(|(_, version)| *version > found) {
             self.run(step.postgres).await?;
@@ -231,36 +269,53 @@ impl Connection {
         self.run("COMMIT").await
     }
 
-    /// 0 in a database that is new. A schema `ward` that somebody else made is not touched.
+    /// 0 in a database that is new.
     async fn version(&mut self) -> Result<i64, Fault> {
+        if let Some(found) = self.found().await? {
+            return Ok(found);
+        }
+        let make = "CREATE SCHEMA ward; CREATE TABLE version (version BIGINT NOT NULL); INSERT INTO version VALUES (0);";
+        self.run(make).await.map(|()| 0)
+    }
+
+    /// The version of the tables, if they are there. A schema `ward` that somebody else made is not touched.
+    async fn found(&mut self) -> Result<Option<i64>, Fault> {
         let there = "SELECT (to_regnamespace('ward') IS NOT NULL)::int::bigint + (to_regclass('ward.version') IS NOT NULL)::int::bigint WHERE $1::bigint = 0";
         match self.answer(there, 0).await? {
             Some(2) => {
                 let version = self
                     .answer("SELECT version FROM version WHERE $1::bigint = 0", 0)
                     .await?;
-                version
-                    .ok_or_else(|| Fault::Away("its table ward.version is empty: not Ward's tables".into()))
+                let empty = || Fault::Away("its table ward.version is empty: not Ward's tables".into());
+                version.map(Some).ok_or_else(empty)
             }
             Some(1) => Err(Fault::Away(
                 "it has a schema `ward` that is not Ward's; rename that, or name another database".into(),
             )),
-            _ => {
-                let make = "CREATE SCHEMA ward; CREATE TABLE version (version BIGINT NOT NULL); INSERT INTO version VALUES (0);";
-                self.run(make).await.map(|()| 0)
-            }
+            _ => Ok(None),
+        }
+    }
+
+    /// In another encoding there are messages that it would refuse, one row after the other.
+    async fn keeps_any_text(&mut self) -> Result<(), Fault> {
+        let answers = self
+            .query("SELECT current_setting('server_encoding')", &[vec![]])
+            .await?;
+        match answers.into_iter().flatten().flatten().next() {
+            Some(Value::Text(encoding)) if encoding == "UTF8" => Ok(()),
+            Some(Value::Text(encoding)) => Err(Fault::Away(format!(
+                "the database keeps text as {encoding}, which has not every character; make one with \
+                 `createdb --encoding=UTF8 --template=template0` and name that"
+            ))),
+            _ => Err(Fault::Away("the server does not say how it keeps text".into())),
         }
     }
 }
 
-async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
-    match timeout(CALL, call).await {
-        Ok(done) => done.map_err(|error| failure(&error)),
-        Err(_) => Err(Fault::Away(format!(
-            "the server did not answer within {} s; see whether it is hung or overloaded",
-            CALL.as_secs()
-        ))),
-    }
+fn newer(found: i64) -> Fault {
+    Fault::Away(format!(
+        "its schema is version {found} and this Ward knows versions up to {VERSION}; run the newer Ward"
+    ))
 }
 
 fn column(row: &tokio_postgres::Row, at: usize) -> Result<Column<'_>, Error> {

@@ -76,6 +76,50 @@ impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
         self.rows() == 0 && self.alive.is_none() && !self.forget
     }
+
+    /// Its second half, to be written behind it.
+    pub(crate) fn split_off(&mut self) -> Self {
+        let mut keep = self.rows() / 2;
+        Self {
+            forget: false,
+            transitions: behind(&mut self.transitions, &mut keep),
+            services: behind(&mut self.services, &mut keep),
+            instances: behind(&mut self.instances, &mut keep),
+            maintenance: behind(&mut self.maintenance, &mut keep),
+            alive: self.alive.take(),
+        }
+    }
+
+    /// Drops its only row; in the place of a transition it says that one is missing. `false` if that is what was dropped.
+    pub(crate) fn leave_out(&mut self) -> bool {
+        let (forget, alive) = (self.forget, self.alive);
+        let lost = mem::take(self).transitions.pop();
+        (self.forget, self.alive) = (forget, alive);
+        let counted = lost
+            .as_ref()
+            .is_some_and(|lost| lost.reason == SpanReason::NotRecorded);
+        self.transitions
+            .extend(lost.filter(|_| !counted).map(not_recorded));
+        !counted
+    }
+}
+
+/// All but the first `keep`, which then counts those that are yet to be kept.
+fn behind<T>(rows: &mut Vec<T>, keep: &mut usize) -> Vec<T> {
+    let rest = rows.split_off(rows.len().min(*keep));
+    *keep -= rows.len();
+    rest
+}
+
+/// What stands for a transition that is left out.
+fn not_recorded(lost: Kept) -> Kept {
+    Kept {
+        status: Status::Unknown,
+        reason: SpanReason::NotRecorded,
+        message: String::new(),
+        maintenance: false,
+        ..lost
+    }
 }
 
 /// Transitions in order, and what became of those that found no room.
@@ -102,14 +146,7 @@ impl Transitions {
             Entry::Occupied(mut lost) => lost.get_mut().1 = oldest,
             Entry::Vacant(_) if !room => {}
             Entry::Vacant(place) => {
-                let begins = Kept {
-                    status: Status::Unknown,
-                    reason: SpanReason::NotRecorded,
-                    message: String::new(),
-                    maintenance: false,
-                    ..oldest.clone()
-                };
-                place.insert((begins, oldest));
+                place.insert((not_recorded(oldest.clone()), oldest));
                 // One alone is not lost: it is both.
                 return false;
             }

@@ -152,6 +152,11 @@ async fn name_of_day(connection: &mut Connection, id: i64, day: Day) -> Result<(
         .await
 }
 
+/// The end of something forgotten says nothing once all before it is gone; until then it keeps that from going on.
+const ENDS: &str = "DELETE FROM transition WHERE at < $1 AND reason = 'Forgotten'
+        AND NOT EXISTS (SELECT 1 FROM day d WHERE d.subject = transition.subject AND (d.unknown_ms < 86400000))
+        AND NOT EXISTS (SELECT 1 FROM transition t WHERE t.subject = transition.subject AND t.at <> transition.at)";
+
 /// Drops what is older than all that is kept, and names that nothing is kept of.
 async fn forget(connection: &mut Connection, first: Day) -> Result<(), Fault> {
     connection
@@ -159,11 +164,7 @@ async fn forget(connection: &mut Connection, first: Day) -> Result<(), Fault> {
         .await?;
     let lives = "DELETE FROM life WHERE last < $1 AND last < (SELECT max(last) FROM life)";
     connection.execute(lives, &[vec![first.start().0.into()]]).await?;
-    // The end of something forgotten says nothing once all before it is gone; until then it keeps that from going on.
-    let ends = "DELETE FROM transition WHERE at < $1 AND reason = 'Forgotten'
-        AND NOT EXISTS (SELECT 1 FROM day d WHERE d.subject = transition.subject AND (d.unknown_ms < 86400000))
-        AND NOT EXISTS (SELECT 1 FROM transition t WHERE t.subject = transition.subject AND t.at <> transition.at)";
-    connection.execute(ends, &[vec![first.start().0.into()]]).await?;
+    connection.execute(ENDS, &[vec![first.start().0.into()]]).await?;
     let names =
         "DELETE FROM subject WHERE NOT EXISTS (SELECT 1 FROM transition t WHERE t.subject = subject.id)
         AND NOT EXISTS (SELECT 1 FROM day d WHERE d.subject = subject.id)
@@ -171,4 +172,24 @@ async fn forget(connection: &mut Connection, first: Day) -> Result<(), Fault> {
         AND NOT EXISTS (SELECT 1 FROM known_instance i WHERE i.service = subject.id)
         AND NOT EXISTS (SELECT 1 FROM maintenance m WHERE m.subject = subject.id)";
     connection.execute(names, &[vec![]]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_found_without_reading_all_transitions() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = crate::sqlite::Connection::write(&folder.path().join("ward.db")).unwrap();
+        let plan = format!("EXPLAIN QUERY PLAN {ENDS}");
+        let mut plan = file.raw().prepare(&plan).unwrap();
+        let steps = plan.query_map([0], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        let all = steps.iter().find(|step| step.starts_with("SCAN"));
+        assert!(
+            all.is_none() && steps[0].contains("transition_forgotten"),
+            "{steps:?}"
+        );
+    }
 }

@@ -29,6 +29,8 @@ pub(crate) const STEPS: &[Step] = &[Step {
         CREATE TABLE transition (subject INTEGER NOT NULL, at INTEGER NOT NULL, epoch INTEGER NOT NULL,
             revision INTEGER NOT NULL, status INTEGER NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
             maintenance INTEGER NOT NULL, PRIMARY KEY (subject, at, epoch, revision)) STRICT, WITHOUT ROWID;
+        -- A few of very many, that are looked for each day.
+        CREATE INDEX transition_forgotten ON transition (at) WHERE reason = 'Forgotten';
         CREATE TABLE day (subject INTEGER NOT NULL, day INTEGER NOT NULL, healthy_ms INTEGER NOT NULL,
             degraded_ms INTEGER NOT NULL, unhealthy_ms INTEGER NOT NULL, unknown_ms INTEGER NOT NULL,
             maintenance_ms INTEGER NOT NULL, PRIMARY KEY (subject, day)) STRICT, WITHOUT ROWID;
@@ -48,6 +50,7 @@ pub(crate) const STEPS: &[Step] = &[Step {
         CREATE TABLE transition (subject BIGINT NOT NULL, at BIGINT NOT NULL, epoch BIGINT NOT NULL,
             revision BIGINT NOT NULL, status BIGINT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
             maintenance BIGINT NOT NULL, PRIMARY KEY (subject, at, epoch, revision));
+        CREATE INDEX transition_forgotten ON transition (at) WHERE reason = 'Forgotten';
         CREATE TABLE day (subject BIGINT NOT NULL, day BIGINT NOT NULL, healthy_ms BIGINT NOT NULL,
             degraded_ms BIGINT NOT NULL, unhealthy_ms BIGINT NOT NULL, unknown_ms BIGINT NOT NULL,
             maintenance_ms BIGINT NOT NULL, PRIMARY KEY (subject, day));

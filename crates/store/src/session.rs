@@ -85,6 +85,12 @@ impl Session {
         self.ids.clear();
     }
 
+    /// Ends what was refused: nothing of it is there, nor are names it brought.
+    pub(crate) async fn undo(&mut self) -> Result<(), Fault> {
+        self.forget_ids();
+        self.connection.rollback().await
+    }
+
     /// Writes `batch`, whole or not at all.
     pub(crate) async fn write(&mut self, batch: &Batch) -> Result<(), Fault> {
         self.connection.begin().await?;

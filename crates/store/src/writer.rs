@@ -1,7 +1,8 @@
 //! The one that writes: a thread of its own, with the only connection that does.
 //!
 //! It takes what waits, writes it in one transaction, and begins anew; a batch that failed is kept and written first when
-//! the database is back. It sees to retention when it has nothing else to do. Nobody waits for it but whoever stops it.
+//! the database is back. It sees to retention when it has nothing else to do, and in between if that never comes. Nobody
+//! waits for it but whoever stops it.
 
 use std::{
     path::PathBuf,
@@ -38,6 +39,9 @@ const PACE: Duration = Duration::from_millis(100);
 const MUCH: usize = 2_048;
 /// Between two looks at what is past its time.
 const ROLL: Duration = Duration::from_secs(1);
+/// How long that waits for a moment with nothing to write: under a steady load there is none, and history would grow without
+/// end.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries to reach a database, doubling from the one to the other.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -149,11 +153,21 @@ struct Work {
     session: Option<Session>,
     /// Taken, and not yet written.
     batch: Batch,
+    /// Split off it, the next one last. Halves of halves: no more than a batch has bits in its number of rows.
+    behind: Vec<Batch>,
     /// Batches of this life that were acknowledged.
     batches: i64,
     retry: Duration,
     /// When there was last nothing past its time.
     rolled: Mono,
+    /// See [`PATIENCE`].
+    patience: Duration,
+}
+
+impl Work {
+    fn rows(&self) -> usize {
+        self.batch.rows() + self.behind.iter().map(Batch::rows).sum::<usize>()
+    }
 }
 
 impl Writer {
@@ -162,9 +176,11 @@ impl Writer {
         let mut work = Work {
             session: None,
             batch: Batch::default(),
+            behind: Vec::new(),
             batches: 0,
             retry: RETRY.0,
             rolled: self.clock.mono(),
+            patience: PATIENCE,
         };
         let within = tokio::select! {
             within = &mut stop => within.unwrap_or_default(),
@@ -186,7 +202,7 @@ impl Writer {
             let done = timeout(left, self.write(&mut work)).await;
             let well = matches!(done, Ok(Ok(())));
             if self.clock.mono() >= until && !(well && self.queue.queued() == 0) {
-                return work.batch.rows() + self.queue.queued();
+                return work.rows() + self.queue.queued();
             }
             if !well {
                 work.session = None;
@@ -201,7 +217,7 @@ impl Writer {
         let idle = work.batch.is_empty() && work.session.is_some();
         let done = match idle {
             true => self.idle(work).await,
-            false => self.write(work).await,
+            false => self.write_and_roll(work).await,
         };
         match done {
             Ok(()) => {
@@ -234,31 +250,51 @@ impl Writer {
             Some(session) => session,
             None => self.begin(work).await?,
         };
-        if !work.batch.is_empty() {
+        while !work.batch.is_empty() {
             match session.write(&work.batch).await {
-                Ok(()) => {}
+                Ok(()) => self.wrote(work, session.batches()),
                 Err(Fault::Refused(why)) => {
-                    let rows = work.batch.rows();
-                    warn!(%why, rows, "the database refuses what it was given; it is left out");
-                    self.queue.leave_out(rows);
-                    work.batch = Batch {
-                        forget: true,
-                        ..Batch::default()
-                    };
-                    return Err(Fault::Away(why));
+                    session.undo().await?;
+                    self.narrow(work, why)?;
                 }
                 Err(fault) => return Err(fault),
-            }
-            work.batches = session.batches();
-            let forgot = std::mem::take(&mut work.batch).forget;
-            self.told.taken.store(0, Ordering::Relaxed);
-            *self.told.last_write.lock() = Some(self.clock.wall());
-            if forgot {
-                self.told.resend();
             }
         }
         work.session = Some(session);
         self.told.up();
+        Ok(())
+    }
+
+    /// What was split off the batch is the next.
+    fn wrote(&self, work: &mut Work, batches: i64) {
+        work.batches = batches;
+        let next = work.behind.pop().unwrap_or_default();
+        let forgot = std::mem::replace(&mut work.batch, next).forget;
+        self.told.taken.store(work.rows(), Ordering::Relaxed);
+        *self.told.last_write.lock() = Some(self.clock.wall());
+        if forgot {
+            self.told.resend();
+        }
+    }
+
+    /// Of a batch that is refused halves are tried, down to the row that is meant; that one is left out, and all others are
+    /// kept. To ask for all of it anew would bring the same row again.
+    fn narrow(&self, work: &mut Work, why: String) -> Result<(), Fault> {
+        match work.batch.rows() {
+            // Not for a row.
+            0 => return Err(Fault::Away(why)),
+            1 => {
+                if work.batch.leave_out() {
+                    warn!(%why, "the database refuses a row; it is left out");
+                    self.queue.leave_out(1);
+                }
+            }
+            _ => work.behind.push(work.batch.split_off()),
+        }
+        if work.batch.is_empty() {
+            work.batch = work.behind.pop().unwrap_or_default();
+        }
+        self.told.taken.store(work.rows(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -272,12 +308,25 @@ impl Writer {
         Ok(session)
     }
 
+    /// One step of retention behind a batch, if it has waited too long for its turn.
+    async fn write_and_roll(&mut self, work: &mut Work) -> Result<(), Fault> {
+        self.write(work).await?;
+        match self.clock.mono() > work.rolled + work.patience {
+            true => self.roll(work).await,
+            false => Ok(()),
+        }
+    }
+
     /// Waits for something to write, and sees to what is past its time meanwhile.
     async fn idle(&mut self, work: &mut Work) -> Result<(), Fault> {
         let wait = (work.rolled + ROLL).since(self.clock.mono());
-        if timeout(wait, self.queue.filled()).await.is_ok() {
-            return Ok(());
+        match timeout(wait, self.queue.filled()).await {
+            Ok(()) => Ok(()),
+            Err(_) => self.roll(work).await,
         }
+    }
+
+    async fn roll(&mut self, work: &mut Work) -> Result<(), Fault> {
         let Some(mut session) = work.session.take() else {
             return Ok(());
         };
@@ -293,3 +342,6 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read},
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::{Files, Handle, ROOT};
@@ -29,6 +29,15 @@ impl Disk {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(truncate).mode(0o600);
         options.open(self.path(name))
+    }
+}
+
+/// Makes durable that a directory is there.
+fn sync_parent(dir: &Path) -> io::Result<()> {
+    match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
     }
 }
 
@@ -63,16 +72,18 @@ impl Files for Disk {
 
     fn create_dir(&self, name: &str) -> io::Result<bool> {
         // The log's own directory may be missing with those it is in.
+        let missing = |dir: &&Path| name == ROOT && !dir.as_os_str().is_empty() && !dir.exists();
+        let made: Vec<_> = self.root.ancestors().take_while(missing).collect();
         let mut builder = DirBuilder::new();
-        builder.mode(0o700).recursive(name == ROOT && !self.root.exists());
+        builder.mode(0o700).recursive(!made.is_empty());
         match builder.create(self.path(name)) {
-            Ok(()) => Ok(true),
+            Ok(()) => made.into_iter().try_for_each(sync_parent).map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    fn sync_dir(&self, name: &str) -> io::Result<()> {
+    fn flush_dir(&self, name: &str) -> io::Result<()> {
         File::open(self.path(name))?.sync_all()
     }
 
@@ -115,7 +126,7 @@ impl Handle for File {
     }
 
     /// Without what no reader needs, such as the time of the change; a new length is synced.
-    fn sync(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.sync_data()
     }
 }

@@ -12,18 +12,7 @@ use parking_lot::Mutex;
 
 use super::{Files, Handle, ROOT, parent};
 use state::{Change, Inode, State, broken, put};
-pub(crate) use state::{Fate, Step};
-
-/// What goes wrong, and from which operation on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// Every write and sync fails.
-    Io,
-    /// Only syncs do.
-    Sync,
-    /// A write does the half of what it should, and says so.
-    Short,
-}
+pub(crate) use state::{Fate, Fault, Step};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -187,6 +176,14 @@ impl Whole {
         }
     }
 
+    fn begin_sync(&self) -> io::Result<()> {
+        match self.fault {
+            Some(Fault::Sync) => Err(broken()),
+            Some(Fault::SyncFull) => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// And has ended.
     fn end(&mut self) {
         let (noted, last_write) = (self.noted, self.last_write);
@@ -290,12 +287,10 @@ impl Files for Simulated {
         Ok(true)
     }
 
-    fn sync_dir(&self, name: &str) -> io::Result<()> {
+    fn flush_dir(&self, name: &str) -> io::Result<()> {
         let mut whole = self.0.lock();
         whole.begin()?;
-        if whole.fault == Some(Fault::Sync) {
-            return Err(broken());
-        }
+        whole.begin_sync()?;
         if name != ROOT && !whole.state.live.dirs.contains(name) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -383,12 +378,10 @@ impl Handle for Open {
         Ok(bytes.len())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         let mut whole = self.files.0.lock();
         whole.begin()?;
-        if whole.fault == Some(Fault::Sync) {
-            return Err(broken());
-        }
+        whole.begin_sync()?;
         let inode = Arc::make_mut(&mut whole.state.inodes[self.inode]);
         inode.durable = inode.live.clone();
         inode.writes.clear();

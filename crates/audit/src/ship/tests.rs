@@ -99,3 +99,76 @@ fn nothing_is_written_over() {
     );
     log.close().unwrap();
 }
+
+#[test]
+fn what_is_damaged_here_is_not_shipped() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("audit");
+    let (log, _) = open(&dir).unwrap();
+    grow(&log, 600);
+    let prefix = Key::default();
+    let store = InMemory::new();
+    shipped(&dir, &store, &prefix).unwrap();
+    grow(&log, 300);
+    for name in [
+        "tile/entries/002",
+        "tile/entries/003.p/132",
+        "tile/0/002",
+        "tile/0/003.p/132",
+        "tile/1/000.p/3",
+    ] {
+        let path = dir.join(name);
+        let right = std::fs::read(&path).unwrap();
+        for (what, wrong) in [
+            ("flipped", {
+                let mut wrong = right.clone();
+                wrong[right.len() - 1] ^= 1;
+                wrong
+            }),
+            ("longer", [right.as_slice(), &[0]].concat()),
+        ] {
+            std::fs::write(&path, wrong).unwrap();
+            let refused = shipped(&dir, &store, &prefix).unwrap_err();
+            let told = matches!(
+                &refused,
+                ShipError::Damaged { .. } | ShipError::Read(ReadError::Broken { .. })
+            );
+            assert!(told, "{name} {what}: {refused}");
+            let there = wait(async { store.get(&Key::parse(name).unwrap()).await?.bytes().await });
+            assert!(there.is_err() || there.unwrap() == right, "{name} {what}");
+        }
+        std::fs::write(&path, right).unwrap();
+    }
+    assert_eq!(shipped(&dir, &store, &prefix).unwrap().size, 900);
+    log.close().unwrap();
+}
+
+#[test]
+fn a_checkpoint_that_came_meanwhile_is_not_written_over() {
+    let home = tempfile::tempdir().unwrap();
+    let there = tempfile::tempdir().unwrap();
+    let dir = home.path().join("audit");
+    let (log, _) = open(&dir).unwrap();
+    let local: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(there.path()).unwrap());
+    let place = Key::parse(CHECKPOINT).unwrap();
+    for store in [local, Arc::new(InMemory::new())] {
+        // The first one there, and a later one.
+        for came in ["somebody's", "another's"] {
+            grow(&log, 10);
+            let mut last = |done, total| {
+                if done + 1 == total {
+                    let (store, place) = (store.clone(), place.clone());
+                    let put = async move { store.put(&place, came.into()).await.unwrap() };
+                    std::thread::spawn(|| wait(put)).join().unwrap();
+                }
+            };
+            let refused = wait(ship(&dir, &*store, &Key::default(), &mut last)).unwrap_err();
+            assert!(matches!(refused, ShipError::Raced { .. }), "{refused}");
+            let kept = wait(async { store.get(&place).await.unwrap().bytes().await.unwrap() });
+            assert_eq!(kept, came);
+            wait(store.delete(&place)).unwrap();
+            shipped(&dir, &*store, &Key::default()).unwrap();
+        }
+    }
+    log.close().unwrap();
+}

@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use ward_model::Revision;
+use ward_model::{Revision, Wall};
 
 use super::support::{draft, open_in, wait};
 use crate::{
     AppendError, Kind, Log, OpenError, State,
     files::simulated::{Fate, Fault, Simulated},
-    layout::{CHECKPOINT, FORMAT, KEY, PUBLIC_KEY},
+    layout::{CHECKPOINT, Entry, FORMAT, KEY, PUBLIC_KEY},
+    recover::recover,
+    tail::{Sizes, Tail},
     verify::verify_in,
 };
 
@@ -39,7 +41,13 @@ fn sound(disk: &Simulated) {
 
 #[test]
 fn an_error_of_the_disk_ends_the_writer_and_shows_and_the_next_life_goes_on() {
-    for fault in [Fault::Io, Fault::Sync] {
+    let broken = "Input/output error";
+    for (fault, word) in [
+        (Fault::Io, broken),
+        (Fault::Sync, broken),
+        // What was written is lost: no full disk, of which that would be known.
+        (Fault::SyncFull, "no storage space"),
+    ] {
         let disk = Simulated::new();
         let (log, _) = open_in(&disk.files()).unwrap();
         for n in 0..20 {
@@ -49,7 +57,7 @@ fn an_error_of_the_disk_ends_the_writer_and_shows_and_the_next_life_goes_on() {
         let waiting = log.append(draft(20));
         let refused = wait(waiting).unwrap_err();
         assert!(
-            matches!(&refused, AppendError::Failed(why) if why.contains("Input/output error")),
+            matches!(&refused, AppendError::Failed(why) if why.contains(word)),
             "{refused}"
         );
         // At once, not when somebody looks.
@@ -69,18 +77,20 @@ fn an_error_of_the_disk_ends_the_writer_and_shows_and_the_next_life_goes_on() {
 
 #[test]
 fn an_error_while_tiles_are_written_ends_it_as_well() {
-    let disk = Simulated::new();
-    let (log, _) = open_in(&disk.files()).unwrap();
-    wait(log.append(draft(0))).unwrap();
-    disk.fail(Some(Fault::Sync));
-    let refused = wait(log.checkpoint()).unwrap_err();
-    assert!(matches!(refused, AppendError::Failed(_)), "{refused}");
-    assert!(matches!(wait(log.append(draft(1))), Err(AppendError::Failed(_))));
-    disk.fail(None);
-    assert!(log.close().is_err());
-    let (log, opened) = open_in(&disk.now().crash(Fate::Torn(1)).files()).unwrap();
-    assert_eq!(opened.size, 1);
-    log.close().unwrap();
+    for fault in [Fault::Sync, Fault::SyncFull] {
+        let disk = Simulated::new();
+        let (log, _) = open_in(&disk.files()).unwrap();
+        wait(log.append(draft(0))).unwrap();
+        disk.fail(Some(fault));
+        let refused = wait(log.checkpoint()).unwrap_err();
+        assert!(matches!(refused, AppendError::Failed(_)), "{refused}");
+        assert!(matches!(wait(log.append(draft(1))), Err(AppendError::Failed(_))));
+        disk.fail(None);
+        assert!(log.close().is_err());
+        let (log, opened) = open_in(&disk.now().crash(Fate::Torn(1)).files()).unwrap();
+        assert_eq!(opened.size, 1);
+        log.close().unwrap();
+    }
 }
 
 #[test]
@@ -146,6 +156,41 @@ fn a_full_disk_is_said_and_survived_and_what_is_missing_is_counted() {
     );
     log.close().unwrap();
     sound(&disk);
+}
+
+/// What of a write that was refused is on the disk takes the room of those that follow.
+#[test]
+fn on_a_full_disk_no_half_written_file_is_left() {
+    let disk = Simulated::new();
+    let (log, _) = open_in(&disk.files()).unwrap();
+    let reserved = || disk.all().iter().any(|(name, _)| name == "reserve");
+    until("the reserve is there", reserved);
+    let parts = || {
+        let all = disk.all().into_iter();
+        all.filter(|(name, _)| name.starts_with("tmp/")).count()
+    };
+    disk.room(Some(0));
+    until("it is full", || {
+        drop(wait(log.append(draft(0))));
+        log.standing().state == State::Full
+    });
+    // The reserve is tried every second, and finds less room than it had.
+    let before = disk.ops();
+    until("it is tried again", || disk.ops() > before + 8);
+    until("nothing is left of it", || parts() == 0);
+    disk.room(None);
+    until("there is room again", || log.standing().state == State::Writing);
+    log.close().unwrap();
+    // Tiles, a file of its own, and one of the tail.
+    let files = disk.files();
+    let mut recovered = recover(&files, Wall(7)).unwrap();
+    let entry = Entry::new(&[b'x'; 500]);
+    recovered.tree.push(entry.leaf);
+    disk.room(Some(100));
+    let published = recovered.press.publish(&[entry], recovered.tree.head());
+    assert!(published.is_err() && files.replace("x", &[0; 500]).is_err());
+    assert!(Tail::begin(files, Sizes::default()).is_err());
+    assert_eq!(parts(), 0);
 }
 
 #[test]
@@ -217,6 +262,39 @@ fn dead() -> Simulated {
     let dead = disk.now().crash(Fate::Kept);
     log.close().unwrap();
     dead
+}
+
+#[test]
+fn a_log_opens_on_a_full_disk_in_the_room_that_was_kept() {
+    // What is in `tmp` would be room as well.
+    let full = |disk: &Simulated| {
+        let parts = disk
+            .all()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("tmp/"));
+        parts.for_each(|(name, _)| disk.tamper(&name, None));
+        disk.room(Some(0));
+    };
+    let disk = dead();
+    full(&disk);
+    let (log, opened) = open_in(&disk.files()).unwrap();
+    assert_eq!((opened.size, opened.from_tail), (304, 4));
+    // It may be that there is room for a few more.
+    let mut n = 304;
+    until("it is full", || {
+        n += 1;
+        wait(log.append(draft(n))).is_err()
+    });
+    assert_eq!(log.standing().state, State::Full);
+    disk.room(None);
+    until("there is room again", || log.standing().state == State::Writing);
+    log.close().unwrap();
+    sound(&disk);
+    // Without what was kept there is none.
+    let disk = dead();
+    disk.files().remove("reserve").unwrap();
+    full(&disk);
+    assert!(matches!(open_in(&disk.files()), Err(OpenError::Full { .. })));
 }
 
 /// What opening says, and that it changed nothing.
@@ -316,6 +394,15 @@ fn parts_that_do_not_belong_together_are_refused() {
         }
         assert!(refused(&disk).contains(word), "{name}: {}", refused(&disk));
     }
+    // What is left of a log is not the beginning of one.
+    let disk = Simulated::new();
+    for name in [CHECKPOINT, KEY, PUBLIC_KEY] {
+        disk.tamper(name, Some(file(&newer, name)));
+    }
+    let said = refused(&disk);
+    assert!(said.contains("nothing else is left of them"), "{said}");
+    disk.tamper(CHECKPOINT, Some(b"x".to_vec()));
+    assert!(refused(&disk).contains("nothing else is left"));
     let disk = newer.copy();
     disk.tamper(PUBLIC_KEY, Some(file(&empty, PUBLIC_KEY)));
     assert!(refused(&disk).contains("key.pub"));

@@ -126,30 +126,3 @@ fn the_newest_of_a_kind_come_first() {
     log.close().unwrap();
     assert_eq!(log.reader().newest(&Filter::default(), 1).unwrap().len(), 1);
 }
-
-#[test]
-fn a_restored_log_is_another_one_that_names_the_old() {
-    let home = tempfile::tempdir().unwrap();
-    let dir = home.path().join("audit");
-    let renew = || crate::restore::renew(&dir, super::support::start(), "ann", "restored from a backup");
-    assert!(matches!(renew(), Err(crate::restore::RenewError::None(_))));
-    let (log, _) = open(&dir).unwrap();
-    (0..3).for_each(|n| assert!(wait(log.append(draft(n))).is_ok()));
-    assert!(matches!(renew(), Err(crate::restore::RenewError::Held(_))));
-    let head = log.head();
-    log.close().unwrap();
-    // One that was not finished is in nobody's way.
-    std::fs::create_dir_all(home.path().join("audit-new/tile")).unwrap();
-    let renewed = renew().unwrap();
-    let old = renewed.old.unwrap();
-    assert_eq!((old.origin.as_str(), old.head), (log.origin(), head));
-    let (new, opened) = open(&dir).unwrap();
-    assert_eq!((new.origin(), opened.size), (renewed.origin.as_str(), 1));
-    assert_ne!(new.origin(), log.origin());
-    let first = new.reader().event(0).unwrap();
-    assert_eq!((first.kind, first.actor.as_str()), (Kind::Origin, "ann"));
-    assert_eq!(first.evidence.get("old_root").unwrap(), head.root.to_string());
-    assert_eq!(Reader::open(&renewed.kept).unwrap().head().unwrap(), head);
-    new.close().unwrap();
-    assert_ne!(renew().unwrap().kept, renewed.kept);
-}

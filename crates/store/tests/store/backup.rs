@@ -212,6 +212,62 @@ async fn a_backup_with_a_flipped_bit_is_told_or_harmless() {
     assert!(restore(&file, &target, |_| {}).is_err(), "half a file");
 }
 
+/// Longer than any other call may.
+#[tokio::test]
+async fn a_slow_server_is_restored_into_all_the_same() {
+    let Some(slow) = Home::postgres().await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.db");
+    let (home, store) = (Home::sqlite().await.unwrap(), slow.open());
+    written(&store).await;
+    assert_eq!(store.stop(std::time::Duration::from_secs(5)).await, 0);
+    let store = home.open();
+    store.put(Write::Maintenance(window("bank", None)));
+    written(&store).await;
+    store.backup_to(file.clone()).await.unwrap();
+    slow.behind(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(11); RETURN NEW; END $$;
+        CREATE TRIGGER waits BEFORE INSERT ON maintenance FOR EACH STATEMENT EXECUTE FUNCTION wait()",
+    )
+    .await;
+    let place = slow.place();
+    blocking(move || restore(&file, &place, |_| {})).await.unwrap();
+    assert_eq!(slow.number("SELECT count(*) FROM maintenance").await, 1);
+}
+
+#[tokio::test]
+async fn a_database_in_use_is_not_replaced_and_a_damaged_one_is_with_all_beside_it() {
+    let home = Home::sqlite().await.unwrap();
+    let Home::Sqlite(folder) = &home else {
+        unreachable!("it is a file");
+    };
+    let (path, file) = (folder.path().join("ward.db"), folder.path().join("backup.db"));
+    let store = home.open();
+    store.put(Write::Instance(instance("kept", 1, Status::Healthy)));
+    written(&store).await;
+    store.backup_to(file.clone()).await.unwrap();
+    store.put(Write::Instance(instance("later", 1, Status::Healthy)));
+    written(&store).await;
+    let (place, from) = (home.place(), file.clone());
+    let refused = blocking(move || restore(&from, &place, |_| {}))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, BackupError::Open(_)), "{refused}");
+    assert_eq!(store.stop(std::time::Duration::from_secs(5)).await, 0);
+    drop(store);
+    assert_eq!(home.number("SELECT count(*) FROM known_instance").await, 2);
+
+    fs::write(&path, "no database any more ".repeat(500)).unwrap();
+    let journal = folder.path().join("ward.db-journal");
+    fs::write(&journal, "of another one").unwrap();
+    let place = home.place();
+    blocking(move || restore(&file, &place, |_| {})).await.unwrap();
+    assert!(!journal.exists());
+    assert_eq!(home.number("SELECT count(*) FROM known_instance").await, 1);
+}
+
 #[tokio::test]
 async fn what_a_crash_left_beside_the_old_file_is_no_part_of_the_new() {
     let (kept, crashed) = (Home::sqlite().await.unwrap(), Home::sqlite().await.unwrap());

@@ -274,3 +274,45 @@ async fn names_of_which_nothing_is_kept_are_gone(home: Home) {
     assert_eq!(told(&history(&store, Some("new")).await)[0].2, Healthy);
     assert_eq!(store.standing().state, State::Up);
 }
+
+/// As when a day takes the place of its transitions, again and again.
+#[tokio::test]
+async fn a_history_is_of_one_moment() {
+    let home = Home::sqlite().await.unwrap();
+    let Home::Sqlite(folder) = &home else {
+        unreachable!("it is a file");
+    };
+    let store = home.open();
+    let first = Day(Day::of(Wall(now())).0 - 5);
+    let (t0, t1) = (first.start().0, first.next().start().0);
+    store.put(transition(Some("web"), t0, 1, Healthy));
+    store.put(transition(Some("web"), t1, 2, Unhealthy));
+    written(&store).await;
+    home.behind(&format!("INSERT INTO life VALUES (1, {}, {}, 0)", t0 - 1, now()))
+        .await;
+    let raw = rusqlite::Connection::open(folder.path().join("ward.db")).unwrap();
+    raw.busy_timeout(Duration::from_secs(5)).unwrap();
+    let roll = format!(
+        "PRAGMA synchronous = OFF; BEGIN IMMEDIATE;
+        CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT * FROM transition WHERE at = {t0};
+        INSERT INTO day SELECT subject, {}, 86400000, 0, 0, 0, 0 FROM kept;
+        DELETE FROM transition WHERE at = {t0}; COMMIT;",
+        first.0
+    );
+    let back = "BEGIN IMMEDIATE; DELETE FROM day; INSERT INTO transition SELECT * FROM kept; COMMIT;";
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = std::sync::Arc::clone(&stop);
+    let rolling = std::thread::spawn(move || {
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            raw.execute_batch(&roll).unwrap();
+            raw.execute_batch(back).unwrap();
+        }
+        raw.close().unwrap();
+    });
+    for _ in 0..1_000 {
+        let web = history(&store, Some("web")).await;
+        assert_eq!(web.uptime.healthy_ms, Day::MS.unsigned_abs(), "{web:?}");
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    rolling.join().unwrap();
+}

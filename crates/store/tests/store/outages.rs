@@ -10,12 +10,16 @@ use std::{
 
 use ward_chassis::Clock;
 use ward_model::Status;
-use ward_store::{Config, OpenError, Place, Retention, State, Store};
+use ward_store::{Config, OpenError, Place, Retention, State, Store, Write};
 
 use super::{
     history::{history, now, told, transition},
+    known::{instance, instances, service},
+    over_both,
     place::{Home, PASSWORD, Server, until, written},
 };
+
+over_both!(what_is_refused_for_good_is_left_out_alone_and_counted);
 
 fn folder(home: &Home) -> PathBuf {
     match home {
@@ -355,6 +359,54 @@ async fn a_schema_of_somebody_else_is_left_alone() {
     written(&store).await;
 }
 
+#[tokio::test]
+async fn a_database_that_cannot_keep_every_text_is_refused() {
+    let Some(mut home) = Home::postgres().await else {
+        return;
+    };
+    let server = server(&mut home);
+    server
+        .run_sql("CREATE DATABASE old TEMPLATE template0 ENCODING 'LATIN1'")
+        .await;
+    let address = server.address().replace("/postgres", "/old");
+    let place = Place::Postgres(address.into());
+    let retention = Retention::default();
+    let store = Store::open(Config { place, retention }, Clock::start()).unwrap();
+    put_some(&store, 1..5);
+    says(&store, "keeps text as LATIN1").await;
+    let refused = store.services().await.unwrap_err();
+    assert!(refused.to_string().contains("--encoding=UTF8"), "{refused}");
+}
+
+#[tokio::test]
+async fn tables_that_are_not_made_or_newer_are_not_read() {
+    let Some(mut home) = Home::postgres().await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let reads = async |home: &Home| {
+        let (place, to) = (home.place(), folder.path().join("backup.db"));
+        let backup = tokio::task::spawn_blocking(move || ward_store::backup(&place, &to, |_| {}));
+        backup.await.unwrap().unwrap_err().to_string()
+    };
+    assert!(
+        reads(&home).await.contains("not made yet"),
+        "{}",
+        reads(&home).await
+    );
+    let store = home.open();
+    written(&store).await;
+    home.behind("UPDATE version SET version = 99").await;
+    assert!(
+        reads(&home).await.contains("schema is version 99"),
+        "{}",
+        reads(&home).await
+    );
+    let refused = store.services().await.unwrap_err().to_string();
+    assert!(refused.contains("schema is version 99"), "{refused}");
+    server(&mut home).run_sql("DROP SCHEMA ward CASCADE").await;
+}
+
 /// Raises `code` from now on whenever a transition is written.
 async fn failing(home: &Home, code: &str) {
     let raising = format!(
@@ -395,21 +447,46 @@ async fn a_server_that_is_full_or_takes_no_writes_is_told_and_waited_for() {
     );
 }
 
-#[tokio::test]
-async fn what_a_server_refuses_for_good_is_left_out_and_counted() {
-    let Some(home) = Home::postgres().await else {
-        return;
-    };
+/// One row that is refused takes nothing with it.
+async fn what_is_refused_for_good_is_left_out_alone_and_counted(home: Home) {
     let store = home.open();
     written(&store).await;
-    failing(&home, "22000").await;
-    put_some(&store, 1..5);
-    until("it is left out", async || store.standing().left_out >= 4).await;
-    home.behind("DROP TRIGGER fails ON transition").await;
-    until("all is asked for", async || store.standing().resend >= 1).await;
-    put_some(&store, 5..6);
+    let raise = match &home {
+        Home::Sqlite(_) => {
+            "CREATE TRIGGER fails BEFORE INSERT ON transition
+            WHEN new.revision IN (3, 700) AND new.reason <> 'NotRecorded' OR new.revision = 5
+            BEGIN SELECT RAISE(ABORT, 'made up'); END"
+        }
+        Home::Postgres(_) => {
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '22000'; END $$;
+            CREATE TRIGGER fails BEFORE INSERT ON transition FOR EACH ROW
+            WHEN (new.revision IN (3, 700) AND new.reason <> 'NotRecorded' OR new.revision = 5)
+            EXECUTE FUNCTION fail()"
+        }
+    };
+    home.behind(raise).await;
+    store.put(Write::Service(service("web", Status::Degraded)));
+    put_some(&store, 1..1_001);
+    store.put(Write::Instance(instance("web", 1, Status::Healthy)));
     written(&store).await;
-    assert_eq!(history(&store, Some("web")).await.spans.len(), 1);
+    let standing = store.standing();
+    assert_eq!((standing.left_out, standing.resend), (3, 0), "{standing:?}");
+    assert_eq!(
+        (
+            store.services().await.unwrap().len(),
+            instances(&store).await.len()
+        ),
+        (1, 1)
+    );
+    let count = async |which: &str| {
+        home.number(&format!("SELECT count(*) FROM transition WHERE {which}"))
+            .await
+    };
+    assert_eq!(count("reason <> 'NotRecorded'").await, 997);
+    assert_eq!(count("reason = 'NotRecorded' AND revision IN (3, 700)").await, 2);
+    // Not even the word that it is missing.
+    assert_eq!(count("revision = 5").await, 0);
 }
 
 #[tokio::test]

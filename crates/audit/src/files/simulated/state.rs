@@ -13,6 +13,19 @@ use crate::files::{ROOT, parent};
 
 const PAGE: usize = 4096;
 
+/// What goes wrong, and from which operation on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Every write and sync fails.
+    Io,
+    /// Only syncs do.
+    Sync,
+    /// Syncs do, for want of room: the system had taken what it cannot put anywhere.
+    SyncFull,
+    /// A write does the half of what it should, and says so.
+    Short,
+}
+
 /// What becomes of what was not synced.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fate {
