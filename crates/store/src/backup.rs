@@ -111,6 +111,38 @@ pub fn backup(place: &Place, to: &Path, mut progress: impl FnMut(Progress)) -> R
     into_place(to, write, || Ok(()))
 }
 
+/// Whether something is kept in `place`, which [`restore`] would replace: a file, whatever is in it, or a row in PostgreSQL.
+///
+/// # Errors
+///
+/// If PostgreSQL cannot be asked.
+pub fn holds_anything(place: &Place) -> Result<bool, BackupError> {
+    match place {
+        Place::Sqlite(path) => Ok(fs::symlink_metadata(path).is_ok()),
+        Place::Postgres(address) => {
+            let server = postgres::Server::new(address)?;
+            let asked = block_on(async {
+                // Reading makes no tables.
+                let mut source = Connection::Postgres(server.read().await?);
+                any_row(&mut source).await
+            });
+            asked.map_err(|fault: Fault| database("see what is in the database")(&fault))
+        }
+    }
+}
+
+async fn any_row(source: &mut Connection) -> Result<bool, Fault> {
+    for table in TABLES {
+        let there = "SELECT (to_regclass($1) IS NOT NULL)::int::bigint";
+        if source.number(there, vec![table.name.into()]).await? == Some(1)
+            && source.number(table.any, vec![]).await? == Some(1)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Puts the backup `from` in place of all that is in `place`, which nobody may be using. Of a file `from` is checked before
 /// anything is touched; in PostgreSQL all of it is one transaction.
 ///
@@ -168,6 +200,8 @@ fn into_postgres(
 
 /// A table, and how it is read, emptied and written.
 struct Table {
+    name: &'static str,
+    any: &'static str,
     count: &'static str,
     select: &'static str,
     delete: &'static str,
@@ -177,6 +211,8 @@ struct Table {
 macro_rules! tables {
     ($($name:literal ($columns:literal) ($values:literal)),+ $(,)?) => {
         &[$(Table {
+            name: $name,
+            any: concat!("SELECT 1::bigint FROM ", $name, " LIMIT 1"),
             count: concat!("SELECT count(*) FROM ", $name),
             select: concat!("SELECT ", $columns, " FROM ", $name),
             delete: concat!("DELETE FROM ", $name),

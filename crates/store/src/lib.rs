@@ -24,7 +24,7 @@ pub mod timeline;
 mod write;
 mod writer;
 
-pub use backup::{BackupError, Progress, backup, restore};
+pub use backup::{BackupError, Progress, backup, holds_anything, restore};
 pub use fault::{OpenError, ReadError};
 pub use roll::Retention;
 pub use standing::{Standing, State};

@@ -11,6 +11,8 @@ mod log;
 mod manifest;
 mod progress;
 mod restore;
+mod settled;
+mod successor;
 
 use std::{
     fs::{self, DirBuilder},
@@ -42,7 +44,8 @@ const TOKENS: &str = "tokens.json";
   ward backup /backups/ward-$(date +%F)
   ward backup --force /backups/ward-latest
 
-It is taken while the aggregator runs, and checked before it is done. The audit log's private key is not in it.
+It is taken while the aggregator runs, and checked before it is done; for the newest events of the audit log it
+waits some seconds. The audit log's private key is not in it.
 Beside history, last known state and tokens it holds no password of yours; keep it as you keep those.")]
 pub(crate) struct BackupArgs {
     /// The directory that is made
@@ -140,7 +143,10 @@ fn fill(part: &Path, place: &Place, data_dir: &Path) -> Result<Manifest, Failure
         copied.map_err(anyhow::Error::new)?;
     }
     let log = match data_dir.join(AUDIT) {
-        audit if audit.exists() => Some(log::copy(&audit, &part.join(AUDIT), &Bar::new("audit log"))?),
+        audit if audit.exists() => {
+            settled::settle(&audit, &Clock::start())?;
+            Some(log::copy(&audit, &part.join(AUDIT), &Bar::new("audit log"))?)
+        }
         _ => None,
     };
     let tokens = copy_tokens(data_dir, part)?;

@@ -24,6 +24,8 @@ use crate::{
 const SINCE: &str = "24h";
 /// Most spans that a table has unless told: what people read.
 const LIMIT: u32 = 50;
+/// Most spans that an aggregator tells at once.
+const MOST: u32 = 2_000;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -40,7 +42,7 @@ pub(crate) struct HistoryArgs {
     #[arg(long, value_name = "TIME", default_value = SINCE, value_parser = typed::duration)]
     since: Duration,
     /// Most spans that are told, the newest
-    #[arg(long, value_name = "NUMBER", default_value_t = LIMIT, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = LIMIT, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST)))]
     limit: u32,
     #[command(flatten)]
     client: ClientArgs,
@@ -89,7 +91,7 @@ pub(crate) async fn run(args: HistoryArgs, out: &mut Out) -> Result<Exit, Failur
         Format::Text => {
             let width = out.width();
             let seen = Times::here(Wall(now.0.max(history.until.0)));
-            out.data(&text::text(name.as_ref(), &history, &seen, width))?
+            out.data(&text::text(name.as_ref(), &history, limit < MOST, &seen, width))?
         }
     };
     Ok(Exit::Good)

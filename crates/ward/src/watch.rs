@@ -11,6 +11,10 @@ pub(crate) mod witness;
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -120,13 +124,14 @@ pub(crate) async fn run(args: WatchArgs) -> Result<Exit, Failure> {
         .least_severity(args.least_severity)
         .audit_heads(held);
     let watcher = builder.start()?;
+    let rewritten = Rewritten::default();
     let told = Told {
         args,
         clock: Clock::start(),
         out: Out::new(),
         any: false,
         memory,
-        end: Exit::Good,
+        rewritten: rewritten.clone(),
     };
     let stuck = {
         let shutdown = shutdown.clone();
@@ -139,7 +144,7 @@ pub(crate) async fn run(args: WatchArgs) -> Result<Exit, Failure> {
     let following = spawn_blocking(move || runtime.block_on(follow(watcher, told, &shutdown)));
     tokio::select! {
         done = following => done.context("follow the aggregator")?,
-        () = stuck => Ok(Exit::Good),
+        () = stuck => Ok(rewritten.exit()),
     }
 }
 
@@ -160,18 +165,18 @@ async fn follow(mut watcher: Watcher, mut told: Told, shutdown: &Shutdown) -> Re
     loop {
         let event = tokio::select! {
             biased;
-            () = shutdown.triggered() => return Ok(told.end),
-            () = &mut gone => return Ok(told.end),
+            () = shutdown.triggered() => return Ok(told.rewritten.exit()),
+            () = &mut gone => return Ok(told.rewritten.exit()),
             event = watcher.next() => event,
         };
         if matches!(event, Event::Audit(_)) {
             told.memory.keep(watcher.audit_heads(), &mut told.out);
         }
         if told.hear(event)? == Reader::Gone {
-            return Ok(told.end);
+            return Ok(told.rewritten.exit());
         }
         if told.any && told.args.once {
-            return Ok(told.end);
+            return Ok(told.rewritten.exit());
         }
     }
 }
@@ -185,8 +190,20 @@ struct Told {
     /// The first state has been told.
     any: bool,
     memory: Memory,
-    /// How it ends when it is told to.
-    end: Exit,
+    rewritten: Rewritten,
+}
+
+/// Whether a rewritten audit log was seen: how it ends when it is told to, also while a line is stuck in a pipe.
+#[derive(Clone, Debug, Default)]
+struct Rewritten(Arc<AtomicBool>);
+
+impl Rewritten {
+    fn exit(&self) -> Exit {
+        match self.0.load(Ordering::Relaxed) {
+            true => Exit::Rewritten,
+            false => Exit::Good,
+        }
+    }
 }
 
 impl Told {
@@ -216,7 +233,7 @@ impl Told {
 
     fn audit(&mut self, finding: &Finding) -> Result<Reader, Failure> {
         if matches!(finding, Finding::Rewritten { .. }) {
-            self.end = Exit::Rewritten;
+            self.rewritten.0.store(true, Ordering::Relaxed);
             self.out.error(&witness::accusation(finding, self.memory.file()));
         } else if let Some(words) = witness::words(finding) {
             self.out.note(&format!("-- {words}"));

@@ -13,8 +13,8 @@ use ward_tlog::{Hash, Head, ProofError, verify_consistency};
 
 use super::Error;
 
-/// How many logs are held of one aggregator: one, and one more for each backup that was restored. Beyond that the one shown
-/// least lately is let go.
+/// How many logs are held of one aggregator: one, and one more for each backup that was restored. One that comes beyond that
+/// is told as [`Finding::Another`] and not held: to let go of one for it would be how to make a witness forget.
 pub const HEADS: usize = 16;
 
 /// What a witness has found.
@@ -22,7 +22,8 @@ pub const HEADS: usize = 16;
 pub enum Finding {
     /// This is held from now on: the first head seen, or one that has all of what was held before.
     Held(AuditHead),
-    /// The aggregator has another log than it had, as it does after a restored backup. Both are held from now on.
+    /// The aggregator has another log than it had, as it does after a restored backup. Both are held from now on, unless
+    /// [`HEADS`] others are: then what is held stays, and the new one is told of when it comes and not held.
     Another {
         /// The last that was seen of the one before.
         before: AuditHead,
@@ -63,6 +64,8 @@ pub(super) struct Witness {
     blind: bool,
     /// One a log, verified; the one shown last at the end.
     heads: Vec<AuditHead>,
+    /// The log that is shown and has no room, which has been told.
+    beyond: Option<String>,
     /// Told last to be of a rewritten log.
     accused: Option<AuditHead>,
     /// That there is no proof has been told.
@@ -103,9 +106,9 @@ impl Witness {
             now: shown.clone(),
         });
         let Some(held) = self.held(&shown.origin).cloned() else {
-            self.hold(shown.clone());
-            return (vec![another.unwrap_or(Finding::Held(shown))], None);
+            return (self.meet(shown, another).into_iter().collect(), None);
         };
+        self.beyond = None;
         // It was shown last from now on, whatever becomes of it.
         self.hold(held.clone());
         let mut found = Vec::from_iter(another);
@@ -114,6 +117,17 @@ impl Witness {
         }
         found.extend(self.judge(held, shown, &[]));
         (found, None)
+    }
+
+    /// A log that is not held.
+    fn meet(&mut self, shown: AuditHead, another: Option<Finding>) -> Option<Finding> {
+        if self.heads.len() < HEADS {
+            self.hold(shown.clone());
+            return Some(another.unwrap_or(Finding::Held(shown)));
+        }
+        let told = self.beyond.as_ref() == Some(&shown.origin);
+        self.beyond = Some(shown.origin);
+        another.filter(|_| !told)
     }
 
     /// What an answer shows.
@@ -153,9 +167,9 @@ impl Witness {
 
     fn hold(&mut self, head: AuditHead) {
         self.heads.retain(|held| held.origin != head.origin);
-        self.heads.push(head);
-        let excess = self.heads.len().saturating_sub(HEADS);
-        self.heads.drain(..excess);
+        if self.heads.len() < HEADS {
+            self.heads.push(head);
+        }
     }
 }
 

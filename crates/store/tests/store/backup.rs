@@ -7,7 +7,7 @@ use std::{
 
 use ward_chassis::Clock;
 use ward_model::{Name, Status, Wall};
-use ward_store::{BackupError, Config, Place, Retention, Store, Write, backup, restore};
+use ward_store::{BackupError, Config, Place, Retention, Store, Write, backup, holds_anything, restore};
 
 use super::{
     history::{history, now, transition},
@@ -18,7 +18,8 @@ use super::{
 
 over_both!(
     a_backup_comes_back_in_either_database,
-    what_is_there_is_not_overwritten
+    what_is_there_is_not_overwritten,
+    whether_anything_is_kept_is_known_before_it_is_replaced
 );
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -117,6 +118,20 @@ async fn a_backup_comes_back_in_either_database(home: Home) {
         written(&store).await;
         assert_eq!(history(&store, Some("new")).await.spans.len(), 1);
     }
+}
+
+async fn whether_anything_is_kept_is_known_before_it_is_replaced(home: Home) {
+    let holds = async || {
+        let place = home.place();
+        blocking(move || holds_anything(&place)).await.unwrap()
+    };
+    assert!(!holds().await, "nobody has used it");
+    assert!(!holds().await, "and asking leaves nothing there");
+    let store = home.open();
+    store.put(transition(Some("web"), now(), 1, Status::Healthy));
+    written(&store).await;
+    drop(store);
+    assert!(holds().await);
 }
 
 async fn what_is_there_is_not_overwritten(home: Home) {

@@ -18,7 +18,7 @@ use crate::{
     client::{self, Server},
 };
 
-/// How long to wait for all answers.
+/// How long to wait for a connection, and for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most events of one answer.
 const PAGE: usize = 1_000;
@@ -42,31 +42,44 @@ impl AskArgs {
 
 /// The newest events that pass, the newest first.
 pub(super) async fn newest(server: &Server, filter: &Filter, limit: usize) -> Result<Vec<Event>, Failure> {
-    within(server, async {
-        let mut grpc = connect(server).await?;
-        let (mut events, mut before) = (Vec::new(), 0);
-        while events.len() < limit {
-            let request = v1::ListEventsRequest {
-                filter: Some(wire(filter)),
-                limit: (limit - events.len()).min(PAGE) as u32,
-                before,
-            };
-            let page = grpc.list_events(request).await;
-            let page = page
-                .map_err(|status| client::failed(server, &status))?
-                .into_inner();
-            for event in &page.events {
-                events.push(decoded(server, &event.event)?);
-            }
-            // An aggregator that repeats itself is not followed for ever.
-            if page.next_before == 0 || before != 0 && page.next_before >= before {
-                break;
-            }
-            before = page.next_before;
-        }
-        Ok(events)
+    let grpc = within(server, PATIENCE, connect(server)).await?;
+    page_on(server, PATIENCE, limit, async |before, limit| {
+        let mut grpc = grpc.clone();
+        let request = v1::ListEventsRequest {
+            filter: Some(wire(filter)),
+            limit,
+            before,
+        };
+        let page = grpc.list_events(request).await;
+        let page = page
+            .map_err(|status| client::failed(server, &status))?
+            .into_inner();
+        let events = page.events.iter().map(|event| decoded(server, &event.event));
+        Ok((events.collect::<Result<_, _>>()?, page.next_before))
     })
     .await
+}
+
+/// Asks for page after page until there are enough, or no more. The patience is for each: what is rare may stand far back in
+/// a large log, and whoever asks can end it.
+async fn page_on(
+    server: &Server,
+    patience: Duration,
+    limit: usize,
+    mut ask: impl AsyncFnMut(u64, u32) -> Result<(Vec<Event>, u64), Failure>,
+) -> Result<Vec<Event>, Failure> {
+    let (mut events, mut before) = (Vec::new(), 0);
+    while events.len() < limit {
+        let asked = ask(before, (limit - events.len()).min(PAGE) as u32);
+        let (page, next) = within(server, patience, asked).await?;
+        events.extend(page);
+        // An aggregator that repeats itself is not followed for ever.
+        if next == 0 || before != 0 && next >= before {
+            break;
+        }
+        before = next;
+    }
+    Ok(events)
 }
 
 /// Events to come.
@@ -77,12 +90,13 @@ pub(super) struct Coming {
 
 /// Events from `from` on, as they become durable.
 pub(super) async fn follow(server: &Server, filter: &Filter, from: Option<u64>) -> Result<Coming, Failure> {
-    let asked = within(server, async {
+    let mut grpc = within(server, PATIENCE, connect(server)).await?;
+    let asked = within(server, PATIENCE, async {
         let request = v1::TailEventsRequest {
             filter: Some(wire(filter)),
             from,
         };
-        let stream = connect(server).await?.tail_events(request).await;
+        let stream = grpc.tail_events(request).await;
         Ok(stream
             .map_err(|status| client::failed(server, &status))?
             .into_inner())
@@ -103,9 +117,13 @@ impl Coming {
     }
 }
 
-async fn within<T>(server: &Server, asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let late = |_| Err(server.unreachable(format!("no answer within {PATIENCE:?}")));
-    timeout(PATIENCE, asking).await.unwrap_or_else(late)
+async fn within<T>(
+    server: &Server,
+    patience: Duration,
+    asking: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let late = |_| Err(server.unreachable(format!("no answer within {patience:?}")));
+    timeout(patience, asking).await.unwrap_or_else(late)
 }
 
 async fn connect(server: &Server) -> Result<AuditServiceClient<Connection>, Failure> {
@@ -128,5 +146,28 @@ fn wire(filter: &Filter) -> v1::EventFilter {
         source: word(filter.source.map(|source| source.as_str())),
         subject: filter.subject.clone().unwrap_or_default(),
         since_unix_ms: filter.since.map_or(0, |since| since.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn patience_is_for_each_page_and_not_for_all() {
+        let server = Server::new("127.0.0.1:1".parse().unwrap(), Access::default());
+        let patience = Duration::from_secs(1);
+        let mut pages = 0;
+        let read = page_on(&server, patience, 50, async |before, _| {
+            pages += 1;
+            sleep(patience * 2 / 5).await;
+            Ok((Vec::new(), if before == 0 { 3 } else { before - 1 }))
+        });
+        assert!(read.await.unwrap().is_empty());
+        assert_eq!(pages, 4);
+        let hung = page_on(&server, patience, 50, async |_, _| std::future::pending().await);
+        assert!(hung.await.is_err());
     }
 }

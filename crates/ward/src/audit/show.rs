@@ -8,9 +8,10 @@ use std::{
 use anyhow::Context;
 use clap::{Args, builder::PossibleValuesParser};
 use jiff::Timestamp;
-use ward_audit::{Event, Filter, Kind, Reader, Source};
+use ward_audit::{Event, Filter, Kind, LOOKED_AT, Reader, Source};
 use ward_chassis::Clock;
 use ward_model::Wall;
+use ward_tlog::TILE_WIDTH;
 
 use super::{
     ask::{self, AskArgs},
@@ -169,7 +170,46 @@ pub(super) async fn list(args: &ListArgs, out: &mut Out) -> Result<Exit, Failure
 }
 
 fn newest(reader: &Reader, filter: &Filter, limit: usize) -> Result<Vec<Event>, Failure> {
-    Ok(reader.newest(filter, limit).context("ask the audit log")?)
+    let size = reader.size().context("read the audit log")?;
+    let end = filter.before.map_or(size, |before| before.min(size));
+    let look = |before, limit| {
+        let before = Some(before);
+        let filter = Filter {
+            before,
+            ..filter.clone()
+        };
+        reader.newest(&filter, limit).context("ask the audit log")
+    };
+    // Where everything is older, as the reader itself takes it: one event means nothing, as clocks are set back.
+    let passed = |end: u64| -> anyhow::Result<bool> {
+        let Some(since) = filter.since else {
+            return Ok(false);
+        };
+        let last = reader.range(end.saturating_sub(TILE_WIDTH), TILE_WIDTH as usize);
+        let last = last.context("read the audit log")?;
+        Ok(last.iter().all(|event| event.time < since))
+    };
+    Ok(page_on(end, limit, look, passed)?)
+}
+
+/// Asks until there are enough, all is `passed`, or the log begins: one question looks at no more than [`LOOKED_AT`] events.
+fn page_on(
+    mut end: u64,
+    limit: usize,
+    mut look: impl FnMut(u64, usize) -> anyhow::Result<Vec<Event>>,
+    passed: impl Fn(u64) -> anyhow::Result<bool>,
+) -> anyhow::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    loop {
+        let page = look(end, limit - events.len())?;
+        end = end.saturating_sub(LOOKED_AT);
+        // It may have looked at some before.
+        end = page.last().map_or(end, |last| end.min(last.index));
+        events.extend(page);
+        if end == 0 || events.len() >= limit || passed(end)? {
+            return Ok(events);
+        }
+    }
 }
 
 fn row(event: &Event, times: &Times) -> [String; 6] {
@@ -304,5 +344,47 @@ pub(super) fn export(args: &ExportArgs, _: &mut Out) -> Result<Exit, Failure> {
             .context("write to standard output")
             .into()),
         _ => Ok(Exit::Good),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ward_audit::Draft;
+    use ward_model::{Mono, Now};
+    use ward_tlog::Hash;
+
+    use super::*;
+
+    fn event(index: u64) -> Event {
+        let now = Now {
+            mono: Mono(0),
+            wall: Wall(0),
+        };
+        Draft::new(Kind::Restart, Source::Liveness, "bank", now).placed(index, Hash([0; 32]), "")
+    }
+
+    /// A log with these, as a reader shows it, which looks at some more than it has to.
+    fn found(rare: &[u64], size: u64, limit: usize, passed: u64) -> Vec<u64> {
+        let look = |before: u64, limit: usize| {
+            let oldest = before.saturating_sub(LOOKED_AT) / 256 * 256;
+            let there = rare.iter().rev().filter(|at| (oldest..before).contains(*at));
+            Ok(there.take(limit).map(|at| event(*at)).collect())
+        };
+        let events = page_on(size, limit, look, |end| Ok(end <= passed)).unwrap();
+        events.iter().map(|event| event.index).collect()
+    }
+
+    #[test]
+    fn what_is_rare_is_found_in_a_large_log() {
+        let size = 3 * LOOKED_AT + 100;
+        let rare = [7, LOOKED_AT - 1, LOOKED_AT + 10, 2 * LOOKED_AT + 90, size - 1];
+        let mut all = rare.to_vec();
+        all.reverse();
+        assert_eq!(found(&rare, size, 50, 0), all, "each once");
+        assert_eq!(found(&rare, size, 4, 0), all[..4]);
+        assert_eq!(found(&[7], size, 50, 0), [7]);
+        assert!(found(&[7], size, 50, 2 * LOOKED_AT).is_empty());
+        assert!(found(&[], 0, 50, 0).is_empty());
+        assert!(found(&rare, size, 0, 0).is_empty());
     }
 }

@@ -8,7 +8,10 @@ use std::{fs, io, path::Path};
 
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
-use ward_audit::verify::{Report, verify};
+use ward_audit::{
+    Reader,
+    verify::{Report, verify},
+};
 
 use super::progress::Bar;
 use crate::Failure;
@@ -17,7 +20,7 @@ use crate::Failure;
 const TRIES: usize = 8;
 /// What everybody may have. Not `key`, which signs, nor what only its writer uses.
 const PUBLIC: [&str; 3] = ["tile", "key.pub", "format"];
-const CHECKPOINT: &str = "checkpoint";
+pub(super) const CHECKPOINT: &str = "checkpoint";
 
 /// Which log, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +66,16 @@ pub(super) fn check(log: &Path, bar: &Bar) -> Result<LogHead, Failure> {
         true => head(&report),
         false => Err(damaged(log, &report)),
     }
+}
+
+/// The head of the checkpoint that the log is published under, of a log that may be damaged otherwise.
+pub(super) fn published(log: &Path) -> anyhow::Result<LogHead> {
+    let (checkpoint, _) = Reader::open(log)?.checkpoint()?;
+    Ok(LogHead {
+        origin: checkpoint.origin,
+        size: checkpoint.head.size,
+        root: checkpoint.head.root.to_string(),
+    })
 }
 
 fn head(report: &Report) -> Result<LogHead, Failure> {

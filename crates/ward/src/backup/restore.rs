@@ -7,25 +7,19 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use tokio::time::timeout;
 use ward_access::TokenStore;
-use ward_audit::{Draft, Kind, Log, Options, Source, Start, boot_id};
 use ward_chassis::{Clock, data_dir::DataDir};
-use ward_model::Epoch;
 use ward_store::Place;
 
 use super::{
-    AUDIT, DATABASE, DataArgs, TOKENS, blocking, log, log::LogHead, manifest::Manifest, place, progress::Bar,
+    AUDIT, DATABASE, DataArgs, TOKENS, blocking, log, manifest::Manifest, place, progress::Bar,
+    successor::Successor,
 };
 use crate::{Exit, Failure, output::Out};
-
-/// How long the first entry of the new log may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -64,9 +58,6 @@ pub(crate) async fn run(args: RestoreArgs, out: &mut Out) -> Result<Exit, Failur
         Ok((plan, logs))
     })
     .await?;
-    if let Some(of_backup) = &plan.manifest.log {
-        plan.begin_log(of_backup, &logs).await?;
-    }
     out.note(&format!(
         "{} has {}",
         plan.data_dir.path().display(),
@@ -95,14 +86,10 @@ impl Plan {
         if manifest.tokens.is_some() {
             TokenStore::new(&from).load().map_err(anyhow::Error::new)?;
         }
-        let there = [DATABASE, AUDIT, TOKENS].map(|part| data_dir.join(part));
-        if let Some(there) = there.iter().find(|path| path.exists())
-            && !force
-        {
+        if !force && let Some(there) = in_the_way(&manifest, &place, data_dir)? {
             return Err(Failure::Usage(format!(
-                "{} is there already: say --force to write over it (an audit log is kept), or name another directory with \
-                 --data-dir",
-                there.display()
+                "{there} is there already: say --force to write over it (an audit log is kept), or name another directory with \
+                 --data-dir"
             )));
         }
         let clock = Clock::start();
@@ -116,31 +103,32 @@ impl Plan {
         })
     }
 
-    /// All but the new log; gives back where logs from before are kept.
+    /// All of it; gives back where logs from before are kept. The new log is made first, and takes its place last.
     fn put_back(&self) -> Result<Vec<PathBuf>, Failure> {
         let folder = self.data_dir.path();
+        let made = self
+            .manifest
+            .log
+            .as_ref()
+            .map(|said| Successor::prepare(folder, &self.from.join(AUDIT), said, &self.clock));
+        let successor = made.transpose()?;
+        let put = self.put_others_back(folder).and_then(|()| match &successor {
+            Some(successor) => Ok(successor.put_in_place()?),
+            None => Ok(Vec::new()),
+        });
+        if let (Err(_), Some(successor)) = (&put, &successor) {
+            successor.discard();
+        }
+        put
+    }
+
+    fn put_others_back(&self, folder: &Path) -> Result<(), Failure> {
         if self.manifest.database {
             let bar = Bar::new("database");
             let restored = ward_store::restore(&self.from.join(DATABASE), &self.place, |is| {
                 bar.at(is.done, is.all)
             });
             restored.map_err(anyhow::Error::new)?;
-        }
-        let mut kept = Vec::new();
-        if let Some(log) = &self.manifest.log {
-            let now = self.clock.wall().0;
-            if folder.join(AUDIT).exists() {
-                let aside = folder.join(format!("{AUDIT}-until-{now}"));
-                fs::rename(folder.join(AUDIT), &aside).context("keep the audit log that is there")?;
-                kept.push(aside);
-            }
-            let restored = folder.join(format!("{AUDIT}-restored-{now}"));
-            log::copy_still(&self.from.join(AUDIT), &restored)?;
-            let is = log::check(&restored, &Bar::new("audit log"))?;
-            if is != *log {
-                return Err(anyhow!("check {}: it is not what was copied", restored.display()).into());
-            }
-            kept.push(restored);
         }
         if self.manifest.tokens.is_some() {
             // Moved into place, as whoever writes it does: an aggregator that starts meanwhile reads the one or the other.
@@ -150,35 +138,49 @@ impl Plan {
                 .and_then(|()| fs::rename(&part, folder.join(TOKENS)))
                 .with_context(|| format!("restore {TOKENS}"))?;
         }
-        Ok(kept)
+        Ok(())
     }
+}
 
-    /// A log under a name of its own, that begins by naming the one it comes from.
-    async fn begin_log(&self, before: &LogHead, kept: &[PathBuf]) -> Result<(), Failure> {
-        let start = Start {
-            clock: self.clock.clone(),
-            boot_id: boot_id(),
-            epoch: Epoch::default(),
+/// What `--force` has to be said for.
+fn in_the_way(manifest: &Manifest, place: &Place, data_dir: &Path) -> Result<Option<String>, Failure> {
+    let there = [DATABASE, AUDIT, TOKENS].map(|part| data_dir.join(part));
+    if let Some(there) = there.iter().find(|path| path.exists()) {
+        return Ok(Some(there.display().to_string()));
+    }
+    if !manifest.database || !ward_store::holds_anything(place).map_err(anyhow::Error::new)? {
+        return Ok(None);
+    }
+    Ok(Some(match place {
+        Place::Sqlite(path) => path.display().to_string(),
+        Place::Postgres(_) => "what Ward keeps in the PostgreSQL of [store]".to_owned(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use ward_model::Wall;
+
+    use super::*;
+
+    /// PostgreSQL is elsewhere as well.
+    #[test]
+    fn a_database_that_is_not_in_the_data_directory_is_not_overwritten_unasked() {
+        let home = tempfile::tempdir().unwrap();
+        let (from, data) = (home.path().join("kept"), home.path().join("data"));
+        let place = Place::Sqlite(home.path().join("elsewhere.db"));
+        fs::create_dir(&from).unwrap();
+        Manifest::new(Wall(0), true, None, None).write(&from).unwrap();
+        let plan = |force| Plan::new(from.clone(), place.clone(), &data, force);
+        assert!(plan(false).is_ok(), "nothing is there");
+        fs::write(home.path().join("elsewhere.db"), "").unwrap();
+        let Err(Failure::Usage(refused)) = plan(false) else {
+            panic!("it would be overwritten");
         };
-        let opened = Log::open(&self.data_dir.path().join(AUDIT), Options::default(), start);
-        let (log, _) = opened
-            .map_err(anyhow::Error::new)
-            .context("begin the new audit log")?;
-        let mut draft = Draft::new(Kind::Origin, Source::Operator, "audit", self.clock.now())
-            .with("origin", &before.origin)
-            .with("size", before.size.to_string())
-            .with("root", &before.root);
-        for (number, kept) in kept.iter().enumerate() {
-            let name = kept.file_name().unwrap_or_default().to_string_lossy();
-            draft = draft.with(&format!("kept_{number}"), name);
-        }
-        let written = timeout(PATIENCE, log.append(draft)).await;
-        let written = written.map_err(|_| anyhow!("the disk did not answer within {PATIENCE:?}"))?;
-        written
-            .map_err(anyhow::Error::new)
-            .context("write the first entry of the new audit log")?;
-        let closing = tokio::task::spawn_blocking(move || log.close()).await;
-        let closed = closing.map_err(anyhow::Error::new)?.map_err(anyhow::Error::new);
-        Ok(closed.context("close the new audit log")?)
+        assert!(
+            refused.contains("elsewhere.db is there already: say --force"),
+            "{refused}"
+        );
+        assert!(plan(true).is_ok());
     }
 }

@@ -8,8 +8,14 @@ use crate::output::{BOLD, DIM, Table, Times, colour, paint, span as lasted, word
 /// Of a bar, where nobody said how wide the terminal is, and at most: it is seen at one glance.
 const WIDTH: (u16, u16) = (72, 120);
 
-/// All of it.
-pub(super) fn text(name: Option<&Name>, history: &History, times: &Times, width: Option<u16>) -> String {
+/// All of it; whether `more` can be asked for is told where something is left out.
+pub(super) fn text(
+    name: Option<&Name>,
+    history: &History,
+    more: bool,
+    times: &Times,
+    width: Option<u16>,
+) -> String {
     let title = paint(BOLD, name.map_or("system", Name::as_str));
     let Some(last) = history.spans.last() else {
         return format!("{title}  no history in this time\n");
@@ -31,7 +37,10 @@ pub(super) fn text(name: Option<&Name>, history: &History, times: &Times, width:
     text.push('\n');
     text += &spans(history, times, width);
     if history.shortened {
-        text += "what is older is left out: more with --limit\n";
+        text += match more {
+            true => "what is older is left out: more with --limit\n",
+            false => "what is older is left out: an aggregator tells no more at once\n",
+        };
     } else if let Some(only) = only_days(history) {
         text += &format!("of {only} and before only days are kept: see them with -o json\n");
     }
@@ -161,7 +170,7 @@ mod tests {
 
     fn plain(history: &History, width: Option<u16>) -> String {
         let name = Name::service("checkout").unwrap();
-        let text = text(Some(&name), history, &Times::utc(Wall(48 * HOUR)), width);
+        let text = text(Some(&name), history, true, &Times::utc(Wall(48 * HOUR)), width);
         anstream::adapter::strip_str(&text).to_string()
     }
 
@@ -202,6 +211,17 @@ mod tests {
         let told = plain(&history, None);
         assert_eq!(told.lines().nth(1).unwrap().matches('X').count(), 1, "{told}");
         assert!(told.contains("up 99.999 % of"), "{told}");
+    }
+
+    #[test]
+    fn more_is_offered_only_where_there_is_more() {
+        let mut history = history();
+        history.shortened = true;
+        for more in [true, false] {
+            let told = text(None, &history, more, &Times::utc(Wall(48 * HOUR)), None);
+            assert!(told.contains("what is older is left out"), "{told}");
+            assert_eq!(told.contains("--limit"), more, "{told}");
+        }
     }
 
     #[test]

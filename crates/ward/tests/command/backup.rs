@@ -5,7 +5,9 @@
 use std::{fs, path::Path};
 
 use serde_json::Value;
-use ward_audit::{Filter, Kind, Reader, verify::verify};
+use ward_audit::{Draft, Filter, Kind, Log, Options, Reader, Source, Start, verify::verify};
+use ward_chassis::Clock;
+use ward_model::Epoch;
 use ward_proto::v1;
 
 use crate::house::{Aggregator, until, ward};
@@ -118,6 +120,7 @@ async fn what_is_kept_while_it_runs_comes_back_under_a_log_of_its_own() {
     assert_eq!(evidence["origin"], before.origin());
     assert_eq!(evidence["size"], before.head().unwrap().size.to_string());
     assert_eq!(evidence["root"], before.head().unwrap().root.to_string());
+    let witnessed = |key: &str| evidence[key].as_str().unwrap().to_owned();
     let of_before: Vec<_> = fs::read_dir(&data)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -134,10 +137,121 @@ async fn what_is_kept_while_it_runs_comes_back_under_a_log_of_its_own() {
             .all(|log| verify(log, None, None, &mut |_, _| {}).is_whole())
     );
 
+    let aside = of_before
+        .iter()
+        .find(|log| log.to_str().unwrap().contains("audit-until-"))
+        .unwrap();
+    let aside = Reader::open(aside).unwrap();
+    assert_eq!(witnessed("aside_origin"), aside.origin());
+    assert_eq!(witnessed("aside_size"), aside.size().unwrap().to_string());
+    assert_eq!(witnessed("aside_root"), aside.head().unwrap().root.to_string());
+
     running.restart();
     let told = json(&running.run(&["history", "bank", "-o", "json"]).stdout);
     let spans = told["spans"].as_array().unwrap();
     assert!(spans.iter().any(|span| span["status"] == "degraded"), "{told}");
+}
+
+/// A log in a data directory that somebody writes.
+fn log(dir: &Path) -> Log {
+    let start = Start {
+        clock: Clock::start(),
+        boot_id: "boot".to_owned(),
+        epoch: Epoch(1),
+    };
+    Log::open(&dir.join("audit"), Options::default(), start)
+        .unwrap()
+        .0
+}
+
+fn write(log: &Log, events: u64) {
+    for _ in 0..events {
+        let now = Clock::start().now();
+        log.append_blocking(Draft::new(Kind::Restart, Source::Liveness, "bank", now))
+            .unwrap();
+    }
+}
+
+fn backed_up(data: &Path, to: &Path) -> u64 {
+    let args = [
+        "backup",
+        to.to_str().unwrap(),
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    let done = ward(&args);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    Reader::open(&to.join("audit")).unwrap().size().unwrap()
+}
+
+/// All files of a folder, as they are after a kill.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn what_is_durable_and_not_yet_published_is_in_a_backup() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, killed) = (home.path().join("data"), home.path().join("killed"));
+    fs::create_dir(&data).unwrap();
+    let log = log(&data);
+    // Published a second ago, and once more: what comes now waits for its second.
+    write(&log, 1);
+    until("it is published", || {
+        Reader::open(&data.join("audit")).is_ok_and(|reader| reader.size().is_ok_and(|size| size == 1))
+    });
+    write(&log, 5);
+    copy(&data, &killed);
+    let published = Reader::open(&killed.join("audit")).unwrap().size().unwrap();
+    assert!(published < 6, "nothing is left to publish");
+    let running = backed_up(&data, &home.path().join("running"));
+    assert_eq!(running, 6, "while it runs");
+    assert_eq!(backed_up(&killed, &home.path().join("after")), 6, "after a kill");
+    log.close().unwrap();
+}
+
+#[test]
+fn a_restore_that_fails_half_way_leaves_the_log_that_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, kept) = (home.path().join("data"), home.path().join("kept"));
+    fs::create_dir(&data).unwrap();
+    let log = log(&data);
+    write(&log, 3);
+    log.close().unwrap();
+    backed_up(&data, &kept);
+    let before = Reader::open(&data.join("audit")).unwrap();
+    // A directory where the list of tokens is to be written.
+    fs::write(kept.join("tokens.json"), r#"{"version":1,"tokens":[]}"#).unwrap();
+    let manifest = fs::read_to_string(kept.join("backup.json")).unwrap();
+    let manifest = manifest.replace("\"tokens\": null", "\"tokens\": 0");
+    fs::write(kept.join("backup.json"), manifest).unwrap();
+    fs::create_dir(data.join("tokens.json.part")).unwrap();
+    let failed = restored(&kept, &data, true);
+    assert_eq!(failed.code, 70, "{}", failed.stderr);
+    assert!(failed.stderr.contains("restore tokens.json"), "{}", failed.stderr);
+    let now = Reader::open(&data.join("audit")).unwrap();
+    assert_eq!((now.origin(), now.size().unwrap()), (before.origin(), 3));
+    let left = fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let left = left.filter(|name| name.to_str().unwrap().starts_with("audit"));
+    assert_eq!(left.count(), 1, "nothing is left beside it");
+
+    fs::remove_dir(data.join("tokens.json.part")).unwrap();
+    let done = restored(&kept, &data, true);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_ne!(
+        Reader::open(&data.join("audit")).unwrap().origin(),
+        before.origin()
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::{
     borrow::Cow,
-    io::Read as _,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::Path,
     pin::Pin,
     process::{Child, Stdio},
@@ -13,6 +13,7 @@ use std::{
 };
 
 use nix::{
+    fcntl::{FcntlArg, fcntl},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -136,7 +137,7 @@ impl HealthService for Shown {
     type ReportStream = Answers<v1::ReportResponse>;
     type WatchStream = Answers<v1::WatchResponse>;
 
-    async fn watch(&self, _: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let system = v1::SystemState {
             condition: Some(v1::Condition {
                 status: v1::Status::Healthy.into(),
@@ -145,14 +146,16 @@ impl HealthService for Shown {
             }),
             ..v1::SystemState::default()
         };
+        let system = v1::Entity {
+            state: Some(v1::entity::State::System(system)),
+        };
+        let asked_for_bad = request.into_inner().least_severity == i32::from(v1::Status::Unhealthy);
         let delta = v1::Delta {
             epoch: 1,
             to: 1,
             kind: v1::DeltaKind::Snapshot.into(),
             last: true,
-            entities: vec![v1::Entity {
-                state: Some(v1::entity::State::System(system)),
-            }],
+            entities: if asked_for_bad { Vec::new() } else { vec![system] },
             ..v1::Delta::default()
         };
         let first = v1::WatchResponse {
@@ -345,4 +348,38 @@ async fn without_a_place_to_keep_it_watching_goes_on() {
     let (code, notes) = watch.ended();
     assert_eq!(code, Some(0));
     assert_eq!(notes.matches("cannot be kept in").count(), 1, "{notes}");
+}
+
+/// Its last line is stuck in a pipe that nobody reads when it is told to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rewritten_log_is_told_by_the_exit_code_also_while_nobody_reads() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("kept");
+    let server = Shown::new(LOG, 0, &[9]).serve().await;
+    let watch = Watching::start(&server, &file);
+    watch.found();
+    watch.ended();
+
+    let (_unread, mut pipe) = std::io::pipe().unwrap();
+    let room = fcntl(&pipe, FcntlArg::F_GETPIPE_SZ).unwrap();
+    pipe.write_all(&vec![b'\n'; room as usize]).unwrap();
+    let server = Shown::new(LOG, 1, &[12]).serve().await;
+    let file = file.to_str().unwrap();
+    let args = ["watch", "-o", "json", "--least-severity", "unhealthy"];
+    let mut child = command(
+        &[&args[..], &["--server", &server, "--witness", file]].concat(),
+        &[],
+    )
+    .stdout(pipe)
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let notes = BufReader::new(child.stderr.take().unwrap());
+    let said = notes
+        .lines()
+        .map_while(Result::ok)
+        .any(|line| line.contains("trust nothing that this aggregator tells"));
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert!(said);
+    assert_eq!(child.wait().unwrap().code(), Some(65));
 }

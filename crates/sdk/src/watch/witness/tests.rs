@@ -189,13 +189,26 @@ fn another_log_is_told_with_the_one_before_and_both_are_held() {
 }
 
 #[test]
-fn no_more_logs_are_held_than_there_is_room_for() {
+fn logs_without_room_are_told_of_and_push_none_out() {
     let mut witness = Witness::default();
-    for number in 0..=HEADS {
+    show(&mut witness, &log(), 9);
+    for number in 1..HEADS {
         show(&mut witness, &History::new(&format!("log {number}"), 0, 0), 1);
     }
-    assert_eq!(witness.heads().len(), HEADS);
-    assert_eq!(witness.heads()[0].origin, "log 1");
+    let held = witness.heads().to_vec();
+    assert_eq!(held.len(), HEADS);
+    for number in 0..HEADS {
+        let beyond = History::new(&format!("beyond {number}"), 0, 0);
+        let found = show(&mut witness, &beyond, 1);
+        let [Finding::Another { before, now }] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!((Some(before), now), (held.last(), &beyond.head(1)));
+        assert!(show(&mut witness, &beyond, 2).is_empty(), "told already");
+        assert_eq!(witness.heads(), held);
+    }
+    let found = show(&mut witness, &History::new("ward.example/1", 5, 9), 20);
+    assert_eq!(accusations(&found), 1, "{found:?}");
 }
 
 #[test]
