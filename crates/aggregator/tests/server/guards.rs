@@ -191,7 +191,7 @@ async fn probes_have_other_names_and_tell_people_more() {
         .unwrap();
     assert_eq!(
         text,
-        "[+]start ok\nwarn: something was excluded that is not looked at here\nreadyz check passed\n"
+        "[+]start ok\n[+]audit ok\n[+]store ok\nwarn: something was excluded that is not looked at here\nreadyz check passed\n"
     );
     assert!(
         ward.get("/health/metrics")
