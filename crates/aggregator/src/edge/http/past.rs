@@ -1,5 +1,7 @@
 //! `/api/v1/audit`, `/health/artifacts` and histories: what was.
 
+use std::ops::RangeInclusive;
+
 use axum::{
     Json,
     extract::{RawQuery, State},
@@ -29,6 +31,8 @@ use crate::edge::{
 /// Longest subject there is, in characters: a service and an instance.
 const SUBJECT: usize = 256;
 const LIMIT: &str = "1 to 1000";
+/// As many as every reader of JSON can tell apart.
+const INDICES: RangeInclusive<u64> = 1..=(1 << 53) - 1;
 const INDEX: &str = "an index, such as 4711";
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -45,20 +49,30 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[expect(dead_code, reason = "describes what is read by hand")]
 struct EventParameters {
     /// Only events of this type, such as `degrade`, `recover`, `transition`, `maintenance_start`, `config_change`.
-    #[param(pattern = "^[a-z_]+$")]
+    #[param(
+        pattern = "^(transition|restart|degrade|recover|breaker_trip|breaker_reset|config_change|maintenance_start|maintenance_end|forget|token_created|token_revoked|right_change|aggregator_start|aggregator_stop|log_recovered|log_gap|log_full|origin)$"
+    )]
     r#type: Option<String>,
     /// Only events decided by this, such as `engine`, `liveness`, `operator`.
-    #[param(pattern = "^[a-z_]+$")]
+    #[param(
+        pattern = "^(liveness|readiness|watchdog|circuit_breaker|engine|operator|config|aggregator|audit)$"
+    )]
     source: Option<String>,
     /// Only events about this: a service with its instances, `service/instance`, `system`, `aggregator`, `config`.
     #[param(max_length = 256)]
     subject: Option<String>,
     /// Only events from here on: RFC 3339, or so long ago, such as `24h`.
+    #[param(
+        pattern = "^([1-9][0-9]{0,2}[smh]|[1-9]d|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     since: Option<String>,
     /// Only events before this.
+    #[param(
+        pattern = "^([1-9][0-9]{0,2}[smh]|[1-9]d|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     until: Option<String>,
     /// Only events before this one: the `next_before` of the page before.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     before: Option<u64>,
     /// At most so many.
     #[param(minimum = 1, maximum = 1_000, default = 100)]
@@ -73,8 +87,14 @@ const KNOWN: [&str; 7] = ["type", "source", "subject", "since", "until", "before
 #[expect(dead_code, reason = "describes what is read by hand")]
 struct HistoryParameters {
     /// From when: RFC 3339, or so long ago, such as `24h`. As far back as anything is kept if not given.
+    #[param(
+        pattern = "^([1-9][0-9]{0,2}[smh]|[1-9]d|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     since: Option<String>,
     /// Until when. Now if not given.
+    #[param(
+        pattern = "^([1-9][0-9]{0,2}[smh]|[1-9]d|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     until: Option<String>,
     /// At most so many transitions, the newest.
     #[param(minimum = 1, maximum = 2_000, default = 2_000)]
@@ -127,7 +147,7 @@ async fn events(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Jso
     tag = "pages",
     params(
         ("limit" = Option<u32>, Query, description = "At most so many.", minimum = 1, maximum = 1_000),
-        ("type" = Option<String>, Query, description = "Only events of this type, such as `degrade`.", pattern = "^[a-z_]+$"),
+        ("type" = Option<String>, Query, description = "Only events of this type, such as `degrade`.", pattern = "^(transition|restart|degrade|recover|breaker_trip|breaker_reset|config_change|maintenance_start|maintenance_end|forget|token_created|token_revoked|right_change|aggregator_start|aggregator_stop|log_recovered|log_gap|log_full|origin)$"),
     ),
     responses((status = 200, description = "The newest events, the newest first.", body = ArtifactsAnswer))
 )]
@@ -207,6 +227,9 @@ fn asked(query: Option<&str>, known: &[&str], now: Wall) -> Result<(Filter, Opti
         until: moment(&mut read, "until", now),
         before: read.parsed("before", INDEX),
     };
+    if filter.before.is_some_and(|before| !INDICES.contains(&before)) {
+        read.refuse("before", &format!("is not right, expected {INDEX}"));
+    }
     let limit = limit(&mut read, EVENTS);
     read.finish()?;
     Ok((filter, limit))
@@ -233,4 +256,25 @@ fn limit(read: &mut Parameters, most: usize) -> Option<usize> {
         read.refuse("limit", &format!("is not right, expected 1 to {most}"));
     }
     limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An attribute takes a literal only.
+    #[test]
+    fn the_description_names_all_the_words_there_are() {
+        let described = serde_json::to_string(&routes().to_openapi()).unwrap();
+        let pattern = |words: Vec<&str>| format!("^({})$", words.join("|"));
+        let kinds = pattern(Kind::ALL.iter().map(|kind| kind.as_str()).collect());
+        let sources = pattern(Source::ALL.iter().map(|source| source.as_str()).collect());
+        assert_eq!(
+            (
+                described.matches(&kinds).count(),
+                described.matches(&sources).count()
+            ),
+            (2, 1)
+        );
+    }
 }
