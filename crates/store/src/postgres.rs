@@ -126,9 +126,14 @@ impl Server {
         Ok(connection)
     }
 
+    /// Connects for looking at whatever is there, made by whichever version.
+    pub(crate) async fn look(&self) -> Result<Connection, Fault> {
+        self.connect().await
+    }
+
     /// Connects for reading, if the tables are those that this Ward knows.
     pub(crate) async fn read(&self) -> Result<Connection, Fault> {
-        let mut connection = self.connect().await?;
+        let mut connection = self.look().await?;
         match connection.found().await? {
             Some(found) if found > VERSION => Err(newer(found)),
             Some(VERSION) => Ok(connection),
