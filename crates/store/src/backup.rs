@@ -123,7 +123,7 @@ pub fn holds_anything(place: &Place) -> Result<bool, BackupError> {
             let server = postgres::Server::new(address)?;
             let asked = block_on(async {
                 // Reading makes no tables.
-                let mut source = Connection::Postgres(server.look().await?);
+                let mut source = Connection::Postgres(server.connect().await?);
                 any_row(&mut source).await
             });
             asked.map_err(|fault: Fault| database("see what is in the database")(&fault))

@@ -116,7 +116,8 @@ impl Server {
         })
     }
 
-    async fn connect(&self) -> Result<Connection, Fault> {
+    /// Connects, for whatever is there, made by whichever version.
+    pub(crate) async fn connect(&self) -> Result<Connection, Fault> {
         let mut connection = Connection {
             object: Some(self.pool.get().await.map_err(refusal)?),
             limit: CALL,
@@ -126,14 +127,9 @@ impl Server {
         Ok(connection)
     }
 
-    /// Connects for looking at whatever is there, made by whichever version.
-    pub(crate) async fn look(&self) -> Result<Connection, Fault> {
-        self.connect().await
-    }
-
     /// Connects for reading, if the tables are those that this Ward knows.
     pub(crate) async fn read(&self) -> Result<Connection, Fault> {
-        let mut connection = self.look().await?;
+        let mut connection = self.connect().await?;
         match connection.found().await? {
             Some(found) if found > VERSION => Err(newer(found)),
             Some(VERSION) => Ok(connection),
