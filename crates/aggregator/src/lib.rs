@@ -23,5 +23,6 @@ pub use edge::fuzzed;
 pub use edge::{ClientLimits, HttpLimits, Rate};
 #[doc(hidden)]
 pub use measured::Measured;
+pub use memory::{AUDIT_DIR, DATABASE_FILE, store_place};
 pub use reload::{ReloadError, Reloaded};
 pub use ward_config::{GRPC_PORT, HTTP_PORT};

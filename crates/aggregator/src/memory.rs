@@ -10,6 +10,7 @@ mod ear;
 mod judged;
 mod life;
 mod look;
+mod place;
 mod recall;
 mod recorder;
 mod standing;
@@ -26,6 +27,7 @@ use ward_store::Store;
 pub(crate) use act::NotRecorded;
 pub(crate) use ear::Ear;
 pub(crate) use life::{InForce, Running};
+pub use place::{AUDIT_DIR, DATABASE_FILE, store_place};
 pub(crate) use standing::Part;
 
 /// How many read the log at a time.

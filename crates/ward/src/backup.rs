@@ -24,19 +24,18 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::task::spawn_blocking;
 use ward_access::TokenStore;
+use ward_aggregator::{AUDIT_DIR as AUDIT, DATABASE_FILE as DATABASE, store_place};
 use ward_chassis::Clock;
-use ward_config::{Key, Settings, Source};
+use ward_config::Settings;
 use ward_store::Place;
 
-use crate::{Exit, Failure, config, output::Out};
+use crate::{Exit, Failure, data::DataArgs, output::Out};
 use manifest::Manifest;
 use progress::Bar;
 
 pub(crate) use restore::{RestoreArgs, run as restore};
 
-/// The parts of a data directory, and of a backup.
-const DATABASE: &str = "ward.db";
-const AUDIT: &str = "audit";
+/// The parts of a data directory, and of a backup, are the database, the log, and this.
 const TOKENS: &str = "tokens.json";
 
 #[derive(Debug, Args)]
@@ -58,36 +57,10 @@ pub(crate) struct BackupArgs {
     at: DataArgs,
 }
 
-/// Where an aggregator keeps things.
-#[derive(Debug, Args)]
-struct DataArgs {
-    /// The aggregator's data directory [env: WARD_DATA_DIR]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// The aggregator's configuration, which may name it and a database [env: WARD_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
-impl DataArgs {
-    fn settings(&self) -> Result<Settings, Failure> {
-        let data_dir = self.data_dir.iter().map(|dir| (Key::DataDir, dir.clone()));
-        let source = Source {
-            file: self.config.clone(),
-            env: config::variables(),
-            flags: data_dir.collect(),
-        };
-        Ok(source.load()?.settings)
-    }
-}
-
 /// Where the store of these settings is.
 fn place(settings: &Settings) -> Result<Place, Failure> {
-    let address = settings.store.address().context("read [store] url_file")?;
-    Ok(match address {
-        Some(address) => Place::Postgres(address.expose().into()),
-        None => Place::Sqlite(settings.aggregator.data_dir.join(DATABASE)),
-    })
+    let place = store_place(&settings.store, &settings.aggregator.data_dir);
+    Ok(place.context("read [store] url_file")?)
 }
 
 pub(crate) async fn run(args: BackupArgs, out: &mut Out) -> Result<Exit, Failure> {

@@ -13,6 +13,7 @@ mod check;
 mod cli;
 mod client;
 mod config;
+mod data;
 mod demo;
 mod explain;
 mod failure;

@@ -16,11 +16,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use ward_access::{Grants, Pattern, Record, Right, StoreError, Token, TokenId, TokenStore};
 use ward_chassis::Clock;
-use ward_config::{Key, Source};
 use ward_model::Wall;
 
 use crate::{
-    Exit, Failure, config,
+    Exit, Failure,
+    data::DataArgs,
     output::{Format, Out, Table, Times},
     typed,
 };
@@ -104,17 +104,6 @@ struct RevokeArgs {
     at: DataArgs,
 }
 
-/// Where the tokens are.
-#[derive(Debug, Args)]
-struct DataArgs {
-    /// The aggregator's data directory [env: WARD_DATA_DIR]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// The aggregator's configuration, which may name it [env: WARD_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
 /// How long a token is good for; `None` for ever.
 #[derive(Clone, Copy, Debug)]
 struct Lasting(Option<Duration>);
@@ -160,16 +149,9 @@ pub(crate) fn run(args: TokenArgs, out: &mut Out) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-impl DataArgs {
-    fn store(&self) -> Result<TokenStore, Failure> {
-        let data_dir = self.data_dir.iter().map(|dir| (Key::DataDir, dir.clone()));
-        let source = Source {
-            file: self.config.clone(),
-            env: config::variables(),
-            flags: data_dir.collect(),
-        };
-        Ok(TokenStore::new(source.load()?.settings.aggregator.data_dir))
-    }
+/// The tokens of that data directory.
+fn store(at: &DataArgs) -> Result<TokenStore, Failure> {
+    Ok(TokenStore::new(at.settings()?.aggregator.data_dir))
 }
 
 impl NewArgs {
@@ -206,7 +188,7 @@ impl NewArgs {
 fn new(args: NewArgs, out: &mut Out) -> Result<(), Failure> {
     let grants = args.grants()?;
     let summary = grants.summary();
-    let store = args.at.store()?;
+    let store = store(&args.at)?;
     let now = Clock::start().wall();
     let until = args.expires.0.map(|lasts| {
         let ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
@@ -250,7 +232,7 @@ fn write(file: &PathBuf, token: &str) -> Result<(), Failure> {
 }
 
 fn list(args: &ListArgs, out: &mut Out) -> Result<(), Failure> {
-    let tokens = args.at.store()?.load().map_err(failed)?;
+    let tokens = store(&args.at)?.load().map_err(failed)?;
     let now = Clock::start().wall();
     if let Format::Json = args.output {
         let shown: Vec<_> = tokens.iter().map(|record| shown(record, now)).collect();
@@ -292,7 +274,7 @@ fn shown(record: &Record, now: Wall) -> Shown<'_> {
 }
 
 fn revoke(args: &RevokeArgs, out: &mut Out) -> Result<(), Failure> {
-    let revoked = args.at.store()?.revoke(&args.id).map_err(failed)?;
+    let revoked = store(&args.at)?.revoke(&args.id).map_err(failed)?;
     out.note(&format!(
         "token {} is good for nothing now; it was for: {}",
         revoked.id,

@@ -1,9 +1,9 @@
 //! What somebody does: written down and durable before it takes effect, and what came of it behind.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tokio::time::timeout;
-use ward_audit::{Draft, Event, Kind, Phase};
+use ward_audit::{Draft, Event, Phase};
 
 use super::{Memory, Why};
 
@@ -30,34 +30,8 @@ pub(crate) struct NotRecorded(pub(crate) Why);
 impl Memory {
     /// What is to be done is durable when this returns.
     pub(crate) async fn intend(&self, draft: Draft) -> Result<Intent, NotRecorded> {
-        let log = self.log.clone().map_err(NotRecorded)?;
-        let (appended, intent) = (log.clone(), draft.clone().intent());
-        let mut appending = tokio::spawn(async move { appended.append(intent).await });
-        match timeout(DURABLE, &mut appending).await {
-            Ok(Ok(receipt)) => {
-                let receipt = receipt.map_err(|error| NotRecorded(error.to_string().into()))?;
-                Ok(Intent {
-                    index: receipt.index,
-                    draft,
-                })
-            }
-            Ok(Err(_)) => Err(NotRecorded("to write it failed".into())),
-            Err(_) => {
-                // It may be written all the same: then that it was not done is written behind it.
-                tokio::spawn(async move {
-                    if let Ok(Ok(receipt)) = appending.await {
-                        let draft = draft.outcome_of(receipt.index);
-                        log.record(
-                            draft
-                                .with("outcome", NOT_DONE)
-                                .with("error", "the disk took too long"),
-                        );
-                    }
-                });
-                let late = format!("the disk did not take it within {} s", DURABLE.as_secs());
-                Err(NotRecorded(late.into()))
-            }
-        }
+        let index = self.durable(draft.clone().intent()).await?;
+        Ok(Intent { index, draft })
     }
 
     /// It was done.
@@ -89,14 +63,29 @@ impl Memory {
         }
     }
 
-    /// Returns when it is durable, with its index.
+    /// Returns when it is durable, with its index. If that takes too long it may be written all the same: then it is written
+    /// behind an intent that it was not done.
     pub(super) async fn durable(&self, draft: Draft) -> Result<u64, NotRecorded> {
-        let log = self.log.as_ref().map_err(|why| NotRecorded(why.clone()))?;
-        let appended = timeout(DURABLE, log.append(draft)).await;
-        let late = |_| NotRecorded(format!("the disk did not take it within {} s", DURABLE.as_secs()).into());
-        let receipt = appended.map_err(late)?;
-        let failed = |error: ward_audit::AppendError| NotRecorded(error.to_string().into());
-        Ok(receipt.map_err(failed)?.index)
+        let log = self.log.clone().map_err(NotRecorded)?;
+        let (appends, written) = (log.clone(), draft.clone());
+        let mut appending = tokio::spawn(async move { appends.append(written).await });
+        match timeout(DURABLE, &mut appending).await {
+            Ok(Ok(receipt)) => receipt
+                .map(|receipt| receipt.index)
+                .map_err(|error| NotRecorded(error.to_string().into())),
+            Ok(Err(_)) => Err(NotRecorded("to write it failed".into())),
+            Err(_) => {
+                tokio::spawn(async move {
+                    let receipt = appending.await;
+                    if let (Phase::Intent, Ok(Ok(receipt))) = (draft.phase, receipt) {
+                        let draft = draft.outcome_of(receipt.index).with("outcome", NOT_DONE);
+                        log.record(draft.with("error", "the disk took too long"));
+                    }
+                });
+                let late = format!("the disk did not take it within {} s", DURABLE.as_secs());
+                Err(NotRecorded(late.into()))
+            }
+        }
     }
 
     /// Ends what the aggregator before this one was about to do: nobody knows whether it did.
@@ -124,17 +113,10 @@ impl Memory {
     }
 }
 
-/// Intents without an outcome, the oldest first; `newest` are events, the newest first.
-fn orphans(newest: &[Event]) -> Vec<&Event> {
+/// Intents without an outcome, the oldest first; `newest` are intents and outcomes, the newest first.
+fn orphans(newest: &[Event]) -> impl Iterator<Item = &Event> {
     let newest = &newest[..newest.len().min(UNDER_WAY)];
-    let ended: Vec<u64> = newest.iter().filter_map(|event| event.intent).collect();
-    let open = |event: &&Event| event.phase == Phase::Intent && !ended.contains(&event.index);
-    newest
-        .iter()
-        .take_while(|event| event.kind != Kind::AggregatorStart)
-        .filter(open)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect()
+    let ended: HashSet<u64> = newest.iter().filter_map(|event| event.intent).collect();
+    let open = move |event: &&Event| event.phase == Phase::Intent && !ended.contains(&event.index);
+    newest.iter().rev().filter(open)
 }

@@ -19,9 +19,11 @@ use ward_audit::{Draft, Event, Kind, Log, Opened, Options, QueryError, Reader, S
 use ward_chassis::Clock;
 use ward_config::Store as Settings;
 use ward_model::{AuditHead, Revision};
-use ward_store::{Place, Retention, Store, Write};
+use ward_store::{Retention, Store, Write};
 
-use super::{Ear, Memory, READERS, Why, commanded::Commanded, look, recall, recorder::Recorder};
+use super::{
+    AUDIT_DIR, Ear, Memory, READERS, Why, commanded::Commanded, look, recall, recorder::Recorder, store_place,
+};
 use crate::{
     decider::{Decider, Life},
     hub::Hub,
@@ -40,10 +42,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const OPENING: Duration = Duration::from_secs(20);
 /// How long a stop waits for the database to take what waits.
 const LAST_WRITES: Duration = Duration::from_secs(3);
-/// Where in the data directory the log is.
-const AUDIT: &str = "audit";
-/// And where the database is, if it is a file.
-const DATABASE: &str = "ward.db";
 
 /// What runs as long as there is something to remember.
 #[derive(Debug)]
@@ -101,7 +99,7 @@ impl Memory {
             boot_id: boot_id(),
             epoch,
         };
-        let audit = dir.join(AUDIT);
+        let audit = dir.join(AUDIT_DIR);
         let log = opened("audit log", move || Log::open(&audit, Options::default(), start));
         let (settings, dir) = (settings.clone(), dir.to_owned());
         let clock_of_store = clock.clone();
@@ -277,10 +275,7 @@ impl Drop for Running {
 
 /// In the database that is configured, or in a file of the data directory.
 fn open_store(settings: &Settings, dir: &Path, clock: Clock) -> Result<Store, NoStore> {
-    let place = match settings.address().map_err(NoStore::Address)? {
-        Some(address) => Place::Postgres(address.expose().into()),
-        None => Place::Sqlite(dir.join(DATABASE)),
-    };
+    let place = store_place(settings, dir).map_err(NoStore::Address)?;
     let retention = Retention {
         transitions: settings.keep_history,
         days: settings.keep_days,

@@ -4,13 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use ward_aggregator::AUDIT_DIR;
 use ward_audit::Reader;
-use ward_config::{Key, Source};
 
-use crate::{Failure, config};
-
-/// In the data directory.
-const AUDIT: &str = "audit";
+use crate::{Failure, data::DataArgs};
 
 #[derive(Debug, Args)]
 pub(super) struct PlaceArgs {
@@ -21,26 +18,15 @@ pub(super) struct PlaceArgs {
     data: DataArgs,
 }
 
-/// Where the data directory is.
-#[derive(Debug, Args)]
-pub(super) struct DataArgs {
-    /// The aggregator's data directory [env: WARD_DATA_DIR]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// The aggregator's configuration, which may name it [env: WARD_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
 impl PlaceArgs {
     /// It is said where files are.
     pub(super) fn is_named(&self) -> bool {
-        self.dir.is_some() || self.data.data_dir.is_some() || self.data.config.is_some()
+        self.dir.is_some() || self.data.is_given()
     }
 
     /// The directory of the log.
     pub(super) fn dir(&self) -> Result<PathBuf, Failure> {
-        self.dir.clone().map_or_else(|| self.data.dir(), Ok)
+        self.dir.clone().map_or_else(|| dir_in(&self.data), Ok)
     }
 
     pub(super) fn reader(&self) -> Result<Reader, Failure> {
@@ -56,19 +42,7 @@ impl PlaceArgs {
     }
 }
 
-impl DataArgs {
-    /// The log in the data directory.
-    pub(super) fn dir(&self) -> Result<PathBuf, Failure> {
-        let source = Source {
-            file: self.config.clone(),
-            env: config::variables(),
-            flags: self
-                .data_dir
-                .iter()
-                .map(|dir| (Key::DataDir, dir.clone()))
-                .collect(),
-        };
-        let data_dir = source.load()?.settings.aggregator.data_dir;
-        Ok(data_dir.join(AUDIT))
-    }
+/// The log in the data directory.
+pub(super) fn dir_in(data: &DataArgs) -> Result<PathBuf, Failure> {
+    Ok(data.settings()?.aggregator.data_dir.join(AUDIT_DIR))
 }

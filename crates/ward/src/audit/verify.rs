@@ -12,9 +12,10 @@ use serde::Serialize;
 use ward_audit::verify::{Anchoring, Finding, Report, Verdict, verify};
 use ward_tlog::Verifier;
 
-use super::place::DataArgs;
+use super::place::dir_in;
 use crate::{
     Exit, Failure,
+    data::DataArgs,
     output::{Format, Out},
 };
 
@@ -81,7 +82,7 @@ struct ShownFinding {
 }
 
 pub(super) fn run(args: &VerifyArgs, out: &mut Out) -> Result<Exit, Failure> {
-    let dir = args.dir.clone().map_or_else(|| args.data.dir(), Ok)?;
+    let dir = args.dir.clone().map_or_else(|| dir_in(&args.data), Ok)?;
     if !dir.is_dir() {
         return Err(anyhow::anyhow!("verify the audit log in {dir:?}: there is no such directory").into());
     }
