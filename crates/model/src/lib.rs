@@ -4,6 +4,7 @@
 //! serde, so that every other room can speak it. What has an invariant ([`Name`], [`Incarnation`]) can only be made
 //! through its check; everything else has public fields.
 
+mod alert;
 mod audit;
 pub mod bounds;
 mod change;
@@ -17,6 +18,9 @@ mod state;
 mod status;
 mod time;
 
+pub use alert::{
+    Acknowledgement, Alert, AlertKey, AlertState, InvalidRuleName, RuleName, Severity, Suppression,
+};
 pub use audit::AuditHead;
 pub use change::{Change, ChangeSet, Entity, EntityKey};
 pub use explain::{CausalChain, CausalLink, Evidence, Explanation};
