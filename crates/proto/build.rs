@@ -5,8 +5,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
-    let files = ["types.proto", "audit.proto", "history.proto", "health.proto"]
-        .map(|name| root.join("ward/health/v1").join(name));
+    let files = [
+        "types.proto",
+        "alert.proto",
+        "audit.proto",
+        "history.proto",
+        "health.proto",
+    ]
+    .map(|name| root.join("ward/health/v1").join(name));
     println!("cargo::rerun-if-changed={}", root.display());
     let mut compiler = protox::Compiler::new([&root])?;
     compiler

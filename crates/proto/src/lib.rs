@@ -8,6 +8,7 @@
 //! from a server (states, explanations, entities) is read leniently: a newer server may say words this side does not
 //! know. Checking in the engine instead would put strings from strangers next to the verdict.
 
+mod alert;
 mod change;
 mod declaration;
 mod encode;
@@ -19,6 +20,7 @@ mod state;
 mod status;
 mod text;
 
+pub use alert::{alert_states, least_urgent, rule_names, service_or_system};
 pub use encode::encode_entity;
 pub use invalid::{Converted, Invalid};
 pub use report::hello_once;

@@ -257,6 +257,44 @@ prop_compose! {
     }
 }
 
+fn rule_name() -> impl Strategy<Value = RuleName> {
+    "[A-Z][A-Za-z0-9_]{0,20}".prop_map(|text| RuleName::new(&text).unwrap())
+}
+
+fn alert_key() -> impl Strategy<Value = AlertKey> {
+    (option::of(name()), rule_name()).prop_map(|(service, rule)| AlertKey { service, rule })
+}
+
+fn suppression() -> impl Strategy<Value = Suppression> {
+    prop_oneof![
+        alert_key().prop_map(Suppression::Cause),
+        names().prop_map(Suppression::Maintenance),
+    ]
+}
+
+prop_compose! {
+    fn acknowledgement()(
+        (service, rules) in (option::of(name()), vec(rule_name(), 0..3)),
+        (by, why, start, end) in (text(), text(), wall(), wall()),
+    ) -> Acknowledgement {
+        Acknowledgement { service, rules, by, why, start, end }
+    }
+}
+
+prop_compose! {
+    fn alert()(
+        (key, severity) in (alert_key(), select(Severity::ALL.to_vec())),
+        (state, labels, annotations) in (select(AlertState::ALL.to_vec()), labels(), labels()),
+        (since, fired, resolved) in (wall(), option::of(wall()), option::of(wall())),
+        suppression in option::of(suppression()),
+        (acknowledged, causes) in (option::of(acknowledgement()), names()),
+    ) -> Alert {
+        Alert {
+            key, severity, state, labels, annotations, since, fired, resolved, suppression, acknowledged, causes,
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -280,6 +318,17 @@ proptest! {
     #[test]
     fn explanations(explanation in explanation()) {
         prop_assert_eq!(Explanation::try_from(v1::ExplainResponse::from(&explanation)).unwrap(), explanation);
+    }
+
+    #[test]
+    fn alerts(alert in alert()) {
+        prop_assert_eq!(Alert::try_from(v1::Alert::from(&alert)).unwrap(), alert);
+    }
+
+    #[test]
+    fn acknowledgements(acknowledgement in acknowledgement()) {
+        let back = Acknowledgement::try_from(v1::Acknowledgement::from(&acknowledgement)).unwrap();
+        prop_assert_eq!(back, acknowledgement);
     }
 
     #[test]

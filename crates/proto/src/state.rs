@@ -314,17 +314,17 @@ pub(crate) fn name(field: &str, text: &str) -> Result<Name, Invalid> {
     Name::new(text).map_err(Invalid::name(field))
 }
 
-fn names(field: &str, texts: &[String]) -> Result<Vec<Name>, Invalid> {
+pub(crate) fn names(field: &str, texts: &[String]) -> Result<Vec<Name>, Invalid> {
     let name = |(index, text): (usize, &String)| {
         Name::new(text).map_err(Invalid::name(format_args!("{field}[{index}]")))
     };
     texts.iter().enumerate().map(name).collect()
 }
 
-fn texts(names: &[Name]) -> Vec<String> {
+pub(crate) fn texts(names: &[Name]) -> Vec<String> {
     names.iter().map(|name| name.as_str().to_owned()).collect()
 }
 
-fn wall(unix_ms: i64) -> Option<Wall> {
+pub(crate) fn wall(unix_ms: i64) -> Option<Wall> {
     (unix_ms != 0).then_some(Wall(unix_ms))
 }

@@ -4,7 +4,9 @@
 //! documentation says what that means there. Numbers that are no enum value are refused from reporters, and read as
 //! UNSPECIFIED from servers, which may be newer than this side.
 
-use ward_model::{CheckKind, Condition, Criticality, DependencyKind, Freshness, Reason, Status, Wall};
+use ward_model::{
+    AlertState, CheckKind, Condition, Criticality, DependencyKind, Freshness, Reason, Severity, Status, Wall,
+};
 
 use crate::{Invalid, text, v1};
 
@@ -45,6 +47,18 @@ mirrored!(Freshness {
     Suspect,
     Lost,
     Exited
+});
+mirrored!(Severity {
+    None,
+    Info,
+    Warning,
+    Critical
+});
+mirrored!(AlertState {
+    Pending,
+    Suppressed,
+    Firing,
+    Resolved
 });
 
 /// The enum field called `field`, from a reporter: `None` if unspecified, refused if it is no value of the enum.
