@@ -286,6 +286,7 @@ fn open_store(settings: &Settings, dir: &Path, clock: Clock) -> Result<Store, No
     let retention = Retention {
         transitions: settings.keep_history,
         days: settings.keep_days,
+        ..Retention::default()
     };
     Ok(Store::open(ward_store::Config { place, retention }, clock)?)
 }
