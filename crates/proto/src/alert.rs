@@ -177,6 +177,7 @@ impl From<&Alert> for v1::Alert {
             suppression: alert.suppression.as_ref().map(Into::into),
             acknowledged: alert.acknowledged.as_ref().map(Into::into),
             causes: texts(&alert.causes),
+            unknown_since_unix_ms: unix_ms(alert.unknown_since),
         }
     }
 }
@@ -202,6 +203,7 @@ impl TryFrom<v1::Alert> for Alert {
                 .flatten(),
             acknowledged: acknowledged.map_err(|invalid| invalid.within("acknowledged"))?,
             causes: names("causes", &wire.causes)?,
+            unknown_since: wall(wire.unknown_since_unix_ms),
         })
     }
 }

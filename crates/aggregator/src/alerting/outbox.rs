@@ -26,8 +26,8 @@ impl Outbox for StoreOutbox {
     fn durable(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(async {
             match self.0.store() {
-                Some(store) => store.durable(PATIENCE).await,
-                None => false,
+                Ok(store) => store.durable(PATIENCE).await,
+                Err(_) => false,
             }
         })
     }

@@ -15,7 +15,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 /// All of a kind that the store kept; nothing if it does not answer in time, or there is none.
 pub(super) async fn kept(memory: &Memory, kind: Kept) -> Vec<(String, String)> {
-    let Some(store) = memory.store() else {
+    let Ok(store) = memory.store() else {
         return Vec::new();
     };
     let asking = async {

@@ -1,7 +1,7 @@
 //! What people are told with an alert beside its rule's words: the cause, the evidence, who else is affected, and how much of the
 //! audit log there was.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use ward_engine::Engine;
 use ward_model::{Alert, AlertKey, AlertState, CausalChain, Evidence, Name, Suppression};
@@ -66,22 +66,22 @@ fn way(chain: &CausalChain) -> String {
 /// `bank/bank-1 check db: unhealthy, connection refused`.
 fn in_words(evidence: &Evidence) -> String {
     let mut words = evidence.service.to_string();
-    // Writing to a string does not fail.
+    let mut add = |text: String| words.push_str(&text);
     if let Some(instance) = &evidence.instance {
-        drop(write!(words, "/{instance}"));
+        add(format!("/{instance}"));
     }
     if let Some(name) = &evidence.name {
-        drop(write!(words, " {name}"));
+        add(format!(" {name}"));
     }
     if let Some(value) = evidence.value {
-        drop(write!(words, " = {value}"));
+        add(format!(" = {value}"));
     }
     if let Some(threshold) = evidence.threshold {
-        drop(write!(words, " (from {threshold} on)"));
+        add(format!(" (from {threshold} on)"));
     }
-    drop(write!(words, ": {}", evidence.condition.status));
+    add(format!(": {}", evidence.condition.status));
     if !evidence.condition.message.is_empty() {
-        drop(write!(words, ", {}", evidence.condition.message));
+        add(format!(", {}", evidence.condition.message));
     }
     words
 }

@@ -286,7 +286,7 @@ fn open_store(settings: &Settings, dir: &Path, clock: Clock) -> Result<Store, No
     let retention = Retention {
         transitions: settings.keep_history,
         days: settings.keep_days,
-        ..Retention::default()
+        recorded: settings.keep_recorded,
     };
     Ok(Store::open(ward_store::Config { place, retention }, clock)?)
 }
