@@ -7,10 +7,18 @@
 //! One queue of messages for all receivers, marked when it leaves it, was not taken: it loses what was in flight when the
 //! process dies. Here a crash can repeat a delivery, with the same identity, and can lose none.
 
+mod alertmanager;
+mod client;
 mod config;
+mod desk;
+mod digest;
+mod ledger;
 mod notifier;
 mod outbox;
+mod pace;
 mod standing;
+mod time;
+mod webhook;
 
 pub use self::{
     config::{Auth, Config, Kind, Receiver, Timing},
