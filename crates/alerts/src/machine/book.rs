@@ -68,30 +68,33 @@ impl Book {
         self.entries.values_mut().flat_map(BTreeMap::values_mut)
     }
 
-    /// Puts an alert in place of one with the same key, or where there is room. Half of the room is for those that wake people:
-    /// they are not to be crowded out by what can wait.
-    pub(super) fn put(&mut self, alert: Alert) -> bool {
-        let key = alert.key.clone();
-        let room = if alert.severity == Severity::Critical {
-            self.room
-        } else {
-            self.room / 2
+    /// Puts a new alert in place of one with the same key, or where there is room. Half of the room is for those that wake
+    /// people: they are not to be crowded out by what can wait.
+    pub(super) fn admit(&mut self, alert: Alert) {
+        let room = match alert.severity {
+            Severity::Critical => self.room,
+            _ => self.room / 2,
         };
-        let is_new = self.get(&key).is_none();
-        if is_new && self.count >= room {
-            self.beyond.insert(key, alert.severity);
-            return false;
+        if self.count < room || self.get(&alert.key).is_some() {
+            self.put(alert);
+        } else {
+            self.beyond.insert(alert.key, alert.severity);
         }
-        self.beyond.remove(&key);
-        self.explain(&key, &alert.causes, true);
-        self.count += usize::from(is_new);
-        let about = self.entries.entry(key.service).or_default();
-        about.insert(key.rule, Entry::new(alert));
-        true
     }
 
-    /// Returns the alert, and who may have its room.
-    pub(super) fn remove(&mut self, key: &AlertKey) -> Option<(Alert, Option<AlertKey>)> {
+    /// The same, also where there is no room.
+    pub(super) fn put(&mut self, alert: Alert) {
+        let key = alert.key.clone();
+        self.beyond.remove(&key);
+        self.set_causes(&key, &[]);
+        self.explain(&key, &alert.causes, true);
+        self.count += usize::from(self.get(&key).is_none());
+        let about = self.entries.entry(key.service).or_default();
+        about.insert(key.rule, Entry::new(alert));
+    }
+
+    /// Returns who may have its room.
+    pub(super) fn remove(&mut self, key: &AlertKey) -> Option<AlertKey> {
         let about = self.entries.get_mut(&key.service)?;
         let entry = about.remove(&key.rule)?;
         if about.is_empty() {
@@ -100,8 +103,7 @@ impl Book {
         self.count -= 1;
         self.explain(key, &entry.alert.causes, false);
         let urgent = self.beyond.iter().max_by_key(|(_, severity)| **severity);
-        let next = urgent.map(|(key, _)| key.clone());
-        Some((entry.alert, next))
+        urgent.map(|(key, _)| key.clone())
     }
 
     /// Its condition does not hold: it wants no room.
@@ -111,6 +113,11 @@ impl Book {
 
     pub(super) fn beyond(&self) -> usize {
         self.beyond.len()
+    }
+
+    /// What holds is not known any more.
+    pub(super) fn forget_beyond(&mut self) {
+        self.beyond.clear();
     }
 
     /// The present causes of an alert.

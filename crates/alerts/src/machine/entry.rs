@@ -112,9 +112,9 @@ impl Entry {
     }
 
     /// When it is to be looked at again although nothing was seen.
-    pub(super) fn due(&self, for_: Duration, keep_firing_for: Duration) -> Option<Wall> {
+    pub(super) fn due(&self, for_: Duration, keep_firing_for: Duration, now: Wall) -> Option<Wall> {
         if let Some(start) = self.unheard {
-            return Some(after(start, ABSENCE));
+            return Some(after(start, ABSENCE)).filter(|end| *end > now);
         }
         if self.alert.state == AlertState::Resolved {
             return self.alert.resolved.map(|at| after(at, RESOLVED_KEPT));

@@ -59,8 +59,7 @@ impl Known {
     pub(super) fn take_in(&mut self, name: &Name, facts: Option<ServiceFacts>) -> News {
         let is_suspect = |facts: &ServiceFacts| facts.instances.suspect > 0;
         let after = facts.as_ref().is_some_and(is_suspect);
-        let mut facts = facts;
-        let before = match facts.take() {
+        let before = match facts {
             Some(facts) => self.services.insert(name.clone(), facts),
             None => self.services.remove(name),
         };
@@ -100,7 +99,9 @@ impl Known {
 
     /// Reporters are still coming back.
     pub(super) fn is_settling(&self) -> bool {
-        self.system.as_ref().is_some_and(|system| system.observer.settling)
+        self.system
+            .as_ref()
+            .is_some_and(|system| system.observer.settling)
     }
 
     pub(super) fn in_maintenance(&self, name: &Name) -> bool {
@@ -125,12 +126,20 @@ impl Known {
     }
 
     /// What an expression is asked about, if anything is known of it.
-    pub(super) fn subject<'a>(&'a self, service: Option<&'a Name>, with_suspects: bool) -> Option<Subject<'a>> {
+    pub(super) fn subject<'a>(
+        &'a self,
+        service: Option<&'a Name>,
+        with_suspects: bool,
+    ) -> Option<Subject<'a>> {
         let Some(name) = service else {
             return self.system.as_ref().map(Subject::System);
         };
         let facts = self.services.get(name)?;
-        let suspect_dependencies = if with_suspects { self.suspects_below(name) } else { 0 };
+        let suspect_dependencies = if with_suspects {
+            self.suspects_below(name)
+        } else {
+            0
+        };
         Some(Subject::Service {
             name,
             facts,

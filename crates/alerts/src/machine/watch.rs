@@ -1,6 +1,6 @@
 //! What a rule looks at, so that it is judged only when that has changed.
 //!
-//! Read off the words of its text, and not off its syntax tree: a word too many costs a judgement, and none is ever missed.
+//! Mostly read off the words of its text, and not off its syntax tree: a word too many costs a judgement, and none is missed.
 
 use std::time::Duration;
 
@@ -8,17 +8,6 @@ use ward_model::{Name, Wall};
 
 use crate::rule::{Rule, RuleSpec};
 
-/// What Unknown makes meaningless: all that a verdict says.
-const STATUS: [&str; 8] = [
-    "status",
-    "own",
-    "reason",
-    "message",
-    "since_seconds",
-    "causes",
-    "instances",
-    "services",
-];
 /// Words that are no facts.
 const NO_FACTS: [&str; 7] = ["signals", "dependencies", "has", "size", "in", "true", "false"];
 /// A rule that looks at how long something lasts is judged again whenever that has grown by a sixty-fourth: two percent late at
@@ -51,8 +40,9 @@ impl Watch {
             watch.signals |= word == "signals";
             watch.dependencies |= word == "dependencies";
             watch.time |= word == "since_seconds";
-            watch.status |= STATUS.contains(&word);
+            watch.status |= spec.about_system && word == "services";
         }
+        watch.status |= rule.mentions_status();
         let mut told = spec.annotations.values();
         watch.tells_dependencies = watch.dependencies || told.any(|text| text.contains("dependencies"));
         watch
@@ -82,42 +72,27 @@ pub(super) fn longest_hold(spec: &RuleSpec) -> Duration {
     spec.for_.saturating_mul(2)
 }
 
-/// Identifiers outside of quotes that are not fields of others.
+/// Identifiers that are not fields of others. Those in quotes and comments are among them: see the module.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut rest = text;
-    let mut before = ' ';
+    let mut field = false;
     std::iter::from_fn(move || {
         loop {
             let c = rest.chars().next()?;
-            let length = match c {
-                '\'' | '"' => quoted(rest, c),
-                c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-                c => c.len_utf8(),
+            let end = match is_word(c) {
+                true => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+                false => c.len_utf8(),
             };
-            let (word, behind) = rest.split_at(length);
-            let field = before == '.';
+            let (word, behind) = rest.split_at(end);
             rest = behind;
-            if !c.is_whitespace() {
-                before = c;
-            }
-            if is_word(c) && !c.is_ascii_digit() && !field {
+            let is_name = is_word(c) && !c.is_ascii_digit();
+            if is_name && !std::mem::take(&mut field) {
                 return Some(word);
             }
+            field = c == '.' || (field && c.is_whitespace());
         }
     })
-}
-
-/// The length of the text in quotes at the beginning, with both of them.
-fn quoted(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        if c == quote && !escaped {
-            return at + 1;
-        }
-        escaped = c == '\\' && !escaped;
-    }
-    text.len()
 }
 
 #[cfg(test)]
@@ -125,11 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_neither_quoted_nor_fields() {
+    fn words_are_no_fields() {
         let found: Vec<_> =
-            words(r#"signals.status > 0.5e1 && has(instances . lost) || 'own' in "a\"own" + reason"#).collect();
-        assert_eq!(found, ["signals", "has", "instances", "in", "reason"]);
-        assert_eq!(words("'never ends").count(), 0);
+            words("signals.status > 0.5e1 && has(instances . lost) || own in 'quoted' + reason").collect();
+        assert_eq!(
+            found,
+            ["signals", "has", "instances", "own", "in", "quoted", "reason"]
+        );
     }
 
     #[test]
