@@ -7,8 +7,10 @@
 mod expression;
 mod facts;
 mod machine;
+mod near;
 mod rule;
 mod shipped;
+mod template;
 
 pub use expression::{Subject, Truth, WrongExpression};
 pub use facts::{Facts, Recorded, ServiceFacts, SystemFacts};
