@@ -11,6 +11,7 @@ mod file;
 mod mistake;
 mod near;
 mod origin;
+mod quoted;
 mod reading;
 mod sample;
 mod settings;

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock, time::Duration};
 
-use ward_alerts::{Rule, RuleSet, shipped};
+use ward_alerts::RuleSet;
 use ward_model::Severity;
 
 /// Rules, and who is told of what they find.
@@ -77,16 +77,16 @@ impl Receiver {
     pub const TIMEOUT: Duration = Duration::from_secs(10);
 }
 
+impl Webhook {
+    /// What is sent to one of which nothing else is said: all that is for people.
+    pub const LEAST: Severity = Severity::Info;
+}
+
 impl Default for Alerting {
     /// The shipped rules, and nobody who is told.
     fn default() -> Self {
         // Compiled once: settings are made for each file that is read.
-        static SHIPPED: LazyLock<RuleSet> = LazyLock::new(|| {
-            let compiled = shipped().into_iter().map(Rule::compile);
-            compiled
-                .map(|rule| rule.expect("shipped rules have no mistakes"))
-                .collect()
-        });
+        static SHIPPED: LazyLock<RuleSet> = LazyLock::new(RuleSet::shipped);
         Self {
             labels: BTreeMap::new(),
             external_url: None,
