@@ -1,11 +1,20 @@
 //! CEL over facts: an expression is parsed once, and judged for each thing.
 
-use std::collections::HashMap;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
-use cel::{Context, ExecutionError, Program, Value};
+use cel::{
+    Context, Env, Program, Value,
+    common::{ast::Expr, types::CelBool},
+};
 use ward_model::{Name, Wall};
 
+use self::variables::Variables;
 use crate::facts::{ServiceFacts, SystemFacts};
+
+mod variables;
 
 /// What an expression is about.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +58,12 @@ pub struct WrongExpression {
 #[derive(Debug)]
 pub(crate) struct Expression {
     program: Program,
+    signals: Vec<Name>,
+    mentions_status: bool,
 }
+
+/// What CEL brings, made once.
+static CEL: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 impl Expression {
     pub(crate) fn parse(text: &str) -> Result<Self, WrongExpression> {
@@ -58,37 +72,82 @@ impl Expression {
             message: errors.to_string(),
             help: None,
         })?;
-        Ok(Self { program })
+        let mut mentions = Mentions::default();
+        mentions.take(&program.expression().expr);
+        Ok(Self {
+            program,
+            signals: mentions.signals.into_iter().collect(),
+            mentions_status: mentions.status,
+        })
+    }
+
+    /// The signals that it asks for.
+    pub(crate) fn signals(&self) -> &[Name] {
+        &self.signals
+    }
+
+    /// It asks for something that is not known while the status is Unknown.
+    pub(crate) fn mentions_status(&self) -> bool {
+        self.mentions_status
     }
 
     pub(crate) fn judge(&self, subject: Subject<'_>, now: Wall) -> Truth {
-        match self.program.execute(&context(subject, now)) {
-            Ok(Value::Bool(true)) => Truth::True,
-            Ok(_) => Truth::False,
-            Err(ExecutionError::NoSuchKey(_)) => Truth::Absent,
-            Err(_) => Truth::Absent,
+        let variables = Variables {
+            subject,
+            now,
+            mentioned: &self.signals,
+        };
+        let mut context = Context::with_env(Arc::clone(&CEL));
+        context.set_variable_resolver(&variables);
+        let value = Value::resolve_val(self.program.expression(), &context);
+        match value
+            .ok()
+            .as_ref()
+            .and_then(|value| value.downcast_ref::<CelBool>())
+        {
+            Some(holds) if *holds.inner() => Truth::True,
+            Some(_) => Truth::False,
+            None => Truth::Absent,
         }
     }
 }
 
-fn context(subject: Subject<'_>, now: Wall) -> Context<'static, 'static> {
-    let mut context = Context::default();
-    if let Subject::Service {
-        name,
-        facts,
-        suspect_dependencies,
-    } = subject
-    {
-        context.add_variable_from_value("service", name.as_str());
-        context.add_variable_from_value("status", facts.status.as_str());
-        context.add_variable_from_value("since_seconds", (now.0 - facts.since.0) as f64 / 1e3);
-        let signals = facts
-            .signals
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), *value));
-        context.add_variable_from_value("signals", signals.collect::<HashMap<_, _>>());
-        let dependencies = HashMap::from([("suspect", i64::from(suspect_dependencies))]);
-        context.add_variable_from_value("dependencies", dependencies);
-    }
-    context
+#[derive(Default)]
+struct Mentions {
+    signals: BTreeSet<Name>,
+    status: bool,
 }
+
+impl Mentions {
+    fn take(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Ident(name) => {
+                self.status |= matches!(
+                    name.as_str(),
+                    "status" | "own" | "reason" | "message" | "since_seconds" | "instances" | "causes"
+                );
+            }
+            Expr::Select(select) => {
+                if select.operand.expr == Expr::Ident("signals".to_owned()) {
+                    self.signals.extend(Name::new(&select.field));
+                }
+                self.take(&select.operand.expr);
+            }
+            Expr::Call(call) => {
+                if let Some(target) = &call.target {
+                    self.take(&target.expr);
+                }
+                call.args.iter().for_each(|arg| self.take(&arg.expr));
+            }
+            Expr::List(list) => list.elements.iter().for_each(|element| self.take(&element.expr)),
+            Expr::Comprehension(all) => {
+                self.take(&all.iter_range.expr);
+                self.take(&all.loop_step.expr);
+            }
+            _ => (),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,49 @@
 //! The machine: what is seen goes in, alerts that changed come out.
+//!
+//! Each step has two halves. First every alert whose facts changed or whose time has come is judged by itself
+//! ([`judge`], [`entry`]); then those that are about to fire, and those that were withheld by something that changed, are
+//! decided, causes before what they explain ([`withhold`]). With one half only, whether a page is withheld would depend on which
+//! of two services comes first in the alphabet.
+//!
+//! What nothing happened to costs nothing: there is no loop over all services or all rules. Within a step the last word about a
+//! thing counts: what flickers faster than steps follow each other is not seen.
 
-use std::collections::BTreeMap;
+mod book;
+mod entry;
+mod judge;
+mod known;
+mod restart;
+#[cfg(test)]
+mod tests;
+mod waiting;
+mod watch;
+mod withhold;
 
-use ward_model::{Acknowledgement, Alert, AlertKey, Name, Wall};
-
-use crate::{
-    facts::{Facts, ServiceFacts, SystemFacts},
-    rule::RuleSet,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
+
+use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Name, RuleName, Wall};
+
+use self::{
+    book::Book,
+    known::{Known, News},
+    waiting::Waiting,
+    watch::{Watch, is_about},
+};
+use crate::{facts::Facts, rule::RuleSet};
+
+/// How long a resolved alert is kept: Prometheus's value, so that its receivers hear of the resolution more than once.
+pub(crate) const RESOLVED_KEPT: Duration = Duration::from_secs(15 * 60);
+/// How long an alert fires on although what it asks for is not there, or nothing was heard of its service since a start. Longer
+/// than a restart of anything takes; not for ever, because nobody would ever resolve the alert of what was switched off.
+pub(crate) const ABSENCE: Duration = Duration::from_secs(15 * 60);
 
 /// What the machine is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
-    /// Something is as it is from now on.
+    /// Something is as it is from now on; of a service that includes its signals.
     Facts(Facts),
     /// The signals of a service, all of them; the rest of it stays.
     Signals(Name, BTreeMap<Name, f64>),
@@ -23,61 +54,289 @@ pub enum Seen {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Machine {
     rules: RuleSet,
-    services: BTreeMap<Name, ServiceFacts>,
-    system: Option<SystemFacts>,
-    alerts: BTreeMap<AlertKey, Alert>,
+    watches: BTreeMap<RuleName, Watch>,
+    /// Rules that are other than they were, since the step before.
+    changed_rules: BTreeSet<RuleName>,
+    known: Known,
+    book: Book,
+    waiting: Waiting,
+    /// At most one for each service that has alerts that fire.
     acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
+    /// The last step.
+    now: Option<Wall>,
+    restored: bool,
+    judged: u64,
+}
+
+/// What a step has to do, and what was before it.
+#[derive(Debug)]
+struct Step {
+    now: Wall,
+    judge: BTreeSet<AlertKey>,
+    decide: BTreeSet<AlertKey>,
+    before: BTreeMap<AlertKey, Option<Alert>>,
+    /// Whose acknowledgement may have changed.
+    acknowledged: BTreeSet<Option<Name>>,
+}
+
+impl Step {
+    fn new(now: Wall) -> Self {
+        Self {
+            now,
+            judge: BTreeSet::new(),
+            decide: BTreeSet::new(),
+            before: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
+        }
+    }
+
+    /// To be called before an alert is changed.
+    fn remember(&mut self, key: &AlertKey, book: &Book) {
+        if !self.before.contains_key(key) {
+            let before = book.get(key).map(|entry| entry.alert.clone());
+            self.before.insert(key.clone(), before);
+        }
+    }
 }
 
 impl Machine {
     /// One that knows nothing yet.
     pub fn new(rules: RuleSet) -> Self {
-        Self {
-            rules,
-            services: BTreeMap::new(),
-            system: None,
-            alerts: BTreeMap::new(),
-            acknowledged: BTreeMap::new(),
-        }
+        let mut machine = Self::default();
+        machine.replace_rules(rules);
+        machine.changed_rules.clear();
+        machine
     }
 
-    /// Goes on from what was kept: alerts that were not inactive, and acknowledgements. To be told before anything is seen.
-    /// What was pending goes on where it was when somebody last watched, once it is heard of again; what fired fires on, as
-    /// the same alert, until there is evidence that it does not.
-    pub fn restore(&mut self, alerts: Vec<Alert>, acknowledged: Vec<Acknowledgement>) {
-        self.alerts = alerts
-            .into_iter()
-            .map(|alert| (alert.key.clone(), alert))
-            .collect();
-        self.acknowledged = acknowledged
-            .into_iter()
-            .map(|ack| (ack.service.clone(), ack))
-            .collect();
-    }
-
-    /// Other rules are in force from the next step on. Alerts of rules that are no more are resolved then.
+    /// Other rules are in force from the next step on. Alerts of rules that are no more are resolved then; those of rules that
+    /// are others now keep their labels until they are resolved, and go by the new condition.
     pub fn replace_rules(&mut self, rules: RuleSet) {
-        self.rules = rules;
+        let before = std::mem::replace(&mut self.rules, rules);
+        let named = |rule: &crate::rule::Rule| rule.spec().name.clone();
+        for name in before.iter().chain(self.rules.iter()).map(named) {
+            let spec = |rules: &RuleSet| rules.get(&name).map(|rule| rule.spec().clone());
+            if spec(&before) != spec(&self.rules) {
+                self.changed_rules.insert(name);
+            }
+        }
+        let watches = self.rules.iter().map(|rule| (named(rule), Watch::new(rule)));
+        self.watches = watches.collect();
     }
 
     /// Takes in what was seen since the step before, and judges. `now` must not run backwards. Returns each alert that became
-    /// another or says something else, as it is now, causes before what they explain; one that was pending or suppressed and
-    /// ended is returned as resolved, without `fired`, for the last time.
+    /// another or says something else, as it is now, causes before what they explain, and the system last. One that is no more
+    /// is returned as resolved without `fired`, for the last time: it was pending or suppressed, and ended, or it was resolved
+    /// fifteen minutes ago.
     pub fn step(&mut self, now: Wall, seen: Vec<Seen>) -> Vec<Alert> {
-        let _ = (now, seen, &self.rules, &self.services, &self.system);
-        Vec::new()
+        let now = self.now.map_or(now, |before| before.max(now));
+        let rules = self.rules.clone();
+        let mut step = Step::new(now);
+        self.go_on_after_restart(&seen, &mut step);
+        for seen in seen {
+            self.take_in(seen, &rules, &mut step);
+        }
+        self.take_in_rules(&mut step);
+        step.judge.extend(self.waiting.take(now));
+        for key in std::mem::take(&mut step.judge) {
+            self.judge(&rules, &key, &mut step);
+        }
+        self.decide_all(&rules, &mut step);
+        self.acknowledge(&mut step);
+        self.now = Some(now);
+        self.changed(step)
     }
 
     /// All that are not inactive, resolved ones for fifteen minutes.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.alerts.values()
+        self.book.all().map(|entry| &entry.alert)
+    }
+
+    /// One of them.
+    pub fn alert(&self, key: &AlertKey) -> Option<&Alert> {
+        self.book.get(key).map(|entry| &entry.alert)
+    }
+
+    /// Those that have not ended: an acknowledgement ends with the last of its alerts.
+    pub fn acknowledgements(&self) -> impl Iterator<Item = &Acknowledgement> {
+        self.acknowledged.values()
+    }
+
+    /// Conditions that hold and have no alert, because there are too many. As soon as there is room, they have one.
+    pub fn beyond(&self) -> usize {
+        self.book.beyond()
+    }
+
+    /// How many conditions were judged so far.
+    pub fn judged(&self) -> u64 {
+        self.judged
     }
 
     /// When time alone changes something next; what is seen may change it before.
     pub fn next_due(&self) -> Option<Wall> {
-        None
+        let at_once = self.now.filter(|_| !self.changed_rules.is_empty());
+        let acknowledged = self.acknowledged.values().map(|acknowledged| acknowledged.end);
+        let due = acknowledged.chain(self.waiting.next()).chain(at_once);
+        due.min()
+    }
+
+    fn take_in(&mut self, seen: Seen, rules: &RuleSet, step: &mut Step) {
+        match seen {
+            Seen::Facts(Facts::Service(name, facts)) => {
+                let news = self.known.take_in(&name, Some(*facts));
+                self.notice(&name, news, rules, step);
+            }
+            Seen::Facts(Facts::Gone(name)) => {
+                let news = self.known.take_in(&name, None);
+                for key in self.book.keys_about(&Some(name.clone())) {
+                    self.hear_of(&key, step);
+                }
+                self.notice(&name, news, rules, step);
+            }
+            Seen::Facts(Facts::System(facts)) => self.take_in_system(*facts, rules, step),
+            Seen::Facts(Facts::Started { last_alive }) => self.restart(last_alive, step),
+            Seen::Signals(name, signals) => {
+                let news = self.known.measured(&name, signals);
+                self.notice(&name, news, rules, step);
+            }
+            Seen::Acknowledged(acknowledged) => {
+                step.acknowledged.insert(acknowledged.service.clone());
+                self.acknowledged
+                    .insert(acknowledged.service.clone(), acknowledged);
+            }
+            Seen::Unacknowledged(service) => {
+                self.acknowledged.remove(&service);
+                step.acknowledged.insert(service);
+            }
+        }
+    }
+
+    /// A service is another: who is to be judged and decided.
+    fn notice(&mut self, name: &Name, news: News, rules: &RuleSet, step: &mut Step) {
+        if !news.any() {
+            return;
+        }
+        let service = Some(name.clone());
+        for (rule, watch) in &self.watches {
+            let asks = news.existence || (news.facts && watch.facts) || (news.signals && watch.signals);
+            let is_about = |name| {
+                rules
+                    .get(rule)
+                    .is_some_and(|rule| is_about(rule.spec(), Some(name)))
+            };
+            let key = |name: &Name| AlertKey {
+                service: Some(name.clone()),
+                rule: rule.clone(),
+            };
+            if asks && is_about(name) {
+                step.judge.insert(key(name));
+            }
+            if news.suspects && watch.dependencies {
+                step.judge
+                    .extend(self.known.services().filter(|name| is_about(name)).map(key));
+            }
+        }
+        step.judge.extend(self.book.keys_about(&service));
+        if news.maintenance {
+            step.decide.extend(self.book.suppressed_by(name).cloned());
+        }
+    }
+
+    fn take_in_system(&mut self, facts: crate::facts::SystemFacts, rules: &RuleSet, step: &mut Step) {
+        let settling = self.known.is_settling();
+        if !self.known.take_in_system(facts) {
+            return;
+        }
+        let about_system = rules.iter().filter(|rule| rule.spec().about_system);
+        step.judge.extend(about_system.map(|rule| AlertKey {
+            service: None,
+            rule: rule.spec().name.clone(),
+        }));
+        step.judge.extend(self.book.keys_about(&None));
+        if settling != self.known.is_settling() {
+            // What is Unknown means something else from here on.
+            let judging = rules
+                .iter()
+                .filter(|rule| rule.spec().unknown == crate::rule::Unknown::Judge);
+            for rule in judging.map(|rule| rule.spec().name.clone()) {
+                self.judge_everywhere(&rule, step);
+            }
+        }
+    }
+
+    fn take_in_rules(&mut self, step: &mut Step) {
+        for rule in std::mem::take(&mut self.changed_rules) {
+            self.judge_everywhere(&rule, step);
+        }
+    }
+
+    fn judge_everywhere(&self, rule: &RuleName, step: &mut Step) {
+        let services = self.known.services().cloned().map(Some).chain([None]);
+        step.judge.extend(services.map(|service| AlertKey {
+            service,
+            rule: rule.clone(),
+        }));
+        for entry in self.book.all().filter(|entry| entry.alert.key.rule == *rule) {
+            step.judge.insert(entry.alert.key.clone());
+            if let Some(service) = &entry.alert.key.service {
+                step.decide.extend(self.book.suppressed_by(service).cloned());
+            }
+        }
+    }
+
+    /// Acknowledgements begin, and end with the last of their alerts.
+    fn acknowledge(&mut self, step: &mut Step) {
+        let services = self.acknowledged.keys().cloned();
+        step.acknowledged.extend(services);
+        let (book, now) = (&self.book, step.now);
+        let covers_any = |acknowledged: &Acknowledgement| {
+            book.about(&acknowledged.service)
+                .any(|entry| entry.alert.state == AlertState::Firing && acknowledged.covers(&entry.alert.key))
+        };
+        self.acknowledged
+            .retain(|_, acknowledged| now < acknowledged.end && covers_any(acknowledged));
+        for service in std::mem::take(&mut step.acknowledged) {
+            for key in self.book.keys_about(&service) {
+                step.remember(&key, &self.book);
+                let by = self
+                    .acknowledged
+                    .get(&service)
+                    .filter(|by| by.covers(&key))
+                    .cloned();
+                let entry = self.book.get_mut(&key).map(|entry| &mut entry.alert);
+                if let Some(alert) = entry {
+                    alert.acknowledged = by.filter(|_| alert.state == AlertState::Firing);
+                }
+            }
+        }
+    }
+
+    /// What is to be told of a step.
+    fn changed(&self, step: Step) -> Vec<Alert> {
+        let mut changed = Vec::new();
+        for (key, before) in step.before {
+            match (before, self.alert(&key)) {
+                (Some(before), Some(now)) if before == *now => {}
+                (_, Some(now)) => changed.push(now.clone()),
+                (Some(before), None) => changed.push(Alert {
+                    state: AlertState::Resolved,
+                    resolved: before.resolved.or(Some(step.now)),
+                    fired: None,
+                    suppression: None,
+                    unknown_since: None,
+                    ..before
+                }),
+                (None, None) => {}
+            }
+        }
+        changed.sort_by_cached_key(|alert| {
+            (
+                withhold::rank(alert.key.service.as_ref(), &alert.causes),
+                alert.key.clone(),
+            )
+        });
+        changed
     }
 }

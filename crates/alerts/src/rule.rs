@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
-use ward_model::{RuleName, Severity};
+use ward_model::{Name, RuleName, Severity};
 
-use crate::expression::{Expression, Subject, Truth, WrongExpression};
+use crate::{
+    expression::{Expression, Subject, Truth, WrongExpression},
+    shipped::shipped,
+};
 
 /// What becomes of an alert while the thing it is about is Unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +102,18 @@ impl Rule {
         &self.spec
     }
 
+    /// The signals that its condition and what holds it ask for; its annotations are not counted.
+    pub fn signals(&self) -> impl Iterator<Item = &Name> {
+        let hold = self.hold.iter().flat_map(Expression::signals);
+        self.expr.signals().iter().chain(hold)
+    }
+
+    /// Whether its condition asks for something that is not known while the status is Unknown: the status itself, `own`,
+    /// its reason, message, age or causes, or instances.
+    pub fn mentions_status(&self) -> bool {
+        self.expr.mentions_status()
+    }
+
     /// Whether its condition holds.
     pub fn judge(&self, subject: Subject<'_>, now: ward_model::Wall) -> Truth {
         self.expr.judge(subject, now)
@@ -129,6 +144,12 @@ impl PartialEq for RuleSet {
 }
 
 impl RuleSet {
+    /// Those that are in force where nothing else is said.
+    pub fn shipped() -> Self {
+        let compiled = |spec| Rule::compile(spec).expect("shipped rules are right; a test compiles them");
+        shipped().into_iter().map(compiled).collect()
+    }
+
     /// The rule of a name.
     pub fn get(&self, name: &RuleName) -> Option<&Rule> {
         self.0.get(name)

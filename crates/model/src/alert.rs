@@ -247,6 +247,10 @@ pub struct Alert {
     pub annotations: BTreeMap<String, String>,
     /// Since when its condition holds; time in which nobody could know is not counted.
     pub since: Wall,
+    /// Since when nobody can know whether its condition holds: Unknown, or not heard of since a restart. Until that ends it
+    /// neither fires nor resolves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unknown_since: Option<Wall>,
     /// When it first fired: `startsAt`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fired: Option<Wall>,
