@@ -51,24 +51,22 @@ fn causes(alert: &Alert) -> String {
     names.join(", ")
 }
 
-/// What there is to say: why it is withheld, who works on it, and what is wrong.
+/// How it stands, and what is wrong.
 fn what(alert: &Alert, times: &Times) -> String {
-    let standing = standing(alert, times);
-    let summary = ["summary", "description"]
-        .iter()
-        .find_map(|name| alert.annotations.get(*name));
-    standing
-        .into_iter()
-        .chain(summary.cloned())
-        .collect::<Vec<_>>()
-        .join("; ")
+    let summary = ["summary", "description"].map(|name| alert.annotations.get(name));
+    let mut said = standing(alert, times);
+    said.extend(summary.into_iter().flatten().next().cloned());
+    said.join("; ")
 }
 
-fn standing(alert: &Alert, times: &Times) -> Option<String> {
+/// What the state alone does not say: why it is withheld, who works on it, since when nobody knows, when it was over.
+fn standing(alert: &Alert, times: &Times) -> Vec<String> {
     let withheld = alert.suppression.as_ref().map(ToString::to_string);
     let works = alert.acknowledged.as_ref().map(|said| acknowledged(said, times));
+    let unknown = alert.unknown_since;
+    let unknown = unknown.map(|since| format!("nobody can know since {}", times.brief(since)));
     let over = alert.resolved.map(|at| format!("resolved {}", times.brief(at)));
-    withheld.or(works).or(over)
+    [withheld, works, unknown, over].into_iter().flatten().collect()
 }
 
 fn acknowledged(said: &Acknowledgement, times: &Times) -> String {
@@ -87,32 +85,30 @@ pub(super) fn each(alerts: &[Alert], times: &Times) -> String {
 }
 
 fn all(alert: &Alert, times: &Times) -> String {
-    let name = paint(BOLD, &alert.key);
+    let mut text = format!("{}\n", headline(alert, times));
+    let mut line = |said: &str| writeln!(text, "  {}", Escaped(said)).expect("a string takes all");
+    if let Some(fired) = alert.fired {
+        line(&format!("fired {}", times.brief(fired)));
+    }
+    standing(alert, times).iter().for_each(|said| line(said));
+    if !alert.causes.is_empty() {
+        line(&format!("cause: {}", causes(alert)));
+    }
+    for (name, said) in &alert.annotations {
+        line(&format!("{name}: {said}"));
+    }
+    let labels = alert.labels.iter().map(|(name, said)| format!("{name}={said:?}"));
+    line(&format!("labels: {}", labels.collect::<Vec<_>>().join(" ")));
+    text
+}
+
+/// `bank/ServiceUnhealthy is firing (critical) for so long, since then`.
+fn headline(alert: &Alert, times: &Times) -> String {
+    let (name, severity) = (paint(BOLD, &alert.key), alert.severity);
+    let (ago, since) = (times.ago(alert.since), times.moment(alert.since));
     let word = match alert.state {
-        AlertState::Firing => paint(urgent(alert.severity), alert.state).to_string(),
+        AlertState::Firing => paint(urgent(severity), alert.state).to_string(),
         state => state.to_string(),
     };
-    let severity = alert.severity;
-    let since = format!(
-        "for {}, since {}",
-        times.ago(alert.since),
-        times.moment(alert.since)
-    );
-    let mut text = format!("{name} is {word} ({severity}) {since}\n");
-    let mut line = |what: &str, said: &str| {
-        writeln!(text, "  {}: {}", Escaped(what), Escaped(said)).expect("a string takes all");
-    };
-    if let Some(fired) = alert.fired {
-        line("fired", &times.moment(fired));
-    }
-    if let Some(standing) = standing(alert, times) {
-        line("standing", &standing);
-    }
-    if !alert.causes.is_empty() {
-        line("cause", &causes(alert));
-    }
-    alert.annotations.iter().for_each(|(name, said)| line(name, said));
-    let labels = alert.labels.iter().map(|(name, said)| format!("{name}={said:?}"));
-    line("labels", &labels.collect::<Vec<_>>().join(" "));
-    text
+    format!("{name} is {word} ({severity}) for {ago}, since {since}")
 }

@@ -53,6 +53,7 @@ fn outage() -> Vec<v1::Alert> {
     ];
     all[1].acknowledged = Some(acknowledgement("ann", "restarting"));
     all[1].fired_unix_ms = 31_000;
+    all[1].unknown_since_unix_ms = 41_000;
     all[3].resolved_unix_ms = 61_000;
     all[5].suppression = Some(v1::Suppression {
         because: key("bank", "ServiceUnhealthy").map(v1::suppression::Because::Cause),
@@ -71,7 +72,7 @@ async fn served(alerts: Vec<v1::Alert>) -> (String, crate::alerting::Heard) {
 
 /// Dates are long ago, and how long they are is left out, with what that does to columns.
 fn shown(text: &str) -> String {
-    let age = |word: &&str| word.starts_with('(') && word.ends_with('d') || word.ends_with("h)");
+    let age = |word: &&str| word.starts_with('(') && word.ends_with('d') || word.ends_with("h)") || word.ends_with("h);");
     let line = |line: &str| {
         let indent = if line.starts_with("  ") { "  " } else { "" };
         let words: Vec<_> = line.split_whitespace().filter(|word| !age(word)).collect();
@@ -97,7 +98,7 @@ async fn what_fires_is_shown_the_most_urgent_first_and_is_the_exit_code() {
         shown(&done.stdout),
         "\
 ABOUT ALERT SEVERITY STATE SINCE CAUSE WHAT
-bank ServiceUnhealthy critical firing (acknowledged) 1970-01-01 bank acknowledged by ann until 1970-01-01 01:30:01: restarting; so it is
+bank ServiceUnhealthy critical firing (acknowledged) 1970-01-01 bank acknowledged by ann until 1970-01-01 01:30:01: restarting; nobody can know since 1970-01-01 so it is
 payments ErrorRatioHigh warning firing 1970-01-01 bank so it is
 "
     );
@@ -195,8 +196,9 @@ async fn of_one_service_all_is_shown() {
     assert!(
         text.ends_with(
             "\
-  fired: DAY TIME
-  standing: acknowledged by ann until DAY TIME: restarting
+  fired DAY
+  acknowledged by ann until DAY TIME: restarting
+  nobody can know since DAY
   cause: bank
   summary: so it is
   labels: alertname=\"ServiceUnhealthy\"
