@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use ward_access::Policy;
 use ward_chassis::{Limits, TlsFiles, logs};
-use ward_config::{Aggregator, Errors, Service, Settings, Source, Store};
+use ward_config::{Aggregator, Alerting, Errors, Service, Settings, Source, Store};
 use ward_model::Name;
 
 use crate::{ClientLimits, HttpLimits};
@@ -39,6 +39,8 @@ pub struct Config {
     pub store: Store,
     /// What is said about services; it wins over what they say themselves.
     pub services: BTreeMap<Name, Service>,
+    /// Rules, and who is told of what they find.
+    pub alerting: Alerting,
     /// Counts the lines that this process did not log.
     pub log_dropped: logs::Dropped,
     /// Where a reload reads again. Without one there is nothing to reload.
@@ -104,6 +106,7 @@ impl Config {
             store: self.store.clone(),
             services: self.services.clone(),
             access: self.access.clone(),
+            alerting: self.alerting.clone(),
         }
     }
 }
@@ -135,6 +138,7 @@ impl From<Settings> for Config {
             hosts: own.hosts,
             store: settings.store,
             services: settings.services,
+            alerting: settings.alerting,
             log_dropped: logs::Dropped::default(),
             source: None,
             limits: Limits::default(),

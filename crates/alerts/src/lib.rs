@@ -7,9 +7,11 @@
 mod expression;
 mod facts;
 mod machine;
+mod near;
 mod replay;
 mod rule;
 mod shipped;
+mod template;
 
 pub use expression::{Subject, Truth, WrongExpression};
 pub use facts::{Facts, Recorded, ServiceFacts, SystemFacts};

@@ -3,6 +3,7 @@
 //! What can be said about one key alone is judged where it is read (`value`); what takes two of them to see, here.
 
 mod access;
+mod alerting;
 mod service;
 mod store;
 mod syntax;
@@ -23,10 +24,12 @@ use crate::{
     mistake::{Mistakes, Text as FileText},
     reading::{At, Node, Reading, Value, joined, quoted_key, table},
     settings::{Aggregator, Settings},
-    value::{FilePath, HostName, ServiceName, Text, WebOrigin},
+    value::{FilePath, HostName, RuleFiles, ServiceName, Text, WebOrigin},
 };
 
 use access::Access;
+use alerting::AlertingTable;
+pub(crate) use alerting::{Changes, alertmanagers};
 use service::ServiceTable;
 use store::StoreTable;
 
@@ -49,6 +52,8 @@ table! {
         /// Who may do what, where callers prove who they are (`server_cert`): a table for each identity, by the name in its
         /// certificate, and `anonymous` for those who prove nothing. Tokens carry their own rights.
         "access" access: Access,
+        /// Which alerts there are, and who is told of them.
+        "alerting" alerting: AlertingTable,
     }
 }
 
@@ -173,7 +178,8 @@ pub fn schema() -> String {
     text + "\n"
 }
 
-/// What a file of this text says, over defaults that are the same on every machine: for fuzz targets and tests.
+/// What a file of this text says, over defaults that are the same on every machine: for fuzz targets and tests. Files of
+/// rules that it names are not read.
 ///
 /// # Errors
 ///
@@ -184,23 +190,60 @@ pub fn read_text(text: &str) -> Result<Settings, Errors> {
         aggregator: Aggregator::new("/data"),
         ..Settings::default()
     };
-    match read("ward.toml", text, &mut settings) {
-        Ok(_) => Ok(settings),
-        Err(mistakes) => Err(Errors::new(
-            mistakes,
-            Some(Arc::new(FileText {
-                text: text.to_owned(),
-            })),
-        )),
+    let path = "ward.toml";
+    let said = read(path, text, &mut settings);
+    if !said.mistakes.is_empty() {
+        let (path, text) = (path.to_owned(), text.to_owned());
+        return Err(Errors::new(
+            said.mistakes,
+            vec![Arc::new(FileText { path, text })],
+        ));
+    }
+    settings.alerting.rules = said.rules.in_force();
+    Ok(settings)
+}
+
+/// What a file says beside its settings.
+#[derive(Default)]
+pub(crate) struct Said {
+    pub(crate) mistakes: Mistakes,
+    /// On which line each key stands.
+    pub(crate) lines: BTreeMap<String, usize>,
+    /// Where more rules are.
+    pub(crate) rule_files: Vec<At<RuleFiles>>,
+    /// What it says about rules. What others say is still to come over it.
+    pub(crate) rules: Changes,
+}
+
+/// Reads `text` over `settings`, but for the rules.
+pub(crate) fn read(path: &str, text: &str, settings: &mut Settings) -> Said {
+    let mut rest = (Vec::new(), Changes::default());
+    let (mistakes, lines) = walk(path, text, |whole, reading| {
+        let file = File::read(whole, reading).unwrap_or_default();
+        rest = file.over(settings, reading);
+    });
+    let (rule_files, rules) = rest;
+    Said {
+        mistakes,
+        lines,
+        rule_files,
+        rules,
     }
 }
 
-/// Reads `text` over `settings`, and says on which line each key stands.
-pub(crate) fn read(
+/// Reads a file of rules.
+pub(crate) fn read_rules(path: &str, text: &str, rules: &mut Changes) -> (Mistakes, BTreeMap<String, usize>) {
+    walk(path, text, |whole, reading| {
+        alerting::read_rules(whole, rules, reading)
+    })
+}
+
+/// Has a file read from its root, and returns what is wrong in it and on which line each key stands.
+fn walk(
     path: &str,
     text: &str,
-    settings: &mut Settings,
-) -> Result<BTreeMap<String, usize>, Mistakes> {
+    read: impl FnOnce(&Node<'_>, &mut Reading<'_>),
+) -> (Mistakes, BTreeMap<String, usize>) {
     let (tree, broken) = DeTable::parse_recoverable(text);
     let mut reading = Reading::new(path, text);
     syntax::blame(&mut reading, text, &broken);
@@ -210,24 +253,27 @@ pub(crate) fn read(
         value: &root,
         span: 0..0,
     };
-    let file = File::read(&whole, &mut reading).unwrap_or_default();
-    if let Some(services) = file.services {
-        let settled = services.value.0.into_iter();
-        settings.services = settled.map(|(name, service)| (name, service.settle())).collect();
-    }
-    if let Some(access) = file.access {
-        settings.access = access.value.settle();
-    }
-    if let Some(store) = file.store {
-        store.value.over(&mut settings.store);
-    }
-    if let Some(aggregator) = file.aggregator {
-        aggregator.value.over(&mut settings.aggregator);
-    }
-    if reading.mistakes.is_empty() {
-        Ok(reading.lines)
-    } else {
-        Err(reading.mistakes)
+    read(&whole, &mut reading);
+    (reading.mistakes, reading.lines)
+}
+
+impl File {
+    fn over(self, settings: &mut Settings, reading: &mut Reading<'_>) -> (Vec<At<RuleFiles>>, Changes) {
+        if let Some(services) = self.services {
+            let settled = services.value.0.into_iter();
+            settings.services = settled.map(|(name, service)| (name, service.settle())).collect();
+        }
+        if let Some(access) = self.access {
+            settings.access = access.value.settle();
+        }
+        if let Some(store) = self.store {
+            store.value.over(&mut settings.store);
+        }
+        if let Some(aggregator) = self.aggregator {
+            aggregator.value.over(&mut settings.aggregator);
+        }
+        let alerting = self.alerting.map(|alerting| alerting.value).unwrap_or_default();
+        alerting.over(&mut settings.alerting, reading)
     }
 }
 

@@ -11,6 +11,7 @@ mod file;
 mod mistake;
 mod near;
 mod origin;
+mod quoted;
 mod reading;
 mod sample;
 mod settings;
@@ -25,7 +26,9 @@ pub use file::schema;
 pub use mistake::{Errors, Mistake, Place};
 pub use origin::{Origin, Origins};
 pub use sample::sample;
-pub use settings::{Aggregator, GRPC_PORT, HTTP_PORT, Service, Settings, Store};
+pub use settings::{
+    Aggregator, Alerting, Auth, GRPC_PORT, HTTP_PORT, Receiver, Service, Settings, Store, Webhook,
+};
 pub use show::Entry;
 pub use source::{FILE_BYTES, Key, Loaded, Source, VARIABLE_OF_FILE};
 pub use value::DatabaseUrl;

@@ -21,8 +21,8 @@ pub(crate) const SHOWN_BYTES: usize = 64 << 10;
 pub struct Errors {
     mistakes: Vec<Mistake>,
     left_out: usize,
-    /// The file that places are in.
-    file: Option<Arc<Text>>,
+    /// The files that places are in, in the order in which they were read.
+    files: Vec<Arc<Text>>,
 }
 
 /// What is wrong while it is being gathered: those that may be told, and how many more there are.
@@ -35,6 +35,8 @@ pub(crate) struct Mistakes {
 /// A file as it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Text {
+    /// Its name, as places have it.
+    pub(crate) path: String,
     pub(crate) text: String,
 }
 
@@ -91,9 +93,21 @@ impl Mistake {
 }
 
 impl Mistakes {
-    /// Puts them in order and leaves those that will be told.
+    /// Puts those of one file in order and leaves those that will be told.
     pub(crate) fn keep_first(&mut self) {
-        self.list.sort_by_key(|mistake| mistake.place.order());
+        self.list.sort_by_key(|mistake| mistake.place.order(&[]));
+        self.cut();
+    }
+
+    /// Takes in those of a file that is read after the others.
+    pub(crate) fn and(&mut self, mut other: Self) {
+        other.keep_first();
+        self.list.append(&mut other.list);
+        self.untold += other.untold;
+        self.cut();
+    }
+
+    fn cut(&mut self) {
         self.untold += self.list.len().saturating_sub(TOLD);
         self.list.truncate(TOLD);
     }
@@ -104,28 +118,36 @@ impl Mistakes {
 }
 
 impl Place {
-    /// The file as a whole first, then what is in it, then what is said over it.
-    fn order(&self) -> (u8, usize) {
+    fn is_in(&self, file: &str) -> bool {
+        matches!(self, Self::Line { path, .. } if path == file)
+    }
+
+    /// A file as a whole first, then what is in each, then what is said over them.
+    fn order(&self, files: &[Arc<Text>]) -> (u8, usize, usize) {
         match self {
-            Self::File(_) => (0, 0),
-            Self::Line { span, .. } => (1, span.start),
-            Self::Variable(_) => (2, 0),
-            Self::Flag(_) => (3, 0),
+            Self::File(_) => (0, 0, 0),
+            Self::Line { path, span, .. } => {
+                let file = files.iter().position(|file| file.path == *path);
+                (1, file.unwrap_or_default(), span.start)
+            }
+            Self::Variable(_) => (2, 0, 0),
+            Self::Flag(_) => (3, 0, 0),
         }
     }
 }
 
 impl Errors {
-    pub(crate) fn new(mut mistakes: Mistakes, file: Option<Arc<Text>>) -> Self {
-        mistakes.keep_first();
+    pub(crate) fn new(mut mistakes: Mistakes, files: Vec<Arc<Text>>) -> Self {
+        mistakes.list.sort_by_key(|mistake| mistake.place.order(&files));
+        mistakes.cut();
         Self {
             mistakes: mistakes.list,
             left_out: mistakes.untold,
-            file,
+            files,
         }
     }
 
-    /// Those that are told, in the order of the file.
+    /// Those that are told, in the order of the files.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }
@@ -143,8 +165,8 @@ impl Errors {
     fn render(&self, renderer: &Renderer) -> String {
         let renderer = renderer.clone().decor_style(DecorStyle::Ascii);
         let shown = self.mistakes.iter().map(|mistake| {
-            let text = self.file.as_ref().map_or("", |file| &file.text);
-            renderer.render(&[mistake.report(text)])
+            let file = self.files.iter().find(|file| mistake.place.is_in(&file.path));
+            renderer.render(&[mistake.report(file.map_or("", |file| &file.text))])
         });
         let mut shown: Vec<_> = shown.collect();
         if self.left_out > 0 {

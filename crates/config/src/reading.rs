@@ -12,6 +12,7 @@ use crate::{
     Key,
     mistake::{Mistake, Mistakes, Place, TOLD, escaped},
     near::nearest,
+    quoted,
 };
 
 /// One value of a file, and where it stands.
@@ -164,6 +165,28 @@ impl<'t> Reading<'t> {
         told
     }
 
+    /// How a place is told.
+    pub(crate) fn place(&self, span: &Range<usize>) -> Place {
+        let line = self.line(span.start);
+        let before = self.text.get(self.line_starts[line - 1]..span.start);
+        Place::Line {
+            path: self.file.to_owned(),
+            line,
+            column: before.unwrap_or_default().chars().count() + 1,
+            span: span.clone(),
+        }
+    }
+
+    /// Where the bytes `at` of `value` stand, a string that was read at `span`; all of it where that cannot be told.
+    pub(crate) fn within(&self, span: &Range<usize>, value: &str, at: &Range<usize>) -> Range<usize> {
+        let literal = self.text.get(span.clone()).unwrap_or_default();
+        let place = quoted::place(literal, value, at);
+        place.map_or_else(
+            || span.clone(),
+            |place| span.start + place.start..span.start + place.end,
+        )
+    }
+
     /// Notes a mistake; the caller may add to it.
     pub(crate) fn wrong(
         &mut self,
@@ -174,14 +197,7 @@ impl<'t> Reading<'t> {
         if !self.is_told(span) {
             return &mut self.untold;
         }
-        let line = self.line(span.start);
-        let before = self.text.get(self.line_starts[line - 1]..span.start);
-        let place = Place::Line {
-            path: self.file.to_owned(),
-            line,
-            column: before.unwrap_or_default().chars().count() + 1,
-            span: span.clone(),
-        };
+        let place = self.place(span);
         self.mistakes.list.push(Mistake::new(place, path, message));
         self.mistakes.list.last_mut().expect("pushed just now")
     }
@@ -275,10 +291,14 @@ impl<'t> Reading<'t> {
             let name = key.get_ref().as_ref();
             let help = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
+                None if known == ["rules"] && value.get_ref().is_table() => {
+                    "a file of rules has tables `[rules.NAME]` and no others".into()
+                }
                 None if node.path.is_empty() && value.get_ref().is_table() => {
                     let header = joined("services", name);
                     format!(
-                        "the table of a service is called `[{header}]`; beside those there are `[aggregator]` and `[access]`"
+                        "the table of a service is called `[{header}]`; beside those there are `[aggregator]`, `[store]`, \
+                         `[access]` and `[alerting]`"
                     )
                 }
                 None if node.path.is_empty() && Key::ALL.iter().any(|key| key.name() == name) => {

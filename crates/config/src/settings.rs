@@ -1,5 +1,7 @@
 //! What is in force: checked, complete, and free of how it was written.
 
+mod alerting;
+
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -19,6 +21,8 @@ use crate::{
     window::Window,
 };
 
+pub use alerting::{Alerting, Auth, Receiver, Webhook};
+
 /// Where gRPC is served when nothing else is said.
 pub const GRPC_PORT: u16 = 7700;
 /// Where HTTP is served when nothing else is said.
@@ -35,6 +39,8 @@ pub struct Settings {
     pub services: BTreeMap<Name, Service>,
     /// Who may do what.
     pub access: Policy,
+    /// Rules, and who is told of what they find.
+    pub alerting: Alerting,
 }
 
 /// How the aggregator itself is run.
@@ -78,10 +84,13 @@ pub struct Store {
     pub keep_history: Duration,
     /// How long figures of days are kept.
     pub keep_days: Duration,
+    /// How long what rules saw is kept.
+    pub keep_recorded: Duration,
 }
 
 impl Default for Store {
-    /// In the data directory: a quarter of a year of transitions, and a year and a month of days.
+    /// In the data directory: a quarter of a year of transitions, a year and a month of days, and of what rules saw a week
+    /// and a day, so that a whole week can be replayed.
     fn default() -> Self {
         let days = |days: u64| Duration::from_secs(days * 24 * 3_600);
         Self {
@@ -89,6 +98,7 @@ impl Default for Store {
             url_file: None,
             keep_history: days(90),
             keep_days: days(400),
+            keep_recorded: days(8),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What is in force, written down: as `ward.toml` would say it, each value with where it came from; and its hash.
 
+mod alerting;
+
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -76,6 +78,7 @@ impl Settings {
         }
         add("store", "keep_history", json!(written(store.keep_history)));
         add("store", "keep_days", json!(written(store.keep_days)));
+        add("store", "keep_recorded", json!(written(store.keep_recorded)));
         for (name, service) in &self.services {
             let table = joined("services", name.as_str());
             let mut said = said(service).into_iter().peekable();
@@ -93,6 +96,7 @@ impl Settings {
             }
             said.for_each(|(key, value)| add(&table, key, value.clone()));
         }
+        alerting::add(&self.alerting, add);
         entries
     }
 

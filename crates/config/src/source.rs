@@ -4,8 +4,10 @@
 //! a file that somebody forgot.
 
 mod key;
+mod rules;
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -13,10 +15,10 @@ use std::{
 };
 
 use crate::{
-    Errors, Mistake, Origin, Origins, Place, Settings, file,
+    Auth, Errors, Mistake, Origin, Origins, Place, Receiver, Settings, file,
     mistake::{Mistakes, Text as FileText, escaped},
     near::nearest,
-    value::{Wrong, masked},
+    value::{Wrong, is_open, masked},
 };
 
 pub use self::key::Key;
@@ -90,7 +92,7 @@ impl Source {
                 warnings: loading.warnings,
             })
         } else {
-            Err(Errors::new(loading.mistakes, loading.text))
+            Err(Errors::new(loading.mistakes, loading.texts))
         }
     }
 
@@ -131,7 +133,8 @@ struct Loading {
     origins: Origins,
     mistakes: Mistakes,
     warnings: Vec<String>,
-    text: Option<Arc<FileText>>,
+    /// The files that were read, the first the one that was named.
+    texts: Vec<Arc<FileText>>,
 }
 
 impl Loading {
@@ -171,6 +174,7 @@ impl Loading {
         }
         self.judge_tls();
         self.judge_store();
+        self.judge_receivers();
         if grpc == http && grpc.port() != 0 {
             let said = self.origins.of("aggregator.http") != Origin::Default;
             let (key, other) = if said {
@@ -234,6 +238,26 @@ impl Loading {
         }
     }
 
+    /// Whose names are not theirs alone: those of a file were compared there.
+    fn judge_receivers(&mut self) {
+        let alerting = &self.settings.alerting;
+        let webhooks = alerting.webhooks.iter().map(|webhook| &webhook.receiver);
+        let all: Vec<_> = alerting.alertmanagers.iter().chain(webhooks).collect();
+        let mut names = BTreeSet::new();
+        let twice = all.iter().find(|receiver| !names.insert(&receiver.name));
+        let twice = twice.map(|receiver| receiver.name.clone());
+        let has_secret = |receiver: &&&Receiver| receiver.auth != Auth::None && is_open(&receiver.url);
+        let warn = |receiver: &&Receiver| {
+            let name = escaped(&receiver.name);
+            format!("[alerting] {name}: its password or token is sent in clear text, as its url is not https")
+        };
+        self.warnings.extend(all.iter().filter(has_secret).map(warn));
+        if let Some(name) = twice {
+            let message = format!("makes two receivers that are called \"{name}\"");
+            self.wrong(Key::Alertmanagers, message, "name each of them once");
+        }
+    }
+
     /// Notes a mistake where the value of `key` came from; in a file, its line.
     fn wrong(&mut self, key: Key, message: String, help: &str) {
         let path = key.path();
@@ -242,7 +266,7 @@ impl Loading {
             Origin::Flag(flag) => Place::Flag(flag),
             Origin::Default => Place::File(String::new()),
             Origin::File { path, line } => {
-                let text = self.text.as_ref().map_or("", |file| &file.text);
+                let text = self.texts.first().map_or("", |file| &file.text);
                 let above: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
                 let shown = text[above..].lines().next().unwrap_or_default();
                 let indent = shown.len() - shown.trim_start().len();
@@ -296,20 +320,26 @@ impl Loading {
             }
         };
         let Some(text) = text else { return };
-        match file::read(&shown, &text, &mut self.settings) {
-            Ok(lines) => {
-                let origin = |line| Origin::File {
-                    path: shown.clone(),
-                    line,
-                };
-                self.origins
-                    .0
-                    .extend(lines.into_iter().map(|(key, line)| (key, origin(line))));
-            }
-            Err(mistakes) => self.mistakes = mistakes,
+        let mut said = file::read(&shown, &text, &mut self.settings);
+        self.mistakes.and(said.mistakes);
+        self.came_from(&shown, said.lines);
+        self.keep(&shown, &text);
+        self.rule_files((path, &text), said.rule_files, &mut said.rules);
+        self.settings.alerting.rules = said.rules.in_force();
+    }
+
+    /// Notes where keys stand. What is said twice is a mistake, and the first stays.
+    fn came_from(&mut self, file: &str, lines: impl IntoIterator<Item = (String, usize)>) {
+        for (key, line) in lines {
+            let path = file.to_owned();
+            self.origins.0.entry(key).or_insert(Origin::File { path, line });
         }
-        // The line of a mistake is shown, and this one may hold a password.
-        self.text = Some(Arc::new(FileText { text: masked(&text) }));
+    }
+
+    /// Keeps a file to show what is wrong in it: without its passwords.
+    fn keep(&mut self, path: &str, text: &str) {
+        let (path, text) = (path.to_owned(), masked(text));
+        self.texts.push(Arc::new(FileText { path, text }));
     }
 
     fn utf8(&mut self, path: &str, bytes: Vec<u8>) -> Option<String> {
@@ -325,8 +355,8 @@ impl Loading {
         let mut reading = crate::reading::Reading::new(path, &text);
         let mistake = reading.wrong("", &span, format!("the byte 0x{bad:02x} is no UTF-8"));
         mistake.help = Some("save the file as UTF-8".into());
-        self.mistakes = reading.mistakes;
-        self.text = Some(Arc::new(FileText { text: masked(&text) }));
+        self.mistakes.and(reading.mistakes);
+        self.keep(path, &text);
         None
     }
 }

@@ -1,9 +1,11 @@
 //! The single values a file, a variable or a flag may give: how each is written, and what is said when it is not.
 
+mod alert;
 mod database;
 mod name;
 mod number;
 mod time;
+mod url;
 mod web;
 
 use std::path::PathBuf;
@@ -18,11 +20,15 @@ use crate::{
     reading::{Node, Reading, Value},
 };
 
+pub(crate) use alert::{
+    About, Annotation, Cel, Entry, LabelValue, ReceiverName, RuleFiles, Timeout, Username, Wait,
+};
 pub use database::DatabaseUrl;
 pub(crate) use database::masked;
 pub(crate) use name::ServiceName;
 pub(crate) use number::DayOfMonth;
-pub(crate) use time::{Every, weekday, written};
+pub(crate) use time::{Every, between, weekday, written};
+pub(crate) use url::{BaseUrl, HookUrl, host_and_port, is_open};
 pub(crate) use web::{HostName, WebOrigin};
 
 /// Longest text for people, in bytes; as long as one that comes over the wire.

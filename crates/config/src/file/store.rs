@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     reading::{At, table},
     settings::Store,
-    value::{DatabaseUrl, FilePath, Text, Wrong, cut, written},
+    value::{DatabaseUrl, FilePath, Text, Wrong, between},
 };
 
 table! {
@@ -15,7 +15,7 @@ table! {
     /// a database is named.
     struct StoreTable {
         /// A PostgreSQL database instead of a file: "postgresql://USER:PASSWORD@HOST:PORT/NAME". Default none. A change needs
-        /// a restart, as for the three below.
+        /// a restart, as for the rest of this table.
         "url" url: DatabaseUrl,
         /// A file with that address in it, instead of the address itself: it holds a password.
         "url_file" url_file: FilePath,
@@ -23,6 +23,8 @@ table! {
         "keep_history" keep_history: Keep,
         /// How long figures of each day are kept, no shorter than transitions. Default "400d".
         "keep_days" keep_days: Keep,
+        /// How long what alerting rules saw is kept, for `ward rules replay`. Default "8d".
+        "keep_recorded" keep_recorded: Keep,
     }
 }
 
@@ -38,14 +40,7 @@ impl Text for Keep {
     const EXPECTED: &'static str = "a duration of \"1d\" to \"36525d\"";
 
     fn parse(text: &str) -> Result<Self, Wrong> {
-        let keep = <Duration as Text>::parse(text)?;
-        if !(DAY..=MOST).contains(&keep) {
-            return Err(Wrong {
-                message: format!("is \"{}\", which is {}", cut(text), written(keep)),
-                help: None,
-            });
-        }
-        Ok(Self(keep))
+        between(text, DAY, MOST).map(Self)
     }
 
     fn schema() -> Json {
@@ -59,6 +54,7 @@ impl StoreTable {
         let said = |said: Option<At<Keep>>| said.map(|said| said.value.0);
         settings.keep_history = said(self.keep_history).unwrap_or(settings.keep_history);
         settings.keep_days = said(self.keep_days).unwrap_or(settings.keep_days);
+        settings.keep_recorded = said(self.keep_recorded).unwrap_or(settings.keep_recorded);
         if let Some(url) = self.url {
             settings.url = Some(url.value);
         }

@@ -632,6 +632,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                 store,
                 services,
                 access,
+                ..Settings::default()
             }
         })
 }

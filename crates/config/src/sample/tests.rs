@@ -5,10 +5,10 @@ use crate::{Settings, file};
 
 fn read(text: &str) -> Settings {
     let mut settings = Settings::default();
-    if let Err(mistakes) = file::read("sample", text, &mut settings) {
-        let shown: Vec<_> = mistakes.list.iter().map(ToString::to_string).collect();
-        panic!("{}", shown.join("\n"));
-    }
+    let said = file::read("sample", text, &mut settings);
+    let shown: Vec<_> = said.mistakes.list.iter().map(ToString::to_string).collect();
+    assert!(shown.is_empty(), "{}", shown.join("\n"));
+    settings.alerting.rules = said.rules.in_force();
     settings
 }
 
@@ -31,6 +31,14 @@ fn with_its_keys_in_force_it_is_valid() {
     let settings = read(&said());
     assert_eq!(settings.services.len(), 1);
     assert_eq!(settings.services.values().next().unwrap().maintenance.len(), 3);
+    let alerting = &settings.alerting;
+    assert_eq!((alerting.alertmanagers.len(), alerting.webhooks.len()), (1, 1));
+    let names = alerting.rules.iter().map(|rule| rule.spec().name.as_str());
+    let names: Vec<_> = names.collect();
+    assert!(
+        names.contains(&"QueueTooLong") && !names.contains(&"CpuHigh"),
+        "{names:?}"
+    );
 }
 
 /// All keys that the schema knows.
@@ -67,4 +75,12 @@ fn every_key_that_exists_is_in_it() {
 #[test]
 fn editors_find_the_schema() {
     assert!(sample().starts_with("#:schema "));
+}
+
+#[test]
+fn every_shipped_rule_is_named() {
+    let missing = ward_alerts::shipped()
+        .into_iter()
+        .filter(|rule| !sample().contains(rule.name.as_str()));
+    assert_eq!(missing.map(|rule| rule.name).collect::<Vec<_>>(), []);
 }

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{
     Settings,
+    file::alertmanagers,
     mistake::escaped,
     value::{DatabaseUrl, FilePath, HostName, Text, WebOrigin, Wrong},
 };
@@ -37,11 +38,13 @@ pub enum Key {
     Hosts,
     /// The database that things are remembered in. Holds a password: no flag of any command sets it.
     StoreUrl,
+    /// Alertmanagers, by their addresses, separated by commas.
+    Alertmanagers,
 }
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Grpc,
         Self::Http,
         Self::DataDir,
@@ -55,12 +58,14 @@ impl Key {
         Self::CorsOrigins,
         Self::Hosts,
         Self::StoreUrl,
+        Self::Alertmanagers,
     ];
 
     /// The key with the table it is in, as the file has it.
     pub fn path(self) -> String {
         match self {
             Self::StoreUrl => "store.url".into(),
+            Self::Alertmanagers => "alerting.alertmanagers".into(),
             key => format!("aggregator.{}", key.name()),
         }
     }
@@ -81,6 +86,7 @@ impl Key {
             Self::CorsOrigins => "cors_origins",
             Self::Hosts => "hosts",
             Self::StoreUrl => "store_url",
+            Self::Alertmanagers => "alertmanagers",
         }
     }
 
@@ -91,7 +97,11 @@ impl Key {
 
     /// The flag: `--data-dir`.
     pub fn flag(self) -> String {
-        format!("--{}", self.name().replace('_', "-"))
+        match self {
+            // Given once for each of them.
+            Self::Alertmanagers => "--alertmanager".into(),
+            key => format!("--{}", key.name().replace('_', "-")),
+        }
     }
 
     pub(super) fn set(self, settings: &mut Settings, text: &str) -> Result<(), (Wrong, &'static str)> {
@@ -119,6 +129,7 @@ impl Key {
                 own.hosts = hosts?.into_iter().map(|host| host.0).collect();
             }
             Self::StoreUrl => settings.store.url = Some(parsed::<DatabaseUrl>(text)?),
+            Self::Alertmanagers => settings.alerting.alertmanagers = alertmanagers(separated(text))?,
         }
         Ok(())
     }

@@ -35,6 +35,18 @@ impl Text for Duration {
     }
 }
 
+/// A duration of `least` to `most`.
+pub(crate) fn between(text: &str, least: Duration, most: Duration) -> Result<Duration, Wrong> {
+    let duration = <Duration as Text>::parse(text)?;
+    if (least..=most).contains(&duration) {
+        return Ok(duration);
+    }
+    Err(Wrong {
+        message: format!("is \"{}\", which is {}", cut(text), written(duration)),
+        help: None,
+    })
+}
+
 /// Longer than anything that makes sense, so that no sum overflows.
 const DURATION_BYTES: usize = 32;
 
