@@ -286,11 +286,12 @@ prop_compose! {
         (key, severity) in (alert_key(), select(Severity::ALL.to_vec())),
         (state, labels, annotations) in (select(AlertState::ALL.to_vec()), labels(), labels()),
         (since, fired, resolved) in (wall(), option::of(wall()), option::of(wall())),
-        suppression in option::of(suppression()),
+        (unknown_since, suppression) in (option::of(wall()), option::of(suppression())),
         (acknowledged, causes) in (option::of(acknowledgement()), names()),
     ) -> Alert {
         Alert {
-            key, severity, state, labels, annotations, since, fired, resolved, suppression, acknowledged, causes,
+            key, severity, state, labels, annotations, since, unknown_since, fired, resolved, suppression,
+            acknowledged, causes,
         }
     }
 }

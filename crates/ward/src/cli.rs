@@ -9,8 +9,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    Exit, Failure, aggregator, audit, backup, bench, cert, check, config, demo, explain, forget, history,
-    maintenance, output::Out, report, status, token, top, watch,
+    Exit, Failure, ack, aggregator, alerts, audit, backup, bench, cert, check, config, demo, explain, forget,
+    history, maintenance, output::Out, report, status, token, top, watch,
 };
 
 /// Keeps systems of services up and tells the truth about them.
@@ -29,6 +29,8 @@ use crate::{
   ward top                       the same on a whole screen
   ward explain storefront        and why
   ward history storefront        how it was in the last day
+  ward alerts                    what fires
+  ward ack bank --why \"on it\"   and silence that while somebody works on it
   ward check 127.0.0.1:50051     is this server well? for container health checks
   ward report backup --run -- pg_dump shop
                                  run a job, and tell how it ended
@@ -86,6 +88,10 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     /// Show how the system, or one service, was
     History(history::HistoryArgs),
+    /// Show which alerts fire, which do not, and why
+    Alerts(alerts::AlertsArgs),
+    /// Say that somebody works on what fires
+    Ack(ack::AckArgs),
     /// Ask whether a server is well, by grpc.health.v1 or HTTP
     Check(Box<check::CheckArgs>),
     /// Report for a service, from a shell script or a cron job

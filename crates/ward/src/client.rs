@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use ward_model::{Name, ServiceState};
 use ward_proto::{
     Invalid,
-    v1::{self, health_service_client::HealthServiceClient},
+    v1::{self, alert_service_client::AlertServiceClient, health_service_client::HealthServiceClient},
 };
 use ward_sdk::{
     Address, ConnectError, Connection, InvalidServer,
@@ -94,19 +94,27 @@ impl Server {
         &self,
         asking: impl FnOnce(Client) -> F,
     ) -> Result<T, Failure> {
-        let server = self.within(PATIENCE)?;
-        let asked = timeout(PATIENCE, async {
-            let connection = server.connect().await.map_err(|error| self.unconnected(&error))?;
-            let grpc = HealthServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES);
-            asking(Client {
-                grpc,
-                server: self.clone(),
-            })
-            .await
-        });
-        asked
-            .await
-            .unwrap_or_else(|_| Err(self.unreachable(format!("no answer within {PATIENCE:?}"))))
+        self.in_time(async { asking(self.connect().await?).await }).await
+    }
+
+    /// A connection to it.
+    pub(crate) async fn connect(&self) -> Result<Client, Failure> {
+        let connection = self.within(PATIENCE)?.connect().await;
+        let connection = connection.map_err(|error| self.unconnected(&error))?;
+        Ok(Client {
+            grpc: HealthServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER_BYTES),
+            alerts: AlertServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES),
+            server: self.clone(),
+        })
+    }
+
+    /// What comes of `asking`, within the patience of people: for who waits for one answer after another.
+    pub(crate) async fn in_time<T>(
+        &self,
+        asking: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let late = |_| Err(self.unreachable(format!("no answer within {PATIENCE:?}")));
+        timeout(PATIENCE, asking).await.unwrap_or_else(late)
     }
 
     pub(crate) fn unconnected(&self, error: &ConnectError) -> Failure {
@@ -137,6 +145,7 @@ impl Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) grpc: HealthServiceClient<Connection>,
+    pub(crate) alerts: AlertServiceClient<Connection>,
     server: Server,
 }
 
@@ -151,7 +160,9 @@ pub(crate) fn failed(server: &Server, status: &Status) -> Failure {
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => {
             server.unreachable(format!("{:?}: {}", status.code(), status.message()))
         }
-        Code::Unimplemented => server.unreachable("what answers there is no Ward aggregator"),
+        Code::Unimplemented => {
+            server.unreachable("what answers there is no Ward aggregator, or an older one")
+        }
         code => {
             let message = Escaped(status.message());
             Failure::Other(anyhow::anyhow!(
@@ -181,10 +192,29 @@ impl Client {
                 Ok(_) => Failure::Usage(Escaped(status.message()).to_string()),
                 Err(failure) => failure,
             },
-            Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists => {
+            _ => self.refused_of_system(status),
+        }
+    }
+
+    /// The same of a command about the system.
+    pub(crate) fn refused_of_system(&self, status: &Status) -> Failure {
+        let said = status.source().is_none();
+        match status.code() {
+            Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists
+                if said =>
+            {
                 Failure::Usage(Escaped(status.message()).to_string())
             }
             _ => self.failed(status),
+        }
+    }
+
+    /// Whether there is such a service; a mistake of who typed the name if there is not.
+    pub(crate) async fn is_there(&mut self, service: &Name) -> Result<(), Failure> {
+        let there = self.services().await?;
+        match there.iter().any(|known| known.name == *service) {
+            true => Ok(()),
+            false => Err(near::no_such_service(service, &there)),
         }
     }
 

@@ -4,7 +4,9 @@
 //! exit code instead of ending the process, so that everything on the way is dropped in order.
 
 mod access;
+mod ack;
 mod aggregator;
+mod alerts;
 mod audit;
 mod backup;
 mod bench;
@@ -63,6 +65,8 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Watch(args) => watch::run(args).await,
             Command::Top(args) => top::run(args).await,
             Command::Explain(args) => explain::run(args, out).await,
+            Command::Alerts(args) => alerts::run(args, out).await,
+            Command::Ack(args) => ack::run(args, out).await,
             Command::Check(args) => Ok(check::run(args, out).await),
             Command::Report(args) => report::run(*args, out).await,
             Command::Bench(args) => bench::run(args, out).await,

@@ -23,7 +23,7 @@ use crate::Failure;
 
 pub(crate) use escape::Escaped;
 pub(crate) use json::Cursor;
-pub(crate) use style::{BOLD, DIM, colour, paint, screen_colour, word};
+pub(crate) use style::{BOLD, DIM, WARNING, colour, paint, screen_colour, urgency, urgent, word};
 pub(crate) use table::Table;
 pub(crate) use time::{Times, span};
 

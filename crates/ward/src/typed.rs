@@ -1,9 +1,9 @@
 //! What is typed in more than one command: how it is read, and what is said when it cannot be.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use ward_model::{Name, Status};
+use ward_model::{AlertState, Name, RuleName, Severity, Status};
 
 /// Units of time, and how many milliseconds they have. A longer unit stands before one that it ends like.
 const UNITS: [(&str, u64); 5] = [
@@ -21,6 +21,49 @@ pub(crate) fn service(text: &str) -> Result<Name, String> {
     Name::service(text).map_err(|invalid| format!("a service's name {invalid}"))
 }
 
+/// What an alert is about: a service or, as `system`, the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About(pub(crate) Option<Name>);
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.as_ref().map_or("system", Name::as_str))
+    }
+}
+
+/// The name of a service, or `system`.
+pub(crate) fn about(text: &str) -> Result<About, String> {
+    match text {
+        "system" => Ok(About(None)),
+        text => service(text).map(|name| About(Some(name))),
+    }
+}
+
+/// The name of a rule.
+pub(crate) fn rule(text: &str) -> Result<RuleName, String> {
+    RuleName::new(text).map_err(|invalid| invalid.to_string())
+}
+
+/// How urgent, by its word.
+pub(crate) fn severity() -> impl TypedValueParser<Value = Severity> {
+    one_of(Severity::ALL, Severity::as_str)
+}
+
+/// Where an alert stands, by its word.
+pub(crate) fn alert_state() -> impl TypedValueParser<Value = AlertState> {
+    one_of(AlertState::ALL, AlertState::as_str)
+}
+
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    word: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(word)).map(move |text| {
+        let found = all.into_iter().find(|value| word(*value) == text);
+        found.expect("one of the possible values")
+    })
+}
+
 /// The name of an instance.
 pub(crate) fn instance(text: &str) -> Result<Name, String> {
     Name::instance(text).map_err(|invalid| format!("an instance's name {invalid}"))
@@ -28,10 +71,7 @@ pub(crate) fn instance(text: &str) -> Result<Name, String> {
 
 /// A status, by its word.
 pub(crate) fn status() -> impl TypedValueParser<Value = Status> {
-    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).map(|text| {
-        let found = Status::ALL.into_iter().find(|status| status.as_str() == text);
-        found.expect("one of the possible values")
-    })
+    one_of(Status::ALL, Status::as_str)
 }
 
 /// A length of time: numbers with units, the largest first, such as `90m`, `1h30m` or `250ms`. Never zero.

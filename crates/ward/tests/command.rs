@@ -4,6 +4,10 @@
 
 #[path = "command/access.rs"]
 mod access;
+#[path = "command/alerting.rs"]
+mod alerting;
+#[path = "command/alerts.rs"]
+mod alerts;
 #[path = "command/audit.rs"]
 mod audit;
 #[path = "command/backup.rs"]
@@ -137,6 +141,8 @@ fn help_has_examples_and_is_no_mistake() {
         "watch",
         "top",
         "explain",
+        "alerts",
+        "ack",
         "check",
         "bench",
         "completions",

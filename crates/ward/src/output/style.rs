@@ -1,13 +1,14 @@
-//! The colours of statuses. Colour never carries what the word does not say.
+//! The colours of statuses, and of how urgent alerts are. Colour never carries what the word does not say.
 
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::Color;
-use ward_model::Status;
+use ward_model::{Severity, Status};
 
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// Text in a style.
@@ -37,6 +38,24 @@ pub(crate) fn colour(status: Status) -> Color {
         Status::Unknown => Color::DarkMagenta,
         Status::Degraded => Color::DarkYellow,
         Status::Unhealthy => Color::DarkRed,
+    }
+}
+
+/// The style of an alert that fires: that of the status it is like.
+pub(crate) fn urgent(severity: Severity) -> Style {
+    match severity {
+        Severity::None | Severity::Info => Style::new(),
+        Severity::Warning => WARNING,
+        Severity::Critical => AnsiColor::Red.on_default().bold(),
+    }
+}
+
+/// The colour of an alert that fires in a table.
+pub(crate) fn urgency(severity: Severity) -> Option<Color> {
+    match severity {
+        Severity::None | Severity::Info => None,
+        Severity::Warning => Some(Color::DarkYellow),
+        Severity::Critical => Some(Color::DarkRed),
     }
 }
 

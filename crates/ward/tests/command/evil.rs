@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status, Streaming, service::Routes};
 use ward_proto::v1::{self, health_service_server::HealthServiceServer};
 
 /// Clears the screen, sets a colour by a C1 control, overwrites a line, begins another, reorders what follows.
-const TEXT: &str = "bad\u{1b}[2J\u{9b}31m\r\nnews\u{202e}";
+pub(crate) const TEXT: &str = "bad\u{1b}[2J\u{9b}31m\r\nnews\u{202e}";
 
 struct Evil;
 
