@@ -219,10 +219,11 @@ impl Run {
         };
         self.forget_ended(edge, &board);
         edge.alerting.board.store(Arc::new(board));
-        changed.iter().for_each(|alert| keep::alert(&edge.memory, alert));
+        // What is owed is kept before what is owed about: a crash between them tells something twice, and forgets nothing.
         if !deliver.is_empty() {
             edge.alerting.notifier.tell(deliver);
         }
+        changed.iter().for_each(|alert| keep::alert(&edge.memory, alert));
     }
 
     /// Why those are as they are that changed, or all that fire.
