@@ -124,7 +124,10 @@ const LAST_DELIVERIES: Duration = Duration::from_secs(3);
 impl Board {
     /// Those that fire of a service (`None`: the system).
     pub(crate) fn firing(&self, service: Option<&Name>) -> impl Iterator<Item = &Alert> {
-        let of = self.alerts.iter().filter(move |alert| alert.key.service.as_ref() == service);
+        let of = self
+            .alerts
+            .iter()
+            .filter(move |alert| alert.key.service.as_ref() == service);
         of.filter(|alert| alert.state == AlertState::Firing)
     }
 }

@@ -10,7 +10,11 @@ pub(super) fn receivers(settings: &Alerting) -> Config {
     let alertmanagers = alertmanagers.map(|named| receiver(named, Kind::Alertmanager, Severity::None));
     let webhooks = settings.webhooks.iter().map(|webhook| {
         let watchdog = webhook.watchdog;
-        receiver(&webhook.receiver, Kind::Webhook { watchdog }, webhook.least_severity)
+        receiver(
+            &webhook.receiver,
+            Kind::Webhook { watchdog },
+            webhook.least_severity,
+        )
     });
     Config {
         receivers: alertmanagers.chain(webhooks).collect(),

@@ -71,8 +71,15 @@ impl Recorder {
     /// Signals were looked at: those that are due are kept, each service in its turn.
     pub(super) fn looked(&mut self, memory: &Memory, now: Wall) {
         let behind = self.last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let turns = self.moved.range::<Name, _>((behind, Bound::Unbounded)).chain(&self.moved);
-        let due = |name: &&Name| self.kept.get(*name).is_none_or(|kept| now.0 - kept.0 >= SIGNALS_MS);
+        let turns = self
+            .moved
+            .range::<Name, _>((behind, Bound::Unbounded))
+            .chain(&self.moved);
+        let due = |name: &&Name| {
+            self.kept
+                .get(*name)
+                .is_none_or(|kept| now.0 - kept.0 >= SIGNALS_MS)
+        };
         // From behind the last one on, and none twice.
         let due = turns.take(self.moved.len()).filter(due).take(SIGNALS_A_LOOK);
         let due: Vec<Name> = due.cloned().collect();

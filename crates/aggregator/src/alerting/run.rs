@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    mem, sync::Arc, time::Duration};
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -12,7 +15,7 @@ use tokio::{
 use ward_alerts::{Facts, Machine, Seen};
 use ward_chassis::Clock;
 use ward_config::Alerting as Settings;
-use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Mono, Name, Wall};
+use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Mono, Name, Severity, Wall};
 
 use super::{
     Board, Command, Commands, keep,
@@ -46,7 +49,11 @@ struct Time {
 impl Time {
     fn now(&self, clock: &Clock) -> Wall {
         let passed = clock.mono().since(self.from).as_millis();
-        Wall(self.start.0.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX)))
+        Wall(
+            self.start
+                .0
+                .saturating_add(i64::try_from(passed).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -58,6 +65,8 @@ struct Run {
     acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
     /// What was commanded since the last step.
     commanded: Vec<Seen>,
+    /// Where each stood when that was written down last, and since when.
+    written: BTreeMap<AlertKey, Stand>,
     /// What is told with those that fire.
     explained: BTreeMap<AlertKey, Annotations>,
     signals_due: Mono,
@@ -107,7 +116,13 @@ impl Run {
         let mut machine = Machine::new(settings.settings.alerting.rules.clone());
         let last_alive = edge.memory.last_alive().await;
         record::put(&edge.memory, time.start, &Facts::Started { last_alive });
-        edge.alerting.notifier.restored(alerts.iter().filter(|alert| was_told(alert)).cloned().collect());
+        edge.alerting
+            .notifier
+            .restored(alerts.iter().filter(|alert| was_told(alert)).cloned().collect());
+        let written = alerts
+            .iter()
+            .map(|alert| (alert.key.clone(), stand(alert)))
+            .collect();
         machine.restore(alerts, said.clone());
         let mut commanded = vec![Seen::Facts(Facts::Started { last_alive })];
         commanded.extend(said.iter().cloned().map(Seen::Acknowledged));
@@ -116,8 +131,12 @@ impl Run {
             machine,
             sight: Sight::default(),
             recorder: Recorder::default(),
-            acknowledged: said.into_iter().map(|said| (said.service.clone(), said)).collect(),
+            acknowledged: said
+                .into_iter()
+                .map(|said| (said.service.clone(), said))
+                .collect(),
             commanded,
+            written,
             explained: BTreeMap::new(),
             signals_due: Mono::default(),
             anew_due: edge.clock.mono() + ANEW,
@@ -157,7 +176,9 @@ impl Run {
     }
 
     fn silence(&self, edge: &Shared) {
-        edge.alerting.notifier.silence(self.acknowledged.values().cloned().collect());
+        edge.alerting
+            .notifier
+            .silence(self.acknowledged.values().cloned().collect());
     }
 
     /// Nothing is judged while the engine stands still: a sign of life would be a lie.
@@ -200,11 +221,15 @@ impl Run {
         let whole = |alert: &Alert| {
             let mut alert = alert.clone();
             let mut add = |key: &str, text: Option<&String>| {
-                alert.annotations.extend(text.map(|text| (key.to_owned(), text.clone())));
+                alert
+                    .annotations
+                    .extend(text.map(|text| (key.to_owned(), text.clone())));
             };
             add("affects", affected.get(&alert.key));
             add("audit_head", head.as_ref());
-            alert.annotations.extend(self.explained.get(&alert.key).cloned().unwrap_or_default());
+            alert
+                .annotations
+                .extend(self.explained.get(&alert.key).cloned().unwrap_or_default());
             alert
         };
         let keys: HashSet<&AlertKey> = changed.iter().map(|alert| &alert.key).collect();
@@ -229,7 +254,11 @@ impl Run {
     /// Why those are as they are that changed, or all that fire.
     async fn explain(&mut self, edge: &Shared, changed: &[Alert], all: bool) {
         let firing = self.machine.alerts().filter(|_| all);
-        let firing = changed.iter().chain(firing).filter(|alert| is_firing(alert));
+        // A sign of life has no cause.
+        let firing = changed
+            .iter()
+            .chain(firing)
+            .filter(|alert| is_firing(alert) && alert.severity > Severity::None);
         let keys = firing.map(|alert| alert.key.clone()).collect();
         if let Ok(explained) = told::explained(&edge.decider, keys).await {
             self.explained.extend(explained);
@@ -237,21 +266,37 @@ impl Run {
     }
 
     /// Writes into the audit log what became of alerts: durable before anybody is told, if the disk is well.
-    async fn written(&self, edge: &Shared, changed: &[Alert]) {
+    async fn written(&mut self, edge: &Shared, changed: &[Alert]) {
         let (cursor, now) = (edge.hub.head(), edge.clock.now());
-        let drafts: Vec<_> = changed.iter().filter_map(|alert| words::draft(alert, cursor, now)).collect();
+        // Most of what changes is what is said of them.
+        let written = &mut self.written;
+        let mut is_news = |alert: &&Alert| {
+            let stand = stand(alert);
+            written.insert(alert.key.clone(), stand) != Some(stand)
+        };
+        let news = changed.iter().filter(|alert| is_news(alert));
+        let drafts: Vec<_> = news
+            .filter_map(|alert| words::draft(alert, cursor, now))
+            .collect();
         for some in drafts.chunks(APPENDS) {
             let appends = join_all(some.iter().map(|draft| edge.memory.written(draft.clone())));
             if timeout(PATIENCE, appends).await.is_err() {
                 // They are written all the same once the disk takes them.
-                tracing::warn!(alerts = some.len(), "alerts leave before they are in the audit log: its disk is slow");
+                tracing::warn!(
+                    alerts = some.len(),
+                    "alerts leave before they are in the audit log: its disk is slow"
+                );
             }
         }
     }
 
     /// What was acknowledged is over once nothing of it fires, or its time is up.
     fn end_acknowledgements(&mut self, edge: &Shared) {
-        let held: Vec<_> = self.machine.alerts().filter_map(|alert| alert.acknowledged.as_ref()).collect();
+        let held: Vec<_> = self
+            .machine
+            .alerts()
+            .filter_map(|alert| alert.acknowledged.as_ref())
+            .collect();
         let ended = self.acknowledged.values().filter(|said| !held.contains(said));
         let ended: Vec<_> = ended.map(|said| said.service.clone()).collect();
         if !ended.is_empty() {
@@ -267,17 +312,27 @@ impl Run {
         let gone = before.alerts.iter().filter(|alert| !still.contains(&alert.key));
         for alert in gone {
             keep::forget(&edge.memory, alert);
+            self.written.remove(&alert.key);
             self.explained.remove(&alert.key);
         }
     }
 
     /// The store lost what it had: it is told all of it.
     fn keep_all(&mut self, edge: &Shared) {
-        self.machine.alerts().for_each(|alert| keep::alert(&edge.memory, alert));
+        self.machine
+            .alerts()
+            .for_each(|alert| keep::alert(&edge.memory, alert));
         for said in self.acknowledged.values() {
             keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(said));
         }
     }
+}
+
+/// Where an alert stands, since when it fires.
+type Stand = (AlertState, Option<Wall>);
+
+fn stand(alert: &Alert) -> Stand {
+    (alert.state, alert.fired)
 }
 
 fn is_firing(alert: &Alert) -> bool {

@@ -45,10 +45,14 @@ impl Sight {
     pub(super) fn take(&mut self, told: Told) {
         for Entity { state } in told.entities {
             match state {
-                Some(State::System(system)) => self.system = SystemState::try_from(system).ok().or(self.system.take()),
+                Some(State::System(system)) => {
+                    self.system = SystemState::try_from(system).ok().or(self.system.take())
+                }
                 Some(State::Service(service)) => {
                     // What the hub encoded can be read.
-                    let Ok(service) = ServiceState::try_from(service) else { continue };
+                    let Ok(service) = ServiceState::try_from(service) else {
+                        continue;
+                    };
                     if told.snapshot {
                         self.snapshot.insert(service.name.clone());
                     }
@@ -92,10 +96,14 @@ impl Sight {
             }
         }
         let before = mem::replace(&mut self.signals, now);
-        let changed = self.signals.iter().filter(|(name, signals)| before.get(*name) != Some(signals));
+        let changed = self
+            .signals
+            .iter()
+            .filter(|(name, signals)| before.get(*name) != Some(signals));
         let gone = before.keys().filter(|name| !self.signals.contains_key(*name));
         let moved: Vec<Name> = changed.map(|(name, _)| name).chain(gone).cloned().collect();
-        self.moved.extend(moved.into_iter().filter(|name| self.known.contains(name)));
+        self.moved
+            .extend(moved.into_iter().filter(|name| self.known.contains(name)));
         Ok(())
     }
 

@@ -33,7 +33,10 @@ pub(super) async fn explained(
         keys.into_iter().filter_map(explain).collect::<Vec<_>>()
     };
     let chains = decider.read(look).await?;
-    Ok(chains.into_iter().map(|(chains, key)| (key, of_chains(&chains))).collect())
+    Ok(chains
+        .into_iter()
+        .map(|(chains, key)| (key, of_chains(&chains)))
+        .collect())
 }
 
 fn of_chains(chains: &[CausalChain]) -> Annotations {
@@ -47,7 +50,11 @@ fn of_chains(chains: &[CausalChain]) -> Annotations {
         .filter_map(|chain| chain.links.last())
         .flat_map(|link| &link.evidence)
         .collect();
-    let mut words: Vec<String> = evidence.iter().take(EVIDENCE).map(|&evidence| in_words(evidence)).collect();
+    let mut words: Vec<String> = evidence
+        .iter()
+        .take(EVIDENCE)
+        .map(|&evidence| in_words(evidence))
+        .collect();
     if evidence.len() > EVIDENCE {
         words.push(format!("and {} more", evidence.len() - EVIDENCE));
     }
@@ -108,5 +115,8 @@ pub(super) fn affected<'a>(alerts: impl Iterator<Item = &'a Alert>) -> BTreeMap<
             None => shown.join(", "),
         }
     };
-    affected.into_iter().map(|(key, names)| (key, told(names))).collect()
+    affected
+        .into_iter()
+        .map(|(key, names)| (key, told(names)))
+        .collect()
 }

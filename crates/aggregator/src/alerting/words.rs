@@ -30,6 +30,13 @@ pub(super) fn draft(alert: &Alert, at: Cursor, now: Now) -> Option<Draft> {
         draft = draft.with("root_cause", cause.as_str());
     }
     let summary = alert.annotations.get("summary").map_or("", String::as_str);
-    let cut = summary.char_indices().map(|(at, _)| at).take_while(|at| *at <= TEXT).last();
-    Some(draft.with("summary", &summary[..cut.filter(|_| summary.len() > TEXT).unwrap_or(summary.len())]))
+    let cut = summary
+        .char_indices()
+        .map(|(at, _)| at)
+        .take_while(|at| *at <= TEXT)
+        .last();
+    Some(draft.with(
+        "summary",
+        &summary[..cut.filter(|_| summary.len() > TEXT).unwrap_or(summary.len())],
+    ))
 }

@@ -62,11 +62,18 @@ pub(super) struct Said {
 }
 
 /// Somebody works on what fires of a service: it is silenced until it is resolved, or their time is up.
-pub(super) async fn acknowledge(edge: &Shared, caller: &Caller, said: Said) -> Result<Acknowledgement, Failure> {
+pub(super) async fn acknowledge(
+    edge: &Shared,
+    caller: &Caller,
+    said: Said,
+) -> Result<Acknowledgement, Failure> {
     let by = operate::operator(said.by)?;
     let why = operate::text("why", said.why, operate::WHY)?;
     // What is longer is cut: the answer says until when it is.
-    let lasts = said.duration.unwrap_or(Acknowledgement::DEFAULT).clamp(SHORTEST, Acknowledgement::MAX);
+    let lasts = said
+        .duration
+        .unwrap_or(Acknowledgement::DEFAULT)
+        .clamp(SHORTEST, Acknowledgement::MAX);
     if let Some(service) = &said.service {
         ask::service(edge, service).await?;
     }
@@ -106,7 +113,10 @@ pub(super) async fn unacknowledge(
     }
     let board = edge.alerting.board();
     if !board.acknowledged.iter().any(|said| said.service == service) {
-        let message = format!("nobody has acknowledged anything of {}", subject(service.as_ref()));
+        let message = format!(
+            "nobody has acknowledged anything of {}",
+            subject(service.as_ref())
+        );
         return Err(Failure::Unfit("NOT_ACKNOWLEDGED", message));
     }
     let draft = draft(edge, caller, Kind::Unacknowledge, service.as_ref(), &by);
@@ -120,7 +130,10 @@ pub(super) async fn unacknowledge(
 /// The rules of what fires; of `wanted` those, which all have to.
 fn firing(edge: &Edge, service: Option<&Name>, wanted: &[RuleName]) -> Result<Vec<RuleName>, Failure> {
     let board = edge.alerting.board();
-    let firing: Vec<RuleName> = board.firing(service).map(|alert| alert.key.rule.clone()).collect();
+    let firing: Vec<RuleName> = board
+        .firing(service)
+        .map(|alert| alert.key.rule.clone())
+        .collect();
     let of = subject(service);
     if let Some(other) = wanted.iter().find(|rule| !firing.contains(rule)) {
         let message = format!("{other} of {of} does not fire: see ward alerts {of} --all");
@@ -128,7 +141,8 @@ fn firing(edge: &Edge, service: Option<&Name>, wanted: &[RuleName]) -> Result<Ve
     }
     match (firing.is_empty(), wanted.is_empty()) {
         (true, _) => {
-            let message = format!("nothing fires of {of}: there is nothing to acknowledge, see ward alerts --all");
+            let message =
+                format!("nothing fires of {of}: there is nothing to acknowledge, see ward alerts --all");
             Err(Failure::Unfit("NOT_FIRING", message))
         }
         (false, true) => Ok(firing),
@@ -168,8 +182,10 @@ pub(super) struct Listed {
 /// All rules, by name: those in force, and shipped ones that are switched off.
 pub(super) fn rules(edge: &Edge) -> Vec<Listed> {
     let settings = edge.reloader.now();
-    let of_ward: BTreeMap<RuleName, RuleSpec> =
-        shipped().into_iter().map(|spec| (spec.name.clone(), spec)).collect();
+    let of_ward: BTreeMap<RuleName, RuleSpec> = shipped()
+        .into_iter()
+        .map(|spec| (spec.name.clone(), spec))
+        .collect();
     let in_force = &settings.settings.alerting.rules;
     let mut listed: BTreeMap<RuleName, Listed> = BTreeMap::new();
     for rule in in_force.iter() {

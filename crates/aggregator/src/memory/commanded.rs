@@ -31,7 +31,9 @@ pub(super) struct Acknowledged(BTreeMap<Option<Name>, Option<Acknowledgement>>);
 impl Acknowledged {
     /// What is in force, where the store knows of `stored`.
     pub(super) fn over(&self, stored: Vec<Acknowledgement>) -> Vec<Acknowledgement> {
-        let others = stored.into_iter().filter(|said| !self.0.contains_key(&said.service));
+        let others = stored
+            .into_iter()
+            .filter(|said| !self.0.contains_key(&said.service));
         others.chain(self.0.values().flatten().cloned()).collect()
     }
 }
@@ -126,7 +128,11 @@ fn refused(newest: &[Event]) -> BTreeSet<u64> {
 fn acknowledgement(event: &Event, service: Option<Name>) -> Option<Acknowledgement> {
     let told = |key| event.evidence.get(key).unwrap_or_default();
     let lasts = told("duration_ms").parse::<i64>().ok()?;
-    let rules = told("rules").split(' ').map(RuleName::new).collect::<Result<_, _>>().ok()?;
+    let rules = told("rules")
+        .split(' ')
+        .map(RuleName::new)
+        .collect::<Result<_, _>>()
+        .ok()?;
     (event.kind == Kind::Acknowledge).then(|| Acknowledgement {
         service,
         rules,
@@ -219,11 +225,18 @@ mod tests {
         let stored = || vec![said(Some("bank"), 1, 2), said(Some("shop"), 3, 4)];
         let commanded = Commanded::read(&log([acknowledge("bank"), acknowledge("system")]));
         let over = commanded.acknowledged().over(stored());
-        let expected = [said(Some("shop"), 3, 4), said(None, 1_000, 1_500), said(Some("bank"), 1_000, 1_500)];
+        let expected = [
+            said(Some("shop"), 3, 4),
+            said(None, 1_000, 1_500),
+            said(Some("bank"), 1_000, 1_500),
+        ];
         assert_eq!(over, expected);
         let ended = draft(Kind::Unacknowledge, "bank", 2_000).intent();
         let commanded = Commanded::read(&log([acknowledge("bank"), ended]));
-        assert_eq!(commanded.acknowledged().over(stored()), [said(Some("shop"), 3, 4)]);
+        assert_eq!(
+            commanded.acknowledged().over(stored()),
+            [said(Some("shop"), 3, 4)]
+        );
     }
 
     #[test]

@@ -70,7 +70,12 @@ impl AlertService for Service {
             count => count.min(PAGE),
         };
         let (found, more) = super::list(&self.edge, &filter, from, count);
-        let alerts: Vec<v1::Alert> = within(found.iter().map(v1::Alert::from), PAGE_BYTES, prost::Message::encoded_len).collect();
+        let alerts: Vec<v1::Alert> = within(
+            found.iter().map(v1::Alert::from),
+            PAGE_BYTES,
+            prost::Message::encoded_len,
+        )
+        .collect();
         let more = more || alerts.len() < found.len();
         let next = from + alerts.len();
         Ok(Response::new(v1::ListAlertsResponse {
@@ -239,7 +244,8 @@ impl Reading {
                     Ok(Some(piece)) => self.ready = piece.into_iter(),
                     Ok(None) => break,
                     Err(error) => {
-                        let message = format!("the recording cannot be read now: {error}; see /readyz?verbose");
+                        let message =
+                            format!("the recording cannot be read now: {error}; see /readyz?verbose");
                         return Err(Failure::Unavailable(message).into());
                     }
                 }

@@ -252,8 +252,14 @@ const OFFSETS: usize = 1_000_000;
 
 fn asked(query: Option<&str>) -> Result<(Filter, usize, usize), Problem> {
     let mut read = Parameters::strict(query, &["state", "severity", "service", "offset", "limit"]);
-    let states: Vec<_> = AlertState::ALL.iter().map(|state| (state.as_str(), *state)).collect();
-    let severities: Vec<_> = Severity::ALL.iter().map(|severity| (severity.as_str(), *severity)).collect();
+    let states: Vec<_> = AlertState::ALL
+        .iter()
+        .map(|state| (state.as_str(), *state))
+        .collect();
+    let severities: Vec<_> = Severity::ALL
+        .iter()
+        .map(|severity| (severity.as_str(), *severity))
+        .collect();
     let mut filter = Filter {
         of: None,
         states: read.words("state", &states),
@@ -292,7 +298,11 @@ struct Acknowledge {
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9.-]{1,63}$")]
     service: String,
     /// Who says so.
-    #[schema(min_length = 1, max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     by: String,
     /// And why.
     #[schema(max_length = 512, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
@@ -356,7 +366,12 @@ async fn acknowledge(
         by: said.by,
         why: said.why.unwrap_or_default(),
         duration: said.duration.map(|Span(duration)| duration),
-        rules: said.rules.unwrap_or_default().into_iter().map(|RuleText(rule)| rule).collect(),
+        rules: said
+            .rules
+            .unwrap_or_default()
+            .into_iter()
+            .map(|RuleText(rule)| rule)
+            .collect(),
     };
     match alerts::acknowledge(&app.edge, &caller, said).await {
         Ok(said) => {
@@ -435,7 +450,11 @@ impl From<Listed> for Rule {
                 Origin::Own => "own",
             },
             off: listed.off,
-            about: if listed.spec.about_system { "system" } else { "service" },
+            about: if listed.spec.about_system {
+                "system"
+            } else {
+                "service"
+            },
             expr: listed.spec.expr,
             for_seconds: listed.spec.for_.as_secs_f64(),
             severity: listed.spec.severity.into(),
@@ -499,7 +518,11 @@ async fn receivers(State(app): State<App>, RawQuery(query): RawQuery) -> Result<
     Parameters::strict(query.as_deref(), &[]).finish()?;
     let told = |receiver: crate::alerting::Receiver| Receiver {
         name: receiver.standing.receiver,
-        kind: if receiver.is_alertmanager { "alertmanager" } else { "webhook" },
+        kind: if receiver.is_alertmanager {
+            "alertmanager"
+        } else {
+            "webhook"
+        },
         owed: receiver.standing.owed,
         oldest: receiver.standing.oldest.map(rfc3339),
         delivered: receiver.standing.delivered.map(rfc3339),
