@@ -201,7 +201,7 @@ impl Rule {
 
 /// The rules in force, by name.
 #[derive(Clone, Debug, Default)]
-pub struct RuleSet(Arc<BTreeMap<RuleName, Rule>>);
+pub struct RuleSet(Arc<BTreeMap<RuleName, Arc<Rule>>>);
 
 /// Of as they are written.
 impl PartialEq for RuleSet {
@@ -221,20 +221,30 @@ impl RuleSet {
         SHIPPED.clone()
     }
 
+    /// The same with a rule in the place of the one of its name, if there is one.
+    #[must_use]
+    pub fn with(&self, rule: Rule) -> Self {
+        let mut rules = BTreeMap::clone(&self.0);
+        rules.insert(rule.spec.name.clone(), Arc::new(rule));
+        Self(Arc::new(rules))
+    }
+
     /// The rule of a name.
     pub fn get(&self, name: &RuleName) -> Option<&Rule> {
-        self.0.get(name)
+        self.0.get(name).map(Arc::as_ref)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.0.values()
+        self.0.values().map(Arc::as_ref)
     }
 }
 
 impl FromIterator<Rule> for RuleSet {
     fn from_iter<I: IntoIterator<Item = Rule>>(rules: I) -> Self {
-        let named = rules.into_iter().map(|rule| (rule.spec.name.clone(), rule));
+        let named = rules
+            .into_iter()
+            .map(|rule| (rule.spec.name.clone(), Arc::new(rule)));
         Self(Arc::new(named.collect()))
     }
 }

@@ -1,9 +1,13 @@
 //! Of written histories: that they pass, that they can fail, and what is said of either.
 
 use proptest::prelude::*;
+use ward_model::Severity;
 
 use super::*;
-use crate::rule::RuleSet;
+use crate::{
+    rule::{Rule, RuleSet, RuleSpec, Unknown},
+    shipped::shipped,
+};
 
 const SHIPPED: &str = include_str!("../../histories/shipped.toml");
 
@@ -34,20 +38,21 @@ fn expected(test: &Test) -> impl Iterator<Item = &Expected> {
     moments.filter_map(|moment| moment.expected.as_ref())
 }
 
+/// Whether it looks at the alerts of a rule.
+fn looks(test: &Test, rule: &RuleName) -> bool {
+    let mut only = test.rules.iter().flatten().peekable();
+    only.peek().is_none() || only.any(|(name, _)| name == rule)
+}
+
 /// One history in which it fires, and one, passed as all are, in which it comes near and never does.
 #[test]
 fn each_shipped_rule_has_a_history_that_fires_it_and_one_that_must_not() {
     let tests = parse(SHIPPED).unwrap();
     for rule in RuleSet::shipped().iter().map(|rule| &rule.spec().name) {
         let is = |named: &Named| named.key.rule == *rule;
-        let looks = |test: &&Test| {
-            test.rules
-                .as_ref()
-                .is_none_or(|only| only.iter().any(|(name, _)| name == rule))
-        };
         let fires = |test: &Test| expected(test).any(|expected| expected.firing.iter().any(is));
         let is_near = |test: &Test| expected(test).any(|expected| expected.pending.iter().flatten().any(is));
-        let looking = || tests.0.iter().filter(looks);
+        let looking = || tests.0.iter().filter(|test| looks(test, rule));
         assert!(looking().any(fires), "no history fires {rule}");
         // Nothing is to keep the Watchdog from firing.
         let must_not = looking().any(|test| is_near(test) && !fires(test));
@@ -56,6 +61,67 @@ fn each_shipped_rule_has_a_history_that_fires_it_and_one_that_must_not() {
             "no history must not fire {rule}"
         );
     }
+}
+
+/// The rule as it is, changed in one way each.
+fn changed(spec: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
+    let change = |how, change: &dyn Fn(&mut RuleSpec)| {
+        let mut spec = spec.clone();
+        change(&mut spec);
+        (how, spec)
+    };
+    let mut all = vec![
+        change("never true", &|spec| {
+            spec.expr = format!("({}) && false", spec.expr)
+        }),
+        change("always true", &|spec| {
+            spec.expr = format!("({}) || true", spec.expr)
+        }),
+        change("at its level", &|spec| spec.expr = spec.expr.replace("> ", ">= ")),
+        change("longer", &|spec| spec.for_ += Duration::from_secs(1)),
+        change("shorter", &|spec| {
+            spec.for_ = spec.for_.saturating_sub(Duration::from_secs(1))
+        }),
+        change("kept longer", &|spec| {
+            spec.keep_firing_for += Duration::from_secs(10)
+        }),
+        change("not kept", &|spec| spec.keep_firing_for = Duration::ZERO),
+        change("urgent", &|spec| spec.severity = Severity::Critical),
+        change("not urgent", &|spec| spec.severity = Severity::Info),
+        change("not held", &|spec| spec.hold = None),
+        change("not suppressed", &|spec| spec.suppression = false),
+        change("keeping Unknown", &|spec| spec.unknown = Unknown::Keep),
+    ];
+    if spec.suppression {
+        // Rules on signals are judged by their signals whatever the status.
+        all.push(change("judging Unknown", &|spec| spec.unknown = Unknown::Judge));
+    }
+    // A breaker is open or not: there is no level between.
+    if !spec.expr.ends_with("> 0.0") {
+        let higher = |spec: &mut RuleSpec| spec.expr = spec.expr.replace("> 0.", "> 0.02 + 0.");
+        all.push(change("from a higher level", &higher));
+    }
+    all.retain(|(_, changed)| changed != spec);
+    all
+}
+
+/// Who changes a shipped rule has to change its history.
+#[test]
+fn the_histories_notice_what_is_changed_in_a_shipped_rule() {
+    let tests = parse(SHIPPED).unwrap();
+    let mut unnoticed = Vec::new();
+    let changing = |spec: &RuleSpec| spec.name.as_str() != "Watchdog";
+    for spec in shipped().iter().filter(|spec| changing(spec)) {
+        let looking = tests.0.iter().filter(|test| looks(test, &spec.name));
+        let tests = Tests(looking.cloned().collect());
+        for (how, changed) in changed(spec) {
+            let rules = RuleSet::shipped().with(Rule::compile(changed).unwrap());
+            if run(&tests, &rules).iter().all(Outcome::passed) {
+                unnoticed.push(format!("{} {how}", spec.name));
+            }
+        }
+    }
+    assert_eq!(unnoticed, [""; 0]);
 }
 
 #[test]
