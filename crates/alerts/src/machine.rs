@@ -63,6 +63,8 @@ pub struct Machine {
     known: Known,
     book: Book,
     waiting: Waiting,
+    /// Alerts that would fire, and are held back.
+    held: BTreeSet<AlertKey>,
     /// At most one for each service that has alerts that fire.
     acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
     /// The last step.
@@ -239,6 +241,9 @@ impl Machine {
             }
         }
         step.judge.extend(self.book.keys_about(&service));
+        if news.suspects {
+            step.judge.extend(self.held.iter().cloned());
+        }
         if news.maintenance {
             step.decide.extend(self.book.suppressed_by(name).cloned());
         }

@@ -11,7 +11,7 @@ use ward_model::{Name, RuleName, Status, Wall};
 const TIMES: u32 = 10_000;
 
 fn facts(signals: &[&str]) -> ServiceFacts {
-    let signal = |name: &&str| (Name::new(name).unwrap(), 0.5);
+    let signal = |name: &&str| (Name::new(name).expect("is a name"), 0.5);
     ServiceFacts {
         status: Status::Unhealthy,
         signals: signals.iter().map(signal).collect::<BTreeMap<_, _>>(),
@@ -21,7 +21,7 @@ fn facts(signals: &[&str]) -> ServiceFacts {
 
 /// How often it allocates each time.
 fn cost(rule: &Rule, facts: &ServiceFacts, says: Truth) -> u64 {
-    let service = Name::new("checkout").unwrap();
+    let service = Name::new("checkout").expect("is a name");
     let subject = Subject::Service {
         name: &service,
         facts,
@@ -42,7 +42,7 @@ fn cost(rule: &Rule, facts: &ServiceFacts, says: Truth) -> u64 {
 #[test]
 fn judging_allocates_little() {
     let rules = RuleSet::shipped();
-    let rule = |name| rules.get(&RuleName::new(name).unwrap()).unwrap();
+    let rule = |name| rules.get(&RuleName::new(name).expect("is a name")).unwrap();
     let many = ["a", "b", "c", "d", "e", "f", "g", "h", "cpu_ratio"];
     let status = cost(rule("ServiceUnhealthy"), &facts(&[]), Truth::True);
     let signal = cost(rule("CpuHigh"), &facts(&many), Truth::False);
