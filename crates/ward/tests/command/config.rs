@@ -83,7 +83,17 @@ fn check_says_all_that_is_wrong() {
 fn an_aggregator_with_mistakes_does_not_start() {
     let (_home, path) = file(BROKEN);
     let done = ward_with(
-        &["aggregator", "--http", "7780", "--config", &path],
+        &[
+            "aggregator",
+            "--http",
+            "7780",
+            "--alertmanager",
+            "am:1",
+            "--alertmanager",
+            "http://b",
+            "--config",
+            &path,
+        ],
         &[("WARD_DEBUG", "perhaps")],
     );
     assert_eq!((done.code, done.stdout.as_str()), (64, ""));
@@ -91,7 +101,8 @@ fn an_aggregator_with_mistakes_does_not_start() {
         "aggregator.grcp",
         "--http is \"7780\"",
         "WARD_DEBUG is \"perhaps\"",
-        "5 mistakes",
+        "--alertmanager is \"am:1\"",
+        "6 mistakes",
     ] {
         assert!(
             done.stderr.contains(part),

@@ -120,24 +120,22 @@ impl Changes {
             .map(|rule| (rule.name.clone(), rule))
             .collect();
         for (name, rule) in rules.0 {
-            if let Some((first, _)) = self.said.get(&name) {
-                let mistake = reading.wrong(&rule.path, &rule.span, "is there twice");
-                mistake.help = Some(format!("the first one is in {first}: keep one of them"));
-                continue;
-            }
             if self.said.len() == RULES {
                 let message = format!("is one rule more than the {RULES} that there may be");
                 reading.wrong(&rule.path, &rule.span, message);
                 return;
             }
-            let known = shipped.remove(&name);
-            let spec = rule.settle(&name, known, reading);
-            let is_enabled = rule.value.enabled.as_ref().is_none_or(|said| said.value);
+            let spec = rule.settle(&name, shipped.remove(&name), reading);
             let compiled =
                 spec.and_then(|spec| rule.compile(with_runbook(spec, self.runbooks.as_deref()), reading));
-            let place = reading.place(&rule.span);
-            self.said
-                .insert(name, (place.to_string(), compiled.filter(|_| is_enabled)));
+            if let Some((first, _)) = self.said.get(&name) {
+                let mistake = reading.wrong(&rule.path, &rule.span, "is there twice");
+                mistake.help = Some(format!("the first one is in {first}: keep one of them"));
+                continue;
+            }
+            let is_enabled = rule.value.enabled.as_ref().is_none_or(|said| said.value);
+            let place = reading.place(&rule.span).to_string();
+            self.said.insert(name, (place, compiled.filter(|_| is_enabled)));
         }
     }
 
