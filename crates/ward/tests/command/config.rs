@@ -185,11 +185,11 @@ fn show_says_what_is_in_force_and_why() {
         done.stdout
             .starts_with(&format!("# SHA-256 {}\n", json["hash"].as_str().unwrap()))
     );
-    let bank = json["settings"].as_array().unwrap().last().unwrap();
-    assert_eq!(
-        (bank["key"].as_str(), bank["value"].as_u64()),
-        (Some("services.bank.min_healthy"), Some(2))
-    );
+    let settings = json["settings"].as_array().unwrap();
+    let of = |key: &str| settings.iter().find(|entry| entry["key"] == key).unwrap();
+    let bank = of("services.bank.min_healthy");
+    assert_eq!(bank["value"], 2);
+    assert_eq!(of("alerting.rules.Watchdog.expr")["value"], "true");
     assert_eq!(bank["origin"], format!("{path}:4"));
 }
 

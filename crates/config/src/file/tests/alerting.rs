@@ -288,6 +288,15 @@ fn a_name_in_an_address_is_not_told() {
 }
 
 #[test]
+fn a_file_of_rules_is_no_configuration() {
+    let told = refused("[rules.Own]\nexpr = \"true\"\nseverity = \"info\"\n");
+    assert!(
+        told.contains("a file of rules is read where `rule_files` names it"),
+        "{told}"
+    );
+}
+
+#[test]
 fn too_many_of_something() {
     let many = |count: usize, each: &dyn Fn(usize) -> String| (0..count).map(each).collect::<String>();
     let rules = many(257, &|n| {
