@@ -8,12 +8,15 @@ mod expression;
 mod facts;
 mod machine;
 mod near;
+mod replay;
 mod rule;
 mod shipped;
 mod template;
+pub mod written;
 
 pub use expression::{Subject, Truth, WrongExpression};
 pub use facts::{Facts, Recorded, ServiceFacts, SystemFacts};
 pub use machine::{Machine, Seen};
+pub use replay::{Difference, Life, Replay, Window, Withheld, compare, replay};
 pub use rule::{Part, Rule, RuleMistake, RuleSet, RuleSpec, Unknown};
 pub use shipped::shipped;
