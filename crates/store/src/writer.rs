@@ -238,7 +238,8 @@ impl Writer {
         match done {
             Ok(()) => {
                 work.retry = RETRY.0;
-                if !idle && self.queue.queued() < MUCH {
+                let hurry = self.queue.queued() >= MUCH || self.queue.is_awaited_behind(&work.position);
+                if !idle && !hurry {
                     self.gather((began + PACE).since(self.clock.mono())).await;
                 }
             }
