@@ -290,9 +290,9 @@ impl Writer {
                 Err(fault) => return Err(fault),
             }
         }
-        self.tell_reached(work);
         work.session = Some(session);
         self.told.up();
+        self.tell_reached(work);
         Ok(())
     }
 
