@@ -154,7 +154,7 @@ impl Ledger {
         let Some(id) = Id::of(&alert) else {
             return Vec::new();
         };
-        if self.resolved(&id) {
+        if self.resolved(&id) && (self.repeats || !self.is_owed(&id.with(AlertState::Resolved))) {
             return vec![self.forgotten(&id)];
         }
         let refused = entry.refused.map(|since| Refused {
@@ -200,6 +200,11 @@ impl Ledger {
     /// Whether that firing is known to have ended.
     fn resolved(&self, id: &Id) -> bool {
         id.state == AlertState::Firing && self.places.contains_key(&id.with(AlertState::Resolved))
+    }
+
+    fn is_owed(&self, id: &Id) -> bool {
+        let item = self.places.get(id).and_then(|place| self.items.get(place));
+        item.is_some_and(|item| item.owed.is_some())
     }
 
     fn until(&self, alert: &Alert, now: Now) -> Option<Mono> {
