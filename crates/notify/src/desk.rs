@@ -3,7 +3,7 @@
 //! Everybody who comes holds the lock for as long as it takes to note something, so that nobody who tells waits for a
 //! receiver. The outbox is written to under the same lock: what it is told last is then what is true.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -52,10 +52,17 @@ struct Inner {
     acknowledged: Arc<[Acknowledgement]>,
     standing: Standing,
     stopping: bool,
-    /// When something was last said of what is left out, or not recorded.
-    said_dropped: Option<Mono>,
+    /// It was said that it takes nothing.
+    said_down: bool,
+    /// It was said that things are not recorded.
     said_unrecorded: bool,
+    /// When it was last said that something was left out, and that something was refused.
+    said_dropped: Option<Mono>,
+    said_refused: Option<Mono>,
 }
+
+/// Between two lines of the log about alerts that are left out or refused, of which there may be many.
+const PAUSE: Duration = Duration::from_secs(60);
 
 impl Desk {
     pub(crate) fn new(settings: Settings, outbox: Arc<dyn Outbox>, clock: Clock, timing: Timing) -> Self {
@@ -76,8 +83,10 @@ impl Desk {
                 sign_of_life: None,
                 acknowledged: Arc::new([]),
                 stopping: false,
-                said_dropped: None,
+                said_down: false,
                 said_unrecorded: false,
+                said_dropped: None,
+                said_refused: None,
             }),
             name,
         }
@@ -191,7 +200,8 @@ impl Desk {
         self.write(writes);
         inner.standing.requests[0] += 1;
         inner.standing.delivered = Some(now.wall);
-        if let Some(error) = inner.standing.error.take() {
+        let error = inner.standing.error.take();
+        if std::mem::take(&mut inner.said_down) {
             tracing::info!(
                 receiver = self.name,
                 before = error,
@@ -206,7 +216,7 @@ impl Desk {
         inner.standing.requests[1] += 1;
         // All that it was told may be lost to it.
         inner.ledger.round();
-        if inner.standing.error.is_none() {
+        if !std::mem::replace(&mut inner.said_down, true) {
             tracing::warn!(
                 receiver = self.name,
                 error = why,
@@ -220,8 +230,12 @@ impl Desk {
     pub(crate) fn refused(&self, why: String) {
         let mut inner = self.inner.lock();
         inner.standing.requests[2] += 1;
-        if inner.standing.error.as_ref() != Some(&why) {
-            tracing::error!(receiver = self.name, error = why, "the receiver refuses requests");
+        if !std::mem::replace(&mut inner.said_down, true) {
+            tracing::error!(
+                receiver = self.name,
+                error = why,
+                "the receiver refuses requests; alerts stay owed"
+            );
         }
         inner.standing.error = Some(why);
     }
@@ -233,9 +247,14 @@ impl Desk {
         self.write(writes);
         inner.standing.requests[2] += 1;
         inner.standing.error = Some(why.to_owned());
+        let said = inner
+            .said_refused
+            .is_some_and(|said| now.mono.since(said) < PAUSE);
         let alert = ticket.alert.key.to_string();
         match fate {
+            Fate::Again if said => {}
             Fate::Again => {
+                inner.said_refused = Some(now.mono);
                 tracing::warn!(
                     receiver = self.name,
                     alert,
@@ -248,7 +267,7 @@ impl Desk {
                     receiver = self.name,
                     alert,
                     error = why,
-                    "an alert is given up: refused for too long"
+                    "an alert is given up: the receiver has refused it for too long"
                 );
             }
         }
@@ -294,7 +313,6 @@ impl Desk {
 impl Inner {
     /// Says once a minute that something was left out.
     fn complain(&mut self, now: Mono) {
-        const PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
         let dropped = self.ledger.dropped();
         let said = self.said_dropped.is_some_and(|said| now.since(said) < PAUSE);
         if dropped > self.standing.dropped && !said {

@@ -7,6 +7,8 @@
 //! A place in one order is all that ties alerts to each other: causes are told to us first, and so they leave first.
 
 mod bound;
+#[cfg(test)]
+mod tests;
 
 use std::{
     borrow::Cow,
@@ -62,6 +64,14 @@ struct Refused {
     since: Wall,
     times: u32,
     next: Mono,
+}
+
+impl Item {
+    /// Whether it is not worth telling an Alertmanager once its alert fires again. That it was resolved is told before it
+    /// is told so, or never: the labels may be the same.
+    fn is_idle(&self) -> bool {
+        self.id.state == AlertState::Firing || self.owed.is_none() || self.refused.is_some()
+    }
 }
 
 /// Something to send.
@@ -217,10 +227,10 @@ impl Ledger {
     fn insert(&mut self, place: u64, mut item: Item) -> Vec<Write> {
         let mut writes = Vec::new();
         item.outdated = self.repeats && self.of(&item.id.key).any(|place| self.is_newer(place, &item.id));
-        if item.outdated && (item.id.state == AlertState::Firing || item.owed.is_none()) {
+        if item.outdated && item.is_idle() {
             return vec![self.forgotten(&item.id)];
         }
-        let place = self.displace(place, &item, &mut writes);
+        let place = self.displace(place, &item.id, &mut writes);
         if !self.make_room(&mut writes) {
             return writes;
         }
@@ -240,39 +250,33 @@ impl Ledger {
     }
 
     /// What is told of an alert makes some of what was to be told of it idle. Says at which place the new one goes.
-    fn displace(&mut self, place: u64, item: &Item, writes: &mut Vec<Write>) -> u64 {
-        let firing = item.id.with(AlertState::Firing);
-        if item.id.state == AlertState::Resolved {
-            let before = self.places.get(&firing).copied();
-            return match before {
-                // It takes its place: what comes behind may be the next firing of the same.
-                Some(before) if self.repeats => {
-                    self.remove(before, writes);
-                    before
-                }
-                Some(before) if self.items.get(&before).is_some_and(|item| item.owed.is_none()) => {
-                    self.remove(before, writes);
-                    place
-                }
-                _ => place,
-            };
+    fn displace(&mut self, place: u64, id: &Id, writes: &mut Vec<Write>) -> u64 {
+        if self.repeats {
+            self.outdate(id, writes);
         }
-        for older in self.of(&item.id.key).filter(|_| self.repeats).collect::<Vec<_>>() {
-            let Some(known) = self
-                .items
-                .get_mut(&older)
-                .filter(|known| known.id.fired < item.id.fired)
-            else {
-                continue;
-            };
-            let idle = known.id.state == AlertState::Firing || known.owed.is_none();
-            known.outdated = true;
-            // That it was resolved is told once, and never after it fires again: the labels may be the same.
-            if idle {
-                self.remove(older, writes);
+        let firing = self.places.get(&id.with(AlertState::Firing)).copied();
+        let Some(firing) = firing.filter(|_| id.state == AlertState::Resolved) else {
+            return place;
+        };
+        // That it fires is still to be told to a webhook, if it was not.
+        if self.repeats || self.items.get(&firing).is_some_and(|item| item.owed.is_none()) {
+            self.remove(firing, writes);
+        }
+        // An Alertmanager is told in its place: what comes behind may be the next firing of the same.
+        if self.repeats { firing } else { place }
+    }
+
+    /// There is a newer firing than those before it.
+    fn outdate(&mut self, newer: &Id, writes: &mut Vec<Write>) {
+        for place in self.of(&newer.key).collect::<Vec<_>>() {
+            let known = self.items.get_mut(&place);
+            if let Some(known) = known.filter(|known| known.id.fired < newer.fired) {
+                known.outdated = true;
+                if known.is_idle() {
+                    self.remove(place, writes);
+                }
             }
         }
-        place
     }
 
     fn is_newer(&self, place: u64, than: &Id) -> bool {
@@ -428,7 +432,8 @@ impl Ledger {
         let ends = !self.repeats || item.id.state == AlertState::Resolved;
         let given = i64::try_from(self.timing.give_up.as_millis()).unwrap_or(i64::MAX);
         let mut writes = Vec::new();
-        if ends && now.wall.0.saturating_sub(since.0) >= given {
+        let too_long = ends && now.wall.0.saturating_sub(since.0) >= given;
+        if too_long || item.outdated {
             self.dropped += 1;
             self.remove(place, &mut writes);
             return (Fate::GivenUp, writes);

@@ -50,6 +50,8 @@ struct State {
     place: u64,
     acknowledged: Arc<[Acknowledgement]>,
     before: Before,
+    /// Reads what was owed. Not among the tasks, which are waited for at the end: an outbox may never answer.
+    loading: JoinSet<()>,
 }
 
 /// A receiver that is told.
@@ -77,6 +79,7 @@ impl Notifier {
             place: u64::try_from(clock.wall().0).unwrap_or_default() * PLACES,
             acknowledged: Arc::new([]),
             before: Before::default(),
+            loading: JoinSet::new(),
         };
         let shared = Arc::new(Shared {
             outbox,
@@ -149,6 +152,7 @@ impl Notifier {
     pub async fn stop(&self, within: Duration) {
         let mut tasks = {
             let mut state = self.0.state.lock();
+            state.loading.abort_all();
             state.desks.iter().for_each(|post| post.desk.stop());
             std::mem::take(&mut state.tasks)
         };

@@ -1,6 +1,6 @@
 //! Delivery to an Alertmanager that is well, and to those that are not.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -424,4 +424,33 @@ async fn what_fires_on_is_sent_at_once_after_a_restart() {
     assert_eq!(moment(&first[0]["startsAt"]), old.fired.unwrap().0);
     assert!(!is_resolved(&first[0]));
     assert!(outbox.kept().is_empty());
+}
+
+/// An outbox that never says what was kept.
+#[derive(Debug)]
+struct Silent;
+
+impl ward_notify::Outbox for Silent {
+    fn keep(&self, _: String, _: Option<String>) {}
+
+    fn durable(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(std::future::ready(true))
+    }
+
+    fn kept(&self) -> Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn an_outbox_that_does_not_answer_delays_neither_delivery_nor_the_end() {
+    let server = Server::start(about_alerts(|_| Reply::ok())).await;
+    let to = config([alertmanager("am", server.url())]);
+    let notifier = Notifier::start_with(to, Arc::new(Silent), ward_chassis::Clock::start(), quick());
+    notifier.restored(Vec::new());
+    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    let began = std::time::Instant::now();
+    notifier.stop(SOON).await;
+    assert_eq!(alerts(&server.log()).len(), 1);
+    assert!(began.elapsed() < SOON / 2);
 }
