@@ -3,7 +3,14 @@
 //! Everybody who comes holds the lock for as long as it takes to note something, so that nobody who tells waits for a
 //! receiver. The outbox is written to under the same lock: what it is told last is then what is true.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -21,6 +28,23 @@ const WATCHDOG: &str = "Watchdog";
 /// Most acknowledgements that become silences: those who acknowledge more than that are not working on them.
 const SILENCES: usize = 1_000;
 
+/// When whoever makes alerts last said that it goes on. Shared by all desks.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse(AtomicU64);
+
+impl Pulse {
+    pub(crate) fn beat(&self, now: Mono) {
+        // Zero is never.
+        self.0.store(now.0.max(1), Ordering::Relaxed);
+    }
+
+    /// Whether it goes on, as far as it says so at all.
+    fn beats(&self, now: Mono, within: Duration) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        last == 0 || now.since(Mono(last)) <= within
+    }
+}
+
 /// Whether an alert is for no person: it says that alerts are made and told.
 fn is_sign_of_life(alert: &Alert) -> bool {
     alert.severity == Severity::None && alert.key.rule.as_str() == WATCHDOG
@@ -33,6 +57,7 @@ pub(crate) struct Desk {
     pub(crate) timing: Timing,
     pub(crate) bell: Notify,
     outbox: Arc<dyn Outbox>,
+    pulse: Arc<Pulse>,
     inner: Mutex<Inner>,
 }
 
@@ -65,7 +90,13 @@ struct Inner {
 const PAUSE: Duration = Duration::from_secs(60);
 
 impl Desk {
-    pub(crate) fn new(settings: Settings, outbox: Arc<dyn Outbox>, clock: Clock, timing: Timing) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        outbox: Arc<dyn Outbox>,
+        pulse: Arc<Pulse>,
+        clock: Clock,
+        timing: Timing,
+    ) -> Self {
         let name = settings.receiver.name.clone();
         let repeats = settings.receiver.kind == Kind::Alertmanager;
         Self {
@@ -73,6 +104,7 @@ impl Desk {
             timing,
             bell: Notify::new(),
             outbox,
+            pulse,
             inner: Mutex::new(Inner {
                 ledger: Ledger::new(&name, repeats, timing),
                 standing: Standing {
@@ -165,6 +197,11 @@ impl Desk {
 
     pub(crate) fn sign_of_life(&self) -> Option<Arc<Alert>> {
         self.inner.lock().sign_of_life.clone()
+    }
+
+    /// Whether an alert may be sent: the sign of life says that alerts are made, and so only while they are.
+    pub(crate) fn is_true(&self, alert: &Alert) -> bool {
+        !is_sign_of_life(alert) || self.pulse.beats(self.clock.mono(), self.timing.resend)
     }
 
     /// What the ledger says.

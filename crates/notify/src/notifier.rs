@@ -16,7 +16,7 @@ use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Now};
 use self::start::Before;
 use crate::{
     Config, Kind, Outbox, Receiver, Standing, Timing, alertmanager,
-    desk::{Desk, Settings},
+    desk::{Desk, Pulse, Settings},
     ledger::MOST,
     webhook,
 };
@@ -37,6 +37,7 @@ struct Shared {
     outbox: Arc<dyn Outbox>,
     clock: Clock,
     timing: Timing,
+    pulse: Arc<Pulse>,
     state: Mutex<State>,
 }
 
@@ -85,6 +86,7 @@ impl Notifier {
             outbox,
             clock,
             timing,
+            pulse: Arc::default(),
             state: Mutex::new(state),
         });
         shared.replace(config);
@@ -124,6 +126,12 @@ impl Notifier {
             state.tell(alert, now);
         }
         state.ring();
+    }
+
+    /// Whoever makes alerts goes on: to be said at each of its steps, with or without something to tell. Once it was said,
+    /// the sign of life is sent only while it is said at least once a minute: a timer would go on when nothing else does.
+    pub fn alive(&self) {
+        self.0.pulse.beat(self.0.clock.mono());
     }
 
     /// All acknowledgements that are in force now. Never waits. To be called before [`Notifier::tell`] where both change,
@@ -190,12 +198,8 @@ impl Shared {
 
     fn open(&self, state: &mut State, settings: Settings, now: Now) -> Post {
         let kind = settings.receiver.kind;
-        let desk = Desk::new(
-            settings,
-            Arc::clone(&self.outbox),
-            self.clock.clone(),
-            self.timing,
-        );
+        let (outbox, pulse) = (Arc::clone(&self.outbox), Arc::clone(&self.pulse));
+        let desk = Desk::new(settings, outbox, pulse, self.clock.clone(), self.timing);
         let desk = Arc::new(desk);
         for (place, alert) in state.firing.values() {
             desk.remember(alert, *place, now);

@@ -8,7 +8,7 @@ use ward_notify::{Auth, Kind, Notifier};
 
 use crate::{
     memory::Memory,
-    sample::{MS, config, firing, now, quick, receiver, resolved, start, watchdog, webhook},
+    sample::{MS, alertmanager, config, firing, now, quick, receiver, resolved, start, watchdog, webhook},
     server::{Asked, Reply, SOON, Server},
 };
 
@@ -258,4 +258,37 @@ async fn a_new_webhook_is_told_only_what_comes() {
     notifier.tell(vec![resolved(&bank)]);
     new.until_is("the resolution", |log| !log.is_empty()).await;
     assert_eq!(all(&new.log()), [pair("resolved", "bank")]);
+}
+
+#[tokio::test]
+async fn the_sign_of_life_ends_when_nobody_makes_alerts_any_more() {
+    let (hook, am) = (
+        Server::start(|_| Reply::ok()).await,
+        Server::start(|_| Reply::Json(200, "[]".into())).await,
+    );
+    let wanting = receiver("wants", Kind::Webhook { watchdog: true }, hook.url());
+    let notifier = start([wanting, alertmanager("am", am.url())], &Memory::new());
+    notifier.tell(vec![watchdog(), firing("bank", "ServiceUnhealthy", now())]);
+    let pings = |log: &[Asked]| all(log).into_iter().filter(|told| told.0 == "watchdog").count();
+    let signs = |log: &[Asked]| {
+        let alerts = log
+            .iter()
+            .filter(|asked| asked.is_alerts())
+            .flat_map(Asked::alerts);
+        let named = |name: &'static str| move |alert: &Value| alert["labels"]["alertname"] == name;
+        let alerts: Vec<Value> = alerts.collect();
+        let count = |name| alerts.iter().filter(|alert| named(name)(alert)).count();
+        (count("Watchdog"), count("ServiceUnhealthy"))
+    };
+    hook.until_is("some", |log| pings(log) >= 2).await;
+    notifier.alive();
+    tokio::time::sleep(2 * quick().resend).await;
+    let before = (pings(&hook.log()), signs(&am.log()));
+    tokio::time::sleep(4 * quick().resend).await;
+    let after = (pings(&hook.log()), signs(&am.log()));
+    assert_eq!((before.0, before.1.0), (after.0, after.1.0));
+    assert!(after.1.1 >= before.1.1 + 2, "what fires is sent on");
+    notifier.alive();
+    hook.until_is("more", |log| pings(log) > after.0).await;
+    am.until_is("more", |log| signs(log).0 > after.1.0).await;
 }
