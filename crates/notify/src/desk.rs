@@ -212,22 +212,25 @@ impl Desk {
     /// Waits until what is to be sent is on disk, if it was never tried. That it cannot be written is no reason to keep it:
     /// a page is worth more than its record.
     pub(crate) async fn recorded(&self, tickets: &[Ticket]) {
-        if tickets.iter().any(|ticket| ticket.fresh) && !self.outbox.durable().await {
-            let fresh = tickets.iter().filter(|ticket| ticket.fresh).count() as u64;
-            let mut inner = self.inner.lock();
-            inner.standing.unrecorded += fresh;
-            if !inner.said_unrecorded {
-                inner.said_unrecorded = true;
-                tracing::error!(
-                    receiver = self.name,
-                    "alerts are told before it is on disk that they are owed: the store does not take it; \
-                     those that the receiver does not take are lost if Ward ends now"
-                );
-            }
-        } else if tickets.iter().any(|ticket| ticket.fresh) {
-            self.inner.lock().said_unrecorded = false;
+        if !tickets.iter().any(|ticket| ticket.fresh) {
+            return;
         }
-        self.ask(|ledger| ledger.tried(tickets));
+        let untried = self.ask(|ledger| ledger.untried());
+        let recorded = self.outbox.durable().await;
+        let mut inner = self.inner.lock();
+        inner.ledger.tried(&untried);
+        if recorded {
+            inner.said_unrecorded = false;
+            return;
+        }
+        inner.standing.unrecorded += untried.len() as u64;
+        if !std::mem::replace(&mut inner.said_unrecorded, true) {
+            tracing::error!(
+                receiver = self.name,
+                "alerts are told before it is on disk that they are owed: the store does not take it; \
+                 those that the receiver does not take are lost if Ward ends now"
+            );
+        }
     }
 
     /// The receiver took them, or a request about something else if there are none.

@@ -156,7 +156,7 @@ impl Notifier {
         state.desks.iter().map(|post| post.desk.standing()).collect()
     }
 
-    /// Delivers what can be delivered in that time, and ends. The rest stays owed.
+    /// Delivers what can be delivered in that time, and ends; a receiver that fails is tried once. The rest stays owed.
     pub async fn stop(&self, within: Duration) {
         let mut tasks = {
             let mut state = self.0.state.lock();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ward_model::{AlertState, Mono, Now};
 
 use super::{Fate, Item, Ledger, Refused, SLOWEST, Ticket};
-use crate::outbox::Write;
+use crate::outbox::{Id, Write};
 
 impl Ledger {
     /// All that is known is to be sent.
@@ -64,10 +64,18 @@ impl Ledger {
             .min()
     }
 
-    /// These are tried now; what was never tried is on disk, or nobody knows.
-    pub(crate) fn tried(&mut self, tickets: &[Ticket]) {
-        for ticket in tickets {
-            if let Some(item) = self.items.get_mut(&ticket.place) {
+    /// What is due and was never tried. All of it is waited for together, and a try of one stands for all: ten thousand
+    /// new alerts are no ten thousand reasons to knock again.
+    pub(crate) fn untried(&self) -> Vec<Id> {
+        let untried = self.due_items().filter(|(_, item)| !item.tried);
+        untried.map(|(_, item)| item.id.clone()).collect()
+    }
+
+    /// These are tried now. They are on disk, or nobody knows.
+    pub(crate) fn tried(&mut self, ids: &[Id]) {
+        for id in ids {
+            let place = self.places.get(id);
+            if let Some(item) = place.and_then(|place| self.items.get_mut(place)) {
                 item.tried = true;
             }
         }

@@ -73,8 +73,7 @@ fn an_hour_away_costs_a_try_a_minute_and_ends_with_all_that_fires() {
             ledger.tell(&alert("shop", at(0), Some(now)), 4, now);
         }
         if pace.from(ledger.fresh()) <= now.mono {
-            let batch = ledger.batch(256);
-            ledger.tried(&batch);
+            ledger.tried(&ledger.untried());
             pace.failed(now.mono, None, 1.0);
             ledger.round();
             tries.push(second);
@@ -349,7 +348,7 @@ impl World {
     }
 
     fn take(&mut self, tickets: &[Ticket]) {
-        self.ledger.tried(tickets);
+        self.ledger.tried(&self.ledger.untried());
         self.taken.extend(tickets.iter().map(|ticket| ticket.id.clone()));
         let writes = self.ledger.delivered(tickets);
         self.write(writes);

@@ -292,3 +292,18 @@ async fn the_sign_of_life_ends_when_nobody_makes_alerts_any_more() {
     hook.until_is("more", |log| pings(log) > after.0).await;
     am.until_is("more", |log| signs(log).0 > after.1.0).await;
 }
+
+#[tokio::test]
+async fn a_storm_is_written_down_together_and_is_no_reason_to_knock_for_each() {
+    let server = Server::start(|_| Reply::Json(500, String::new())).await;
+    let outbox = Memory::new();
+    let notifier = start([webhook("hook", server.url())], &outbox);
+    let all = (0..1_000).map(|n| firing(&format!("s{n}"), "ServiceUnhealthy", now()));
+    notifier.tell(all.collect());
+    tokio::time::sleep(5 * quick().longest).await;
+    let tries = server.log().len();
+    assert!((3..=20).contains(&tries), "{tries}");
+    server.does(|_| Reply::ok());
+    until("nothing owed", &notifier, |standing| standing.owed == 0).await;
+    assert_eq!(outbox.asked(), 1);
+}
