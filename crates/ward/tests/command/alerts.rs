@@ -72,7 +72,9 @@ async fn served(alerts: Vec<v1::Alert>) -> (String, crate::alerting::Heard) {
 
 /// Dates are long ago, and how long they are is left out, with what that does to columns.
 fn shown(text: &str) -> String {
-    let age = |word: &&str| word.starts_with('(') && word.ends_with('d') || word.ends_with("h)") || word.ends_with("h);");
+    let age = |word: &&str| {
+        word.starts_with('(') && word.ends_with('d') || word.ends_with("h)") || word.ends_with("h);")
+    };
     let line = |line: &str| {
         let indent = if line.starts_with("  ") { "  " } else { "" };
         let words: Vec<_> = line.split_whitespace().filter(|word| !age(word)).collect();
