@@ -12,6 +12,7 @@ mod replay;
 mod rule;
 mod shipped;
 mod template;
+pub mod written;
 
 pub use expression::{Subject, Truth, WrongExpression};
 pub use facts::{Facts, Recorded, ServiceFacts, SystemFacts};

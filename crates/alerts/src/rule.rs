@@ -201,7 +201,7 @@ impl Rule {
 
 /// The rules in force, by name.
 #[derive(Clone, Debug, Default)]
-pub struct RuleSet(Arc<BTreeMap<RuleName, Rule>>);
+pub struct RuleSet(Arc<BTreeMap<RuleName, Arc<Rule>>>);
 
 /// Of as they are written.
 impl PartialEq for RuleSet {
@@ -221,20 +221,88 @@ impl RuleSet {
         SHIPPED.clone()
     }
 
+    /// The same with a rule in the place of the one of its name, if there is one.
+    #[must_use]
+    pub fn with(&self, rule: Rule) -> Self {
+        let mut rules = BTreeMap::clone(&self.0);
+        rules.insert(rule.spec.name.clone(), Arc::new(rule));
+        Self(Arc::new(rules))
+    }
+
     /// The rule of a name.
     pub fn get(&self, name: &RuleName) -> Option<&Rule> {
-        self.0.get(name)
+        self.0.get(name).map(Arc::as_ref)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.0.values()
+        self.0.values().map(Arc::as_ref)
     }
 }
 
 impl FromIterator<Rule> for RuleSet {
     fn from_iter<I: IntoIterator<Item = Rule>>(rules: I) -> Self {
-        let named = rules.into_iter().map(|rule| (rule.spec.name.clone(), rule));
+        let named = rules
+            .into_iter()
+            .map(|rule| (rule.spec.name.clone(), Arc::new(rule)));
         Self(Arc::new(named.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_in_a_rule_is_said_at_once() {
+        let spec = RuleSpec {
+            expr: "statsu == 'unhealthy'".to_owned(),
+            hold: Some("maintenance && 1".to_owned()),
+            annotations: [
+                ("summary", "fine"),
+                ("description", "{{ service }} {{ signals }}"),
+            ]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into(),
+            ..shipped().remove(0)
+        };
+        let wrong = Rule::compile(spec.clone()).unwrap_err();
+        let said: Vec<_> = wrong
+            .iter()
+            .map(|wrong| (wrong.part.clone(), wrong.at()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (Part::Expr, 0..6),
+                (Part::Hold, 15..16),
+                (Part::Annotation("description".to_owned()), 17..24)
+            ]
+        );
+        let system = RuleSpec {
+            about_system: true,
+            ..shipped().remove(0)
+        };
+        let wrong = Rule::compile(system).unwrap_err();
+        assert!(
+            wrong[0]
+                .wrong
+                .message
+                .contains("`signals`, which is no variable of the system")
+        );
+    }
+
+    #[test]
+    fn what_holds_a_rule_and_its_signals_are_known() {
+        let spec = RuleSpec {
+            expr: "signals.a > 1.0".to_owned(),
+            hold: Some("has(signals.b) && status == 'unknown'".to_owned()),
+            annotations: BTreeMap::new(),
+            ..shipped().remove(0)
+        };
+        let rule = Rule::compile(spec).unwrap();
+        let signals: Vec<_> = rule.signals().map(Name::as_str).collect();
+        assert_eq!(signals, ["a", "b"]);
+        assert!(!rule.mentions_status(), "what holds it is not its condition");
     }
 }

@@ -41,7 +41,7 @@ impl<'t> Spans<'t> {
     pub(super) fn name(self, expr: &IdedExpr) -> Range<usize> {
         let bracket = self.token(expr).start;
         let before = self.text[..bracket].trim_end();
-        before.len() - before.len().min(word_at_end(before).len())..before.len()
+        before.len() - word_at_end(before).len()..before.len()
     }
 
     /// The text of a place.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ward_model::{Name, ObserverState, Reason, Status, Wall};
+use cel::common::types::CelInt;
+use ward_model::{InstanceCounts, Name, ObserverState, Reason, ServiceCounts, Status, Wall};
 
 use super::{
     syntax::{BRACKETS, DEPTH, NODES, TEXT_BYTES},
@@ -160,6 +161,69 @@ fn every_variable_has_a_value_of_its_type() {
             assert_eq!(evaluated.as_deref(), Some(cel), "{variable}");
         }
     }
+}
+
+/// No count is that of another.
+#[test]
+fn each_count_is_its_own() {
+    let instances = InstanceCounts {
+        total: 1,
+        healthy: 2,
+        unknown: 3,
+        degraded: 4,
+        unhealthy: 5,
+        suspect: 6,
+        lost: 7,
+    };
+    let services = ServiceCounts {
+        total: 1,
+        healthy: 2,
+        unknown: 3,
+        degraded: 4,
+        unhealthy: 5,
+    };
+    let facts = ServiceFacts {
+        instances,
+        min_healthy: 8,
+        ..ServiceFacts::default()
+    };
+    let checkout = name("checkout");
+    let of_service = Subject::Service {
+        name: &checkout,
+        facts: &facts,
+        suspect_dependencies: 9,
+    };
+    let system = SystemFacts {
+        services,
+        observer: ObserverState {
+            score: 6,
+            ..ObserverState::default()
+        },
+        ..SystemFacts::default()
+    };
+    let counts = |about: About, subject: Subject<'_>| {
+        let counts = about
+            .variables()
+            .iter()
+            .filter(|(_, is, _)| *is == Type::One(Scalar::Int));
+        let count = |(variable, ..): &(&str, Type, bool)| {
+            let parsed = Expression::parse(variable, about, Made::Text).unwrap();
+            let value = parsed.evaluate(subject, Wall(0), |value| {
+                value.downcast_ref::<CelInt>().map(|int| *int.inner())
+            });
+            format!("{variable}={}", value.flatten().unwrap())
+        };
+        counts.map(count).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        counts(About::Service, of_service),
+        "min_healthy=8 instances.total=1 instances.healthy=2 instances.unknown=3 instances.degraded=4 instances.unhealthy=5 \
+         instances.suspect=6 instances.lost=7 dependencies.suspect=9"
+    );
+    assert_eq!(
+        counts(About::System, Subject::System(&system)),
+        "services.total=1 services.healthy=2 services.unknown=3 services.degraded=4 services.unhealthy=5 observer.score=6"
+    );
 }
 
 #[test]
