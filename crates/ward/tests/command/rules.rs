@@ -80,6 +80,68 @@ fn list_shows_where_each_rule_comes_from() {
     );
 }
 
+#[test]
+fn written_histories_are_run_by_the_rules_of_a_configuration() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../alerts/histories/shipped.toml");
+    let good = ward(&["rules", "test", shipped]);
+    assert_eq!((good.code, good.stderr.as_str()), (0, ""), "{}", good.stdout);
+    assert!(
+        good.stdout.ends_with(" tests, all as expected\n"),
+        "{}",
+        good.stdout
+    );
+
+    let (_home, history) = file(
+        "[[test]]\nname = \"a bank that breaks\"\n[test.at.0s]\nbank = \"unhealthy\"\n[test.at.30s]\n\
+         expect.firing = [\"bank/ServiceUnhealthy\"]\n",
+    );
+    assert_eq!(
+        ward(&["rules", "test", &history])
+            .stdout
+            .replace(&history, "FILE"),
+        "ok      FILE:1  a bank that breaks\n1 test, all as expected\n"
+    );
+    let (_home, slower) = file("[rules.ServiceUnhealthy]\nfor = \"31s\"\n");
+    let (_home, whole) = file("[alerting.rules.ServiceUnhealthy]\nfor = \"31s\"\n");
+    for args in [["--rules", &slower], ["--config", &whole], ["--rules", &whole]] {
+        let done = ward(&[&["rules", "test", &history], &args[..]].concat());
+        assert_eq!((done.code, done.stderr.as_str()), (1, ""), "{args:?}");
+        let text = done.stdout.replace(&history, "FILE");
+        assert!(
+            text.starts_with("FAILED  FILE:1  a bank that breaks\n        FILE:6, at 30s: ")
+                && text.ends_with("\n1 test, 1 other than expected\n"),
+            "{text}"
+        );
+    }
+    let json = ward(&["rules", "test", &history, "--rules", &slower, "-o", "json"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(
+        (json[0]["passed"].as_bool(), &json[0]["missed"][0]["at_ms"]),
+        (Some(false), &30_000.into())
+    );
+}
+
+#[test]
+fn a_history_that_is_none_is_told_with_its_line() {
+    let (_home, good) = file("[[test]]\nname = \"x\"\n");
+    let (_home, bad) = file("[[test]]\nname = \"x\"\n[test.at.0s]\nbank = \"unhealthly\\u001b[2J\"\n");
+    let done = ward(&["rules", "test", &good, &bad]);
+    assert_eq!((done.code, done.stdout.as_str()), (64, ""));
+    assert!(
+        done.stderr.contains(&format!("error: {bad}:4: ")),
+        "{}",
+        done.stderr
+    );
+    assert!(!done.stderr.contains('\u{1b}'), "{:?}", done.stderr);
+    let missing = ward(&["rules", "test", "/nowhere/x.toml"]);
+    assert!(
+        missing.code == 64 && missing.stderr.contains("/nowhere/x.toml"),
+        "{}",
+        missing.stderr
+    );
+    assert_eq!(ward(&["rules", "test"]).code, 64);
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "what was recorded lately is counted from now"
