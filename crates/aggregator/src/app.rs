@@ -25,6 +25,7 @@ use self::server::{Server, serve_grpc, serve_http};
 use crate::{
     Config,
     access::{self, Access},
+    alerting::{self, Alerting},
     decider::{self, Life, Loop},
     edge::{self, Edge},
     hub::{self, STALL_SWEEP},
@@ -97,6 +98,7 @@ pub struct App {
     maintenance: JoinHandle<()>,
     /// Keeps tokens and certificates up to date.
     access: JoinHandle<()>,
+    alerts: JoinHandle<()>,
     tls: Option<Arc<Tls>>,
     remembering: Option<Running>,
     /// Held until the last.
@@ -109,6 +111,7 @@ impl Drop for App {
         self.standard.abort();
         self.maintenance.abort();
         self.access.abort();
+        self.alerts.abort();
     }
 }
 
@@ -176,6 +179,7 @@ impl App {
             grpc: grpc.stats(),
             http: http.stats(),
         };
+        let (alerting, commands) = Alerting::start(&reloader.now().settings, &memory, &clock);
         let standard = edge::Standard::new(limits.message_bytes_out);
         let edge = Arc::new(Edge {
             clock,
@@ -187,6 +191,7 @@ impl App {
             limits,
             reloader,
             memory,
+            alerting,
             upcoming: ArcSwap::default(),
             closings: edge::Closings::default(),
             clients: edge::Clients::new(config.client_limits.clone()),
@@ -209,6 +214,7 @@ impl App {
             standard: tokio::spawn(edge::follow(edge.clone())),
             maintenance: tokio::spawn(keeper.run(edge.clone())),
             access: tokio::spawn(keeper_of_access.run(edge.clone())),
+            alerts: tokio::spawn(alerting::run(edge.clone(), commands)),
             remembering: Some(remembering),
             tls,
             edge,
@@ -318,6 +324,7 @@ impl App {
             .step("tell streams", STEP, told)
             .step("gRPC", STEP, grpc.stop())
             .step("HTTP", STEP, http.stop())
+            .step("alerts", STEP, edge.alerting.stop())
             .step("engine", STEP, decider.stop())
             .step("memory", STEP, remembered)
             .run(&clock, shutdown)

@@ -4,6 +4,7 @@
 //! watched comes from the [`Hub`]. No generated type gets past here.
 
 mod admit;
+mod alerts;
 mod ask;
 mod audit;
 mod client;
@@ -29,7 +30,10 @@ use arc_swap::ArcSwap;
 use ward_chassis::{Clock, Limits, Readiness};
 use ward_model::Maintenance;
 
-use crate::{access::Access, decider::Decider, hub::Hub, memory::Memory, metrics::Metrics, reload::Reloader};
+use crate::{
+    access::Access, alerting::Alerting, decider::Decider, hub::Hub, memory::Memory, metrics::Metrics,
+    reload::Reloader,
+};
 
 pub use client::ClientLimits;
 pub(crate) use client::Clients;
@@ -54,6 +58,8 @@ pub(crate) struct Edge {
     pub(crate) reloader: Reloader,
     /// What was decided, and what was known before.
     pub(crate) memory: Arc<Memory>,
+    /// Who is to be told of it.
+    pub(crate) alerting: Alerting,
     /// The next planned maintenance of each service, the nearest first.
     pub(crate) upcoming: ArcSwap<Vec<Maintenance>>,
     /// Tells report streams that this side ends them.
@@ -72,7 +78,7 @@ const DEAD_AFTER: Duration = Duration::from_secs(5);
 
 impl Edge {
     /// Whether this process should be left running. Asks nothing that it watches.
-    fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.decider.silence() < DEAD_AFTER
     }
 }

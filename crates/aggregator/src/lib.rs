@@ -4,6 +4,7 @@
 //! `ward-engine`; everything here is an adapter between that and the network, or a bound on what the network may cost.
 
 mod access;
+mod alerting;
 mod app;
 mod config;
 mod decider;

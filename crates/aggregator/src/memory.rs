@@ -5,6 +5,7 @@
 //! first, then done; without a log it is refused.
 
 mod act;
+mod alerts;
 mod commanded;
 mod ear;
 mod judged;
@@ -16,14 +17,15 @@ mod recorder;
 mod standing;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use ward_audit::Log;
 use ward_chassis::Clock;
 use ward_model::Epoch;
 use ward_store::Store;
 
+use self::commanded::Acknowledged;
 pub(crate) use act::NotRecorded;
 pub(crate) use ear::Ear;
 pub(crate) use life::{InForce, Running};
@@ -55,6 +57,10 @@ pub(crate) struct Memory {
     epoch: Epoch,
     ear: Ear,
     clock: Clock,
+    /// Moves when the store lost what it had, and all is to be put anew.
+    lost: watch::Sender<()>,
+    /// What was acknowledged last before the start, by the audit log.
+    acknowledged: OnceLock<Acknowledged>,
 }
 
 impl Memory {

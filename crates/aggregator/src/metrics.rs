@@ -8,6 +8,7 @@
 //! services up to a cap.
 
 mod access;
+mod alerts;
 mod collect;
 mod config;
 mod memory;
@@ -18,6 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use prometheus_client::{
@@ -35,6 +37,7 @@ use crate::{
 };
 
 pub(crate) use access::AccessMetrics;
+pub(crate) use alerts::Alerts;
 pub(crate) use config::ConfigMetrics;
 
 /// The media type of [`Metrics::encode`].
@@ -76,6 +79,8 @@ pub(crate) struct Metrics {
     pub(crate) config: ConfigMetrics,
     pub(crate) access: AccessMetrics,
     log_dropped: logs::Dropped,
+    /// Seconds of judging all rules that there is reason to.
+    judging: Histogram,
 }
 
 /// The live counters of both listeners.
@@ -107,6 +112,7 @@ impl Metrics {
             config: ConfigMetrics::default(),
             access: AccessMetrics::default(),
             log_dropped,
+            judging: Histogram::new(ROLLUP_BUCKETS),
         };
         metrics.register();
         metrics
@@ -151,12 +157,19 @@ impl Metrics {
         registry.register("ward_stalled_watchers", help, self.stalled_watchers.clone());
         let help = "Seconds to apply one event, roll-up included";
         registry.register("ward_rollup_seconds", help, self.timings.rollup.clone());
+        let help = "Seconds to judge the rules of alerts, once a second";
+        registry.register("ward_alert_judging_seconds", help, self.judging.clone());
         let help = "Seconds from taking a report in to publishing what it changed";
         registry.register(
             "ward_report_to_watch_seconds",
             help,
             self.timings.report_to_watch.clone(),
         );
+    }
+
+    /// Rules were judged.
+    pub(crate) fn judged(&self, took: Duration) {
+        self.judging.observe(took.as_secs_f64());
     }
 
     /// One part of a report was taken in.
@@ -193,6 +206,7 @@ impl Metrics {
         hub: &Hub,
         listeners: &Listeners,
         parts: [Part; 2],
+        alerts: Alerts,
     ) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(16 << 10);
         encode_registry(&mut text, &self.registry)?;
@@ -212,6 +226,7 @@ impl Metrics {
         }));
         let head = hub.audit();
         collected.register_collector(Box::new(memory::Memory { parts, head }));
+        collected.register_collector(Box::new(alerts));
         if let Some(figures) = figures {
             collected.register_collector(Box::new(collect::System::new(figures, &self.dropped_series)));
         }

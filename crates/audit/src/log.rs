@@ -18,7 +18,7 @@ use crate::{
     layout::RESERVE,
     open_error::OpenError,
     press::Press,
-    queue::{AppendError, Receipt, State},
+    queue::{AppendError, Body, Place, Receipt, State},
     read::Reader,
     recover::{Opened, recover},
     shared::Shared,
@@ -69,6 +69,7 @@ struct Owner {
     shared: Arc<Shared>,
     files: Arc<dyn Files>,
     verifier: Verifier,
+    boot: String,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -119,6 +120,7 @@ impl Log {
             shared: shared.clone(),
             files,
             verifier,
+            boot: start.boot_id,
             threads: Mutex::new(threads),
         };
         Ok((
@@ -133,7 +135,8 @@ impl Log {
     /// Has an event written soon. Never waits. `false` if it was left out, for want of room or because the log is not
     /// written: that is counted, and said in the log as soon as it can be.
     pub fn record(&self, draft: Draft) -> bool {
-        self.shared.queue.record(draft)
+        let (place, body) = self.written(draft);
+        self.shared.queue.record(place, body)
     }
 
     /// Whether somebody who can wait should, before the next [`record`](Self::record): much waits to be written.
@@ -147,7 +150,8 @@ impl Log {
     ///
     /// If it is not, or may not be, in the log.
     pub async fn append(&self, draft: Draft) -> Result<Receipt, AppendError> {
-        let answer = self.shared.queue.append(draft)?;
+        let (place, body) = self.written(draft);
+        let answer = self.shared.queue.append(place, body)?;
         answer.await.unwrap_or(Err(AppendError::Closed))
     }
 
@@ -157,8 +161,14 @@ impl Log {
     ///
     /// If it is not, or may not be, in the log.
     pub fn append_blocking(&self, draft: Draft) -> Result<Receipt, AppendError> {
-        let answer = self.shared.queue.append(draft)?;
+        let (place, body) = self.written(draft);
+        let answer = self.shared.queue.append(place, body)?;
         answer.blocking_recv().unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// By whoever calls, not by the writer: others wait for that one.
+    fn written(&self, draft: Draft) -> (Place, Body) {
+        ((draft.epoch, draft.revision), draft.body(&self.owner.boot))
     }
 
     /// The durable head, as it grows.
@@ -254,14 +264,14 @@ impl Drop for Owner {
 }
 
 /// A log that was opened, before its threads run.
-struct Begun {
-    writer: Writer,
+pub(crate) struct Begun {
+    pub(crate) writer: Writer,
     press: Press,
     opened: Opened,
 }
 
 impl Begun {
-    fn new(files: &Arc<dyn Files>, options: Options, start: &Start) -> Result<Self, OpenError> {
+    pub(crate) fn new(files: &Arc<dyn Files>, options: Options, start: &Start) -> Result<Self, OpenError> {
         let recovered = recover(files, start.clock.wall())?;
         let mut writer = Writer {
             files: files.clone(),
@@ -270,6 +280,7 @@ impl Begun {
             tree: recovered.tree,
             last: recovered.last,
             boot: start.boot_id.clone(),
+            buffer: Vec::new(),
             clock: start.clock.clone(),
             place: (start.epoch, Revision::default()),
         };

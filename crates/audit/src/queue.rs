@@ -11,8 +11,6 @@ use tokio::sync::oneshot;
 use ward_model::{Epoch, Revision};
 use ward_tlog::Hash;
 
-use crate::event::Draft;
-
 /// Most events that wait. A roll-up of a large system changes some thousand things at once; at 1 KiB each these are 4 MiB.
 const RECORDS: usize = 4096;
 /// Callers that wait for their event have room of their own, so that a burst of records does not turn an operator away.
@@ -91,17 +89,14 @@ pub(crate) type Answer = oneshot::Sender<Result<Receipt, AppendError>>;
 /// One thing to write.
 #[derive(Debug)]
 pub(crate) enum Item {
-    Event(Draft, Option<Answer>),
+    Event(Place, Body, Option<Answer>),
     /// Something was left out here.
     Gap(Gap),
 }
 
-/// What is left of one once its draft is being written.
-#[derive(Debug)]
-pub(crate) enum Left {
-    Event(Place, Option<Answer>),
-    Gap(Gap),
-}
+/// Of an entry, all but its beginning: whoever has it written encodes it, so that the one who writes waits for the disk and
+/// for next to nothing else.
+pub(crate) type Body = Vec<u8>;
 
 /// What the writer is to do.
 #[derive(Debug)]
@@ -153,14 +148,14 @@ impl Queue {
     }
 
     /// Takes it, or leaves it out.
-    pub(crate) fn record(&self, draft: Draft) -> bool {
+    pub(crate) fn record(&self, place: Place, body: Body) -> bool {
         let mut waiting = self.waiting.lock();
         let records = waiting.items.len() - waiting.answers;
         if waiting.closing || waiting.state != State::Writing || records >= RECORDS {
-            waiting.leave_out(&draft);
+            waiting.leave_out(place);
             return false;
         }
-        waiting.push(Item::Event(draft, None));
+        waiting.push(Item::Event(place, body, None));
         // While records gather the writer wakes by itself.
         if matches!(waiting.items.len(), 1 | BATCH) {
             self.work.notify_one();
@@ -177,7 +172,8 @@ impl Queue {
     /// Takes it; the answer comes when it is durable, or cannot be.
     pub(crate) fn append(
         &self,
-        draft: Draft,
+        place: Place,
+        body: Body,
     ) -> Result<oneshot::Receiver<Result<Receipt, AppendError>>, AppendError> {
         let mut waiting = self.waiting.lock();
         match &waiting.state {
@@ -185,13 +181,13 @@ impl Queue {
             State::Writing if waiting.answers >= APPENDS => return Err(AppendError::Busy),
             State::Writing => {}
             State::Full => {
-                waiting.leave_out(&draft);
+                waiting.leave_out(place);
                 return Err(AppendError::Full);
             }
             State::Failed(why) => return Err(AppendError::Failed(why.clone())),
         }
         let (answer, answered) = oneshot::channel();
-        waiting.push(Item::Event(draft, Some(answer)));
+        waiting.push(Item::Event(place, body, Some(answer)));
         waiting.answers += 1;
         self.work.notify_one();
         Ok(answered)
@@ -264,14 +260,14 @@ impl Queue {
         }
         (waiting.state, waiting.no_room) = (state, false);
         let items = std::mem::take(&mut waiting.items);
-        waiting.give_up_all(items.into_iter().map(|item| item.split().1), error);
+        waiting.give_up_all(items, error);
         waiting.answers = 0;
         self.work.notify_all();
     }
 
     /// What could not be written is left out.
-    pub(crate) fn give_up(&self, items: Vec<Left>, error: &AppendError) {
-        self.waiting.lock().give_up_all(items.into_iter(), error);
+    pub(crate) fn give_up(&self, items: Vec<Item>, error: &AppendError) {
+        self.waiting.lock().give_up_all(items, error);
     }
 
     /// Events are written again.
@@ -308,13 +304,13 @@ impl Waiting {
         self.items.push_back(item);
     }
 
-    fn leave_out(&mut self, draft: &Draft) {
-        self.gap.add((draft.epoch, draft.revision));
+    fn leave_out(&mut self, place: Place) {
+        self.gap.add(place);
         self.left_out += 1;
     }
 
     /// They come before what was left out meanwhile.
-    fn give_up_all(&mut self, items: impl Iterator<Item = Left>, error: &AppendError) {
+    fn give_up_all(&mut self, items: impl IntoIterator<Item = Item>, error: &AppendError) {
         let later = std::mem::take(&mut self.gap);
         for item in items {
             self.give_up(item, error);
@@ -322,15 +318,14 @@ impl Waiting {
         self.gap.join(later);
     }
 
-    fn give_up(&mut self, item: Left, error: &AppendError) {
+    fn give_up(&mut self, item: Item, error: &AppendError) {
         match item {
-            Left::Event(place, answer) => {
-                self.gap.add(place);
-                self.left_out += 1;
+            Item::Event(place, _, answer) => {
+                self.leave_out(place);
                 // Who does not wait any longer needs no answer.
                 answer.map(|answer| answer.send(Err(error.clone())));
             }
-            Left::Gap(gap) => self.gap.join(gap),
+            Item::Gap(gap) => self.gap.join(gap),
         }
     }
 
@@ -339,22 +334,9 @@ impl Waiting {
         let items: Vec<_> = self.items.drain(..count).collect();
         self.answers -= items
             .iter()
-            .filter(|item| matches!(item, Item::Event(_, Some(_))))
+            .filter(|item| matches!(item, Item::Event(_, _, Some(_))))
             .count();
         items
-    }
-}
-
-impl Item {
-    /// What is to be written, unless it is a gap, and the rest.
-    pub(crate) fn split(self) -> (Option<Draft>, Left) {
-        match self {
-            Self::Event(draft, answer) => {
-                let place = (draft.epoch, draft.revision);
-                (Some(draft), Left::Event(place, answer))
-            }
-            Self::Gap(gap) => (None, Left::Gap(gap)),
-        }
     }
 }
 
@@ -374,13 +356,16 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::tests::support::draft;
+
+    fn record(queue: &Queue, n: u64) -> bool {
+        queue.record((Epoch(1), Revision(n)), Body::new())
+    }
 
     #[test]
     fn nothing_is_no_batch() {
         for round in 0..100 {
             let queue = Queue::new();
-            assert!(queue.record(draft(0)));
+            assert!(record(&queue, 0));
             let work = thread::scope(|scope| {
                 let taking = scope.spawn(|| queue.take());
                 // It takes the one, or waits for company.
@@ -400,10 +385,10 @@ mod tests {
     fn what_waits_when_the_disk_fills_is_missing_before_what_was_left_out() {
         let queue = Queue::new();
         let most = RECORDS as u64;
-        assert!((0..most).all(|n| queue.record(draft(n))));
-        assert!(!queue.record(draft(most)), "there is no room");
+        assert!((0..most).all(|n| record(&queue, n)));
+        assert!(!record(&queue, most), "there is no room");
         queue.full();
-        assert!(!queue.record(draft(most + 1)));
+        assert!(!record(&queue, most + 1));
         let gap = queue.waiting.lock().gap.clone();
         let place = |n| (Epoch(1), Revision(n));
         assert_eq!(

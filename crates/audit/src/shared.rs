@@ -9,7 +9,7 @@ use ward_tlog::Head;
 use crate::{layout::Entry, queue::Queue};
 
 /// How old a change may get before a checkpoint covers it.
-const PRESS_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const PRESS_AFTER: Duration = Duration::from_secs(1);
 
 /// The checkpoint that is on disk.
 #[derive(Clone, Debug)]

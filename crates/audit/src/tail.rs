@@ -12,6 +12,8 @@ mod batch;
 
 use std::{io, sync::Arc};
 
+#[cfg(test)]
+pub(crate) use batch::PAGE;
 pub(crate) use batch::{Batch, scan, seal};
 
 use crate::{
@@ -51,6 +53,17 @@ pub(crate) struct Tail {
     buffer: Vec<u8>,
 }
 
+/// Whether there is room for a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// In the file that the one before went to.
+    Here,
+    /// In the other file: this one is full.
+    Turned,
+    /// Not until more is published.
+    None,
+}
+
 #[derive(Debug)]
 struct Segment {
     handle: Box<dyn Handle>,
@@ -76,23 +89,22 @@ impl Tail {
         })
     }
 
-    /// Whether there is room for more, with all entries before `published` in tiles and under a checkpoint. If not there
-    /// will be when more of them are.
-    pub(crate) fn make_room(&mut self, published: u64) -> Result<bool, FileError> {
+    /// Finds room for a batch, with all entries before `published` in tiles and under a checkpoint.
+    pub(crate) fn make_room(&mut self, published: u64) -> Result<Room, FileError> {
         if self.segments[self.current]
             .as_ref()
             .is_some_and(|segment| segment.at < self.sizes.full)
         {
-            return Ok(true);
+            return Ok(Room::Here);
         }
         let other = 1 - self.current;
         match &mut self.segments[other] {
-            Some(segment) if segment.end > published => return Ok(false),
+            Some(segment) if segment.end > published => return Ok(Room::None),
             Some(segment) => segment.at = 0,
             empty => *empty = Some(Segment::begin(&*self.files, TAILS[other], self.sizes.step)?),
         }
         self.current = other;
-        Ok(true)
+        Ok(Room::Turned)
     }
 
     /// Writes a batch and makes it durable.

@@ -1,6 +1,9 @@
 //! The one thread that appends, and the one that publishes.
 //!
-//! Append: bytes, hash, one write, one sync for all that waited, then the answers. An error of a write or a sync ends the
+//! Append: a place for what others have encoded, hash, one write, one sync for all that waited, then the answers. Whatever else
+//! can be done elsewhere is: events are encoded by those who have them written, and a file of the tail is published while the
+//! other is filled. A second thread that syncs while this one hashes was not taken: hashing 64 entries takes far less
+//! than a sync, and each would have to be taken back when the sync before it fails. An error of a write or a sync ends the
 //! writer for good: after a failed sync the system may call pages clean that never reached the disk, so that a second try
 //! succeeds and writes nothing. A full disk is the exception, since there the write itself is refused: a reserve is given
 //! back to the system, the log says that it is full, and goes on when there is room.
@@ -13,13 +16,13 @@ use ward_model::{Epoch, Revision};
 use ward_tlog::{Hash, Tree};
 
 use crate::{
-    event::{Draft, Kind, Source},
+    event::{Draft, Kind, Prefix, Source},
     files::{FileError, Files, ROOT},
     layout::{Entry, RESERVE, TAILS},
     press::Press,
-    queue::{AppendError, Gap, Item, Left, Receipt, Work},
+    queue::{AppendError, Body, Gap, Item, Receipt, Work},
     shared::Shared,
-    tail::Tail,
+    tail::{Room, Tail},
 };
 
 /// What is kept for the words that the disk is full: more than a tail may grow by for them.
@@ -35,6 +38,8 @@ pub(crate) struct Writer {
     /// The hash of the last entry.
     pub(crate) last: Hash,
     pub(crate) boot: String,
+    /// Where an entry is put together.
+    pub(crate) buffer: Vec<u8>,
     pub(crate) clock: Clock,
     /// Where the order of changes is.
     pub(crate) place: (Epoch, Revision),
@@ -73,22 +78,21 @@ impl Writer {
         self.shared.close();
     }
 
-    fn write(&mut self, items: Vec<Item>) {
-        let mut drafts = Vec::with_capacity(items.len());
-        let mut left = Vec::with_capacity(items.len());
-        for item in items {
-            let (draft, rest) = item.split();
-            match &rest {
-                Left::Event(place, _) => self.place = *place,
-                Left::Gap(gap) => drafts.push(self.gap(gap)),
+    fn write(&mut self, mut items: Vec<Item>) {
+        let mut bodies = Vec::with_capacity(items.len());
+        for item in &mut items {
+            match item {
+                Item::Event(place, body, _) => {
+                    self.place = *place;
+                    bodies.push(std::mem::take(body));
+                }
+                Item::Gap(gap) => bodies.push(self.gap(gap).body(&self.boot)),
             }
-            drafts.extend(draft);
-            left.push(rest);
         }
-        match self.commit(drafts) {
+        match self.commit(&bodies) {
             Ok(receipts) => {
-                for (item, receipt) in left.into_iter().zip(receipts) {
-                    if let Left::Event(_, Some(answer)) = item {
+                for (item, receipt) in items.into_iter().zip(receipts) {
+                    if let Item::Event(_, _, Some(answer)) = item {
                         // Who does not wait any longer needs no answer.
                         drop(answer.send(Ok(receipt)));
                     }
@@ -101,19 +105,18 @@ impl Writer {
                 };
                 // Before anybody is told: whoever then asks how the log stands must hear of it.
                 self.stop(stop);
-                self.shared.queue.give_up(left, &error);
+                self.shared.queue.give_up(items, &error);
             }
         }
     }
 
-    /// Makes events of drafts, and makes them durable.
-    fn commit(&mut self, drafts: Vec<Draft>) -> Result<Vec<Receipt>, Stop> {
+    /// Gives what was written its place, and makes it durable.
+    fn commit(&mut self, bodies: &[Body]) -> Result<Vec<Receipt>, Stop> {
         self.room()?;
         let (first, mut tree, mut last) = (self.tree.size(), self.tree.clone(), self.last);
-        let mut entries = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            let bytes = draft.placed(tree.size(), last, &self.boot).encode();
-            let entry = Entry::new(&bytes);
+        let mut entries = Vec::with_capacity(bodies.len());
+        for body in bodies {
+            let entry = self.entry(tree.size(), &last, body);
             last = entry.leaf;
             tree.push(last);
             entries.push(entry);
@@ -129,12 +132,25 @@ impl Writer {
         Ok(receipts)
     }
 
+    fn entry(&mut self, index: u64, last: &Hash, body: &Body) -> Entry {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(Prefix::of(index, last).as_bytes());
+        self.buffer.extend_from_slice(body);
+        Entry::new(&self.buffer)
+    }
+
     /// Waits for the press if the tail is full.
     fn room(&mut self) -> Result<(), Stop> {
         loop {
             let (published, stuck) = self.shared.first();
-            if self.tail.make_room(published)? {
-                return Ok(());
+            match self.tail.make_room(published)? {
+                Room::Here => return Ok(()),
+                Room::Turned => {
+                    // What the full file holds is published while the other is filled, so that nobody waits for it then.
+                    self.shared.ask();
+                    return Ok(());
+                }
+                Room::None => {}
             }
             if stuck || !self.shared.wait_published(published + 1) {
                 return match self.shared.queue.state() {
@@ -162,7 +178,7 @@ impl Writer {
             "message",
             "events are missing from here on, until a log_gap counts them",
         );
-        match self.commit(vec![draft]) {
+        match self.commit(&[draft.body(&self.boot)]) {
             // What is full says so by its state.
             Ok(_) | Err(Stop::Full) => {}
             Err(Stop::Failed(why)) => fail(&self.shared, &why),
@@ -201,9 +217,9 @@ impl Writer {
         for (key, value) in evidence {
             draft = draft.with(key, value.clone());
         }
-        let bytes = draft.placed(self.tree.size(), self.last, &self.boot).encode();
-        let entry = Entry::new(&bytes);
-        self.tail.append(self.tree.size(), std::slice::from_ref(&entry))?;
+        let (index, last) = (self.tree.size(), self.last);
+        let entry = self.entry(index, &last, &draft.body(&self.boot));
+        self.tail.append(index, std::slice::from_ref(&entry))?;
         self.last = entry.leaf;
         self.tree.push(entry.leaf);
         self.shared.durable(vec![entry], self.tree.head());
@@ -264,5 +280,32 @@ fn reserve(files: &dyn Files) -> Result<(), FileError> {
     match files.read(RESERVE, RESERVE_BYTES as u64) {
         Ok(there) if there.len() == RESERVE_BYTES => Ok(()),
         _ => files.replace(RESERVE, &vec![0; RESERVE_BYTES]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        files::simulated::Simulated,
+        log::Begun,
+        shared::PRESS_AFTER,
+        tests::support::{draft, small, start},
+    };
+
+    #[test]
+    fn a_full_file_is_published_at_once() {
+        let files = Simulated::new().files();
+        files.create_dir(ROOT).unwrap();
+        let mut writer = Begun::new(&files, small(), &start()).unwrap().writer;
+        let full = small().sizes.full as usize / crate::tail::PAGE;
+        for n in 0..=full as u64 {
+            writer.commit(&[draft(n).body("boot")]).unwrap();
+        }
+        let clock = Clock::start();
+        let begun = clock.mono();
+        let pending = writer.shared.pending().unwrap();
+        assert!(clock.mono().since(begun) < PRESS_AFTER, "it was asked for");
+        assert_eq!(pending.entries.len(), full + 1);
     }
 }

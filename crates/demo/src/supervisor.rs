@@ -30,13 +30,15 @@ const CONNECTIONS: usize = 1_024;
 /// If the shop is not healthy by then, one says why. It is after some seconds, on a busy machine after ten.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where the demo's aggregator listens. Port 0 lets the system choose.
+/// How the demo's aggregator is run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// For gRPC; `127.0.0.1:7700` unless chosen otherwise.
+    /// Where it listens for gRPC: `127.0.0.1:7700` unless chosen otherwise; port 0 lets the system choose.
     pub grpc: SocketAddr,
-    /// For HTTP; `127.0.0.1:7780` unless chosen otherwise.
+    /// Where it listens for HTTP: `127.0.0.1:7780` unless chosen otherwise.
     pub http: SocketAddr,
+    /// What it is told beside that, such as rules and who is told of alerts. Where it keeps its data is the demo's to say.
+    pub config: Option<ward_aggregator::Config>,
 }
 
 /// Why the demo could not run.
@@ -96,7 +98,9 @@ pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Error> {
 }
 
 fn config(options: &Options, dir: &RunDir) -> ward_aggregator::Config {
-    let mut config = ward_aggregator::Config::new(dir.data());
+    let told = options.config.clone();
+    let mut config = told.unwrap_or_else(|| ward_aggregator::Config::new(dir.data()));
+    config.data_dir = dir.data();
     config.grpc = options.grpc;
     config.http = options.http;
     // The shop and some terminals, all from one address; the default asks for more open files than many shells allow.

@@ -34,7 +34,7 @@ mod view;
 mod wake;
 mod world;
 
-use std::{ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use ward_model::{
     CausalChain, Epoch, Explanation, InstanceState, Mono, Name, Now, ObserverState, Revision, ServiceState,
@@ -218,6 +218,25 @@ impl Engine {
         (states, (to < until).then_some(to))
     }
 
+    /// The signals of services behind `after` in the order of their names: see [`ServiceSignals`]. Looks at some `most`
+    /// instances, and says behind which service to go on; `None` at the end.
+    pub fn signals_from(&self, after: Option<&Name>, most: usize) -> (Vec<ServiceSignals>, Option<Name>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut found, mut looked) = (Vec::new(), 0);
+        for (name, &ix) in self.world.names.range::<Name, _>((from, Bound::Unbounded)) {
+            // As long as it takes to look at an instance, for one without.
+            looked += 1;
+            if self.world.services[ix].signals {
+                looked += self.world.services[ix].instances.values().count();
+                found.push((name.clone(), view::signals(&self.world, ix)));
+            }
+            if looked >= most {
+                return (found, Some(name.clone()));
+            }
+        }
+        (found, None)
+    }
+
     /// Why a service (`None`: the system) is as it is.
     pub fn explain(&self, name: Option<&Name>) -> Option<Explanation> {
         match name {
@@ -262,6 +281,9 @@ impl Engine {
         }
     }
 }
+
+/// A service that has signals, or had: of each the greatest value of its fresh instances.
+pub type ServiceSignals = (Name, BTreeMap<Name, f64>);
 
 /// Figures about the engine itself, for metrics. Counters since the start unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

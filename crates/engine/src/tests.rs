@@ -9,3 +9,4 @@ mod histories;
 mod observer;
 mod recall;
 mod seldom;
+mod signals;

@@ -2,7 +2,7 @@
 //!
 //! Messages are made when somebody is told, not when something happens; nothing here decides.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use ward_model::{
     CheckState, Condition, Dependency, Freshness, InstanceCounts, InstanceState, Name, Reason, ServiceState,
@@ -333,6 +333,22 @@ pub(crate) fn independent(world: &World, ix: ServiceIx) -> ServiceState {
         up_since: service.up_since(),
         last_status: service.recalled,
     }
+}
+
+/// Of each signal the greatest value of the instances that are fresh.
+pub(crate) fn signals(world: &World, ix: ServiceIx) -> BTreeMap<Name, f64> {
+    let mut greatest = BTreeMap::new();
+    let instances = world.services[ix]
+        .instances
+        .values()
+        .map(|ix| &world.instances[ix]);
+    let fresh = instances.filter(|instance| instance.freshness == Freshness::Fresh);
+    for signal in fresh.flat_map(|instance| instance.signals.iter()) {
+        let Some(value) = signal.value else { continue };
+        let known = greatest.entry(signal.name.clone()).or_insert(value);
+        *known = f64::max(*known, value);
+    }
+    greatest
 }
 
 /// The instances of a service, the worst first, at most `limit`.

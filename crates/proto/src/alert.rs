@@ -172,12 +172,12 @@ impl From<&Alert> for v1::Alert {
             labels: alert.labels.clone().into_iter().collect(),
             annotations: alert.annotations.clone().into_iter().collect(),
             since_unix_ms: alert.since.0,
-            unknown_since_unix_ms: unix_ms(alert.unknown_since),
             fired_unix_ms: unix_ms(alert.fired),
             resolved_unix_ms: unix_ms(alert.resolved),
             suppression: alert.suppression.as_ref().map(Into::into),
             acknowledged: alert.acknowledged.as_ref().map(Into::into),
             causes: texts(&alert.causes),
+            unknown_since_unix_ms: unix_ms(alert.unknown_since),
         }
     }
 }
@@ -196,7 +196,6 @@ impl TryFrom<v1::Alert> for Alert {
             labels: cleaned(wire.labels),
             annotations: cleaned(wire.annotations),
             since: Wall(wire.since_unix_ms),
-            unknown_since: wall(wire.unknown_since_unix_ms),
             fired: wall(wire.fired_unix_ms),
             resolved: wall(wire.resolved_unix_ms),
             suppression: suppression
@@ -204,6 +203,7 @@ impl TryFrom<v1::Alert> for Alert {
                 .flatten(),
             acknowledged: acknowledged.map_err(|invalid| invalid.within("acknowledged"))?,
             causes: names("causes", &wire.causes)?,
+            unknown_since: wall(wire.unknown_since_unix_ms),
         })
     }
 }

@@ -5,6 +5,8 @@
 
 use ward_model::{Freshness, Incarnation, SpanReason, Status};
 
+use crate::write::Kept;
+
 /// The number of a status.
 pub(crate) fn status(status: Status) -> i64 {
     match status {
@@ -50,6 +52,15 @@ pub(crate) fn read_state(number: i64) -> (Status, Freshness) {
 /// A reason as it is read back.
 pub(crate) fn read_reason(word: &str) -> SpanReason {
     SpanReason::from(word)
+}
+
+/// The word of a kind of what is kept by key.
+pub(crate) fn kept(kind: Kept) -> &'static str {
+    match kind {
+        Kept::Alert => "alert",
+        Kept::Owed => "owed",
+        Kept::Acknowledgement => "acknowledgement",
+    }
 }
 
 const DIGITS: u8 = 1;

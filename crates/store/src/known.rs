@@ -13,7 +13,7 @@ use crate::{
     connection::{Column, Connection, Row},
     fault::Fault,
     session::Declared,
-    write::{KnownInstance, KnownService},
+    write::{Kept, KnownInstance, KnownService},
 };
 
 /// Instances in one piece: some 300 KiB.
@@ -67,6 +67,20 @@ fn window(row: &Row) -> Option<Maintenance> {
         start: Wall(start.int().ok()?),
         end: end.int().ok().map(Wall),
     })
+}
+
+/// All that is kept of a kind, by key.
+pub(crate) async fn kept(connection: &mut Connection, kind: Kept) -> Result<Vec<(String, String)>, Fault> {
+    let sql = "SELECT key, body FROM kept WHERE kind = $1 ORDER BY key";
+    let rows = connection.query(sql, vec![code::kept(kind).into()]).await?;
+    Ok(readable("things that are kept", rows.iter().map(pair)))
+}
+
+fn pair(row: &Row) -> Option<(String, String)> {
+    let [key, body] = row.as_slice() else {
+        return None;
+    };
+    Some((key.text().ok()?.to_owned(), body.text().ok()?.to_owned()))
 }
 
 /// When another life of the aggregator than `this` was last known to live.

@@ -18,14 +18,24 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use ward_model::{
-    Freshness, Incarnation, InstanceId, Maintenance, Name, SpanReason, Status, Wall,
+    InstanceId, Maintenance, Name, SpanReason, Status, Wall,
     bounds::{INSTANCES, SERVICES},
 };
 
-use crate::write::{KnownInstance, KnownService, Transition, Write};
+use crate::{
+    batch::{Batch, Instance, KeptRecord, KeptTransition, not_recorded},
+    position::Position,
+    write::{Kept, KnownInstance, KnownService, Transition, Write},
+};
 
 /// Transitions that wait: some 20 MB. An hour without a database, with eighteen of them a second.
 pub(crate) const TRANSITIONS: usize = 65_536;
+/// Records that wait: some 30 MB. Each is of one moment of one service, for trying rules out later: a gap in them is no harm
+/// to what is decided now.
+pub(crate) const RECORDS: usize = 65_536;
+/// Alerts, acknowledgements, and what is owed to some receivers of each alert: ten thousand of each at most, and what is
+/// gone waits as well. Some 60 MB.
+pub(crate) const KEPT: usize = 65_536;
 /// A power of two, so that each map of a million instances holds 16,000: moved in a third of a millisecond.
 const SHARDS: usize = 64;
 /// Twice what there may be, because what is gone waits as well. Past it all is asked for anew.
@@ -34,107 +44,22 @@ const NAMES: usize = 2 * SERVICES;
 /// Of one transaction: some 20 ms of SQLite, and a tenth of what a server gets as time.
 const AT_ONCE: usize = 4_096;
 
-/// A transition as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kept {
-    pub(crate) subject: Option<Name>,
-    pub(crate) at: Wall,
-    pub(crate) epoch: u64,
-    pub(crate) revision: u64,
-    pub(crate) status: Status,
-    pub(crate) reason: SpanReason,
-    pub(crate) message: String,
-    pub(crate) maintenance: bool,
-}
-
-/// An instance without its id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Instance {
-    pub(crate) incarnation: Incarnation,
-    pub(crate) interval_ms: u32,
-    pub(crate) status: Status,
-    pub(crate) freshness: Freshness,
-}
-
-/// What is written in one transaction. Written twice it changes nothing.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Batch {
-    /// All last known state is to be dropped first.
-    pub(crate) forget: bool,
-    pub(crate) transitions: Vec<Kept>,
-    pub(crate) services: Vec<(Name, Option<KnownService>)>,
-    pub(crate) instances: Vec<(InstanceId, Option<Instance>)>,
-    pub(crate) maintenance: Vec<(Name, Option<Maintenance>)>,
-    pub(crate) alive: Option<Wall>,
-}
-
-impl Batch {
-    pub(crate) fn rows(&self) -> usize {
-        self.transitions.len() + self.services.len() + self.instances.len() + self.maintenance.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows() == 0 && self.alive.is_none() && !self.forget
-    }
-
-    /// Its second half, to be written behind it.
-    pub(crate) fn split_off(&mut self) -> Self {
-        let mut keep = self.rows() / 2;
-        Self {
-            forget: false,
-            transitions: behind(&mut self.transitions, &mut keep),
-            services: behind(&mut self.services, &mut keep),
-            instances: behind(&mut self.instances, &mut keep),
-            maintenance: behind(&mut self.maintenance, &mut keep),
-            alive: self.alive.take(),
-        }
-    }
-
-    /// Drops its only row; in the place of a transition it says that one is missing. `false` if that is what was dropped.
-    pub(crate) fn leave_out(&mut self) -> bool {
-        let (forget, alive) = (self.forget, self.alive);
-        let lost = mem::take(self).transitions.pop();
-        (self.forget, self.alive) = (forget, alive);
-        let counted = lost
-            .as_ref()
-            .is_some_and(|lost| lost.reason == SpanReason::NotRecorded);
-        self.transitions
-            .extend(lost.filter(|_| !counted).map(not_recorded));
-        !counted
-    }
-}
-
-/// All but the first `keep`, which then counts those that are yet to be kept.
-fn behind<T>(rows: &mut Vec<T>, keep: &mut usize) -> Vec<T> {
-    let rest = rows.split_off(rows.len().min(*keep));
-    *keep -= rows.len();
-    rest
-}
-
-/// What stands for a transition that is left out.
-fn not_recorded(lost: Kept) -> Kept {
-    Kept {
-        status: Status::Unknown,
-        reason: SpanReason::NotRecorded,
-        message: String::new(),
-        maintenance: false,
-        ..lost
-    }
-}
-
 /// Transitions in order, and what became of those that found no room.
 #[derive(Debug, Default)]
 struct Transitions {
-    waiting: VecDeque<Kept>,
+    waiting: VecDeque<KeptTransition>,
+    /// All that ever came.
+    pushed: u64,
     /// Of each subject that lost some: when its unknown time begins, and the last that was left out, with which it ends.
-    left_out: HashMap<Option<Name>, (Kept, Kept)>,
+    left_out: HashMap<Option<Name>, (KeptTransition, KeptTransition)>,
 }
 
 impl Transitions {
     /// Makes room by the oldest, and says whether one is left out for it: what is newer says more about now. A subject keeps
     /// the last that it lost, so that only the time between is unknown and not all that follows.
-    fn push(&mut self, kept: Kept) -> bool {
+    fn push(&mut self, kept: KeptTransition) -> bool {
         self.waiting.push_back(kept);
+        self.pushed += 1;
         if self.waiting.len() <= TRANSITIONS {
             return false;
         }
@@ -154,8 +79,8 @@ impl Transitions {
         true
     }
 
-    /// The oldest, and how many of them were counted.
-    fn take(&mut self) -> (Vec<Kept>, usize) {
+    /// The oldest, how many of them were counted, and how far that reaches.
+    fn take(&mut self) -> (Vec<KeptTransition>, usize, u64) {
         let mut taken = Vec::new();
         let most = self.waiting.len().min(AT_ONCE);
         let counted = self.left_out.len() + most;
@@ -166,7 +91,38 @@ impl Transitions {
             taken.push(last);
         }
         taken.extend(self.waiting.drain(..most));
-        (taken, counted)
+        (taken, counted, self.pushed - self.waiting.len() as u64)
+    }
+}
+
+/// Records in order.
+#[derive(Debug, Default)]
+struct Records {
+    waiting: VecDeque<KeptRecord>,
+    /// All that ever came: the number of the next.
+    pushed: u64,
+}
+
+impl Records {
+    /// Makes room by the oldest, and says whether one is dropped for it.
+    fn push(&mut self, at: Wall, subject: Option<Name>, body: String) -> bool {
+        let seq = self.pushed;
+        self.pushed += 1;
+        let record = KeptRecord {
+            at,
+            seq,
+            subject,
+            body,
+        };
+        self.waiting.push_back(record);
+        self.waiting.len() > RECORDS && self.waiting.pop_front().is_some()
+    }
+
+    /// The oldest, and how far that reaches.
+    fn take(&mut self) -> (Vec<KeptRecord>, u64) {
+        let most = self.waiting.len().min(AT_ONCE);
+        let taken = self.waiting.drain(..most).collect();
+        (taken, self.pushed - self.waiting.len() as u64)
     }
 }
 
@@ -178,6 +134,8 @@ pub(crate) struct Queue {
     transitions: Mutex<Transitions>,
     services: Mutex<HashMap<Name, Option<KnownService>>>,
     maintenance: Mutex<HashMap<Name, Option<Maintenance>>>,
+    kept: Mutex<HashMap<(Kept, String), Option<String>>>,
+    records: Mutex<Records>,
     instances: Vec<Shard>,
     hasher: RandomState,
     /// The shard that is taken next.
@@ -186,7 +144,11 @@ pub(crate) struct Queue {
     forget: AtomicBool,
     queued: AtomicUsize,
     left_out: AtomicU64,
+    records_dropped: AtomicU64,
+    /// Takes that were begun.
+    takes: AtomicU64,
     wake: Notify,
+    hurry: Notify,
 }
 
 /// No mark of life waits.
@@ -198,6 +160,8 @@ impl Queue {
             transitions: Mutex::default(),
             services: Mutex::default(),
             maintenance: Mutex::default(),
+            kept: Mutex::default(),
+            records: Mutex::default(),
             instances: (0..SHARDS).map(|_| Shard::default()).collect(),
             hasher: RandomState::new(),
             next: AtomicUsize::new(0),
@@ -205,7 +169,10 @@ impl Queue {
             forget: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             left_out: AtomicU64::new(0),
+            records_dropped: AtomicU64::new(0),
+            takes: AtomicU64::new(0),
             wake: Notify::new(),
+            hurry: Notify::new(),
         }
     }
 
@@ -225,6 +192,8 @@ impl Queue {
             Write::InstanceGone(id) => self.instance(id, None),
             Write::Maintenance(window) => self.window(window.service.clone(), Some(window)),
             Write::MaintenanceEnded(service) => self.window(service, None),
+            Write::Keep { kind, key, body } => self.keep(&self.kept, (kind, key), body, KEPT),
+            Write::Record { at, subject, body } => self.record(at, subject, body),
             Write::Alive(at) => {
                 self.alive.fetch_max(at.0, Ordering::Relaxed);
                 self.wake.notify_one();
@@ -232,10 +201,18 @@ impl Queue {
         }
     }
 
-    fn transition(&self, kept: Kept) {
+    fn transition(&self, kept: KeptTransition) {
         let mut transitions = self.transitions.lock();
         match transitions.push(kept) {
             true => self.leave_out(1),
+            false => self.grew(),
+        }
+    }
+
+    fn record(&self, at: Wall, subject: Option<Name>, body: String) {
+        let mut records = self.records.lock();
+        match records.push(at, subject, body) {
+            true => drop(self.records_dropped.fetch_add(1, Ordering::Relaxed)),
             false => self.grew(),
         }
     }
@@ -279,15 +256,37 @@ impl Queue {
         self.wake.notified().await;
     }
 
-    /// As much as goes into one transaction; what a map holds is taken at once, whatever its size.
-    pub(crate) fn take(&self) -> Batch {
+    /// Where all that was put until now is written, which the writer is to see to at once.
+    pub(crate) fn ask(&self) -> Position {
+        let position = Position {
+            // One that was begun may have passed by what was put.
+            takes: self.takes.load(Ordering::SeqCst) + 1,
+            shards: self.next.load(Ordering::SeqCst) + SHARDS,
+            transitions: self.transitions.lock().pushed,
+            records: self.records.lock().pushed,
+        };
+        self.hurry.notify_one();
+        position
+    }
+
+    /// Somebody has asked since this was last waited for, or will.
+    pub(crate) async fn asked(&self) {
+        self.hurry.notified().await;
+    }
+
+    /// As much as goes into one transaction, and how far it reaches; what a map holds is taken at once, whatever its size.
+    pub(crate) fn take(&self) -> (Batch, Position) {
+        let takes = self.takes.fetch_add(1, Ordering::SeqCst) + 1;
         let alive = self.alive.swap(NONE, Ordering::Relaxed);
-        let (transitions, counted) = self.taken_transitions();
+        let (transitions, counted, transitions_to) = self.taken_transitions();
+        let (records, records_to) = self.taken_records();
         let mut batch = Batch {
             forget: self.forget.swap(false, Ordering::AcqRel),
             transitions,
             services: taken(&self.services).into_iter().collect(),
             maintenance: taken(&self.maintenance).into_iter().collect(),
+            kept: taken(&self.kept).into_iter().collect(),
+            records,
             instances: Vec::new(),
             alive: (alive != NONE).then_some(Wall(alive)),
         };
@@ -295,16 +294,26 @@ impl Queue {
             if batch.instances.len() >= AT_ONCE {
                 break;
             }
-            let shard = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
+            let shard = self.next.fetch_add(1, Ordering::SeqCst) % SHARDS;
             batch.instances.extend(taken(&self.instances[shard]));
         }
         let counted = counted + batch.rows() - batch.transitions.len();
         self.queued.fetch_sub(counted, Ordering::AcqRel);
-        batch
+        let position = Position {
+            takes,
+            shards: self.next.load(Ordering::SeqCst),
+            transitions: transitions_to,
+            records: records_to,
+        };
+        (batch, position)
     }
 
-    fn taken_transitions(&self) -> (Vec<Kept>, usize) {
+    fn taken_transitions(&self) -> (Vec<KeptTransition>, usize, u64) {
         self.transitions.lock().take()
+    }
+
+    fn taken_records(&self) -> (Vec<KeptRecord>, u64) {
+        self.records.lock().take()
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -313,6 +322,11 @@ impl Queue {
 
     pub(crate) fn left_out(&self) -> u64 {
         self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Records that found no room.
+    pub(crate) fn records_dropped(&self) -> u64 {
+        self.records_dropped.load(Ordering::Relaxed)
     }
 
     /// What a database refused for good.
@@ -344,8 +358,8 @@ fn split(known: KnownInstance) -> (InstanceId, Instance) {
 }
 
 /// The end of a service's history. It is no revision of its own; its time is its place.
-fn forgotten(name: Name, at: Wall) -> Kept {
-    Kept {
+fn forgotten(name: Name, at: Wall) -> KeptTransition {
+    KeptTransition {
         subject: Some(name),
         at,
         epoch: 0,
@@ -357,7 +371,7 @@ fn forgotten(name: Name, at: Wall) -> Kept {
     }
 }
 
-impl From<Transition> for Kept {
+impl From<Transition> for KeptTransition {
     fn from(transition: Transition) -> Self {
         Self {
             subject: transition.subject,

@@ -15,8 +15,10 @@ use crate::{
     connection::Connection,
     fault::{Fault, ReadError},
     history::{self, Question},
-    known, postgres, sqlite,
-    write::{KnownInstance, KnownService},
+    known, postgres,
+    recorded::{self, Key, Page},
+    sqlite,
+    write::{Kept, KnownInstance, KnownService, Record},
 };
 
 /// Questions that wait: more is a flood, and each answer may be a thousand rows.
@@ -35,6 +37,9 @@ pub(crate) enum Ask {
     Maintenance(Answer<Vec<Maintenance>>),
     LastAlive(i64, Answer<Option<Wall>>),
     History(Question, Answer<History>),
+    Kept(Kept, Answer<Vec<(String, String)>>),
+    RecordedBefore(Wall, Answer<Vec<Record>>),
+    Recorded(Key, Wall, Answer<Page>),
     Instances(mpsc::Sender<Vec<KnownInstance>>, Answer<usize>),
 }
 
@@ -73,6 +78,15 @@ impl Reader {
             Ask::LastAlive(this, to) => self.tell(to, async |db| known::last_alive(db, this).await).await,
             Ask::History(question, to) => {
                 self.tell(to, async |db| history::read(db, question.clone()).await)
+                    .await;
+            }
+            Ask::Kept(kind, to) => self.tell(to, async |db| known::kept(db, kind).await).await,
+            Ask::RecordedBefore(since, to) => {
+                self.tell(to, async |db| recorded::last_before(db, since).await)
+                    .await;
+            }
+            Ask::Recorded(after, until, to) => {
+                self.tell(to, async |db| recorded::page(db, after, until).await)
                     .await;
             }
             Ask::Instances(pieces, to) => {

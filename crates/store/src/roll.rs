@@ -2,7 +2,7 @@
 //!
 //! One step is one transaction over a few names of one day, so that writes never wait long for it. A day is made of the
 //! transitions themselves, by the same function that answers questions, before they go; the last one of each name stays,
-//! because it says how the next day began.
+//! because it says how the next day began. What was recorded goes in its own way, which stands beside how it is read.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use ward_model::{Day, Wall};
 use crate::{
     connection::{Connection, Row},
     fault::Fault,
-    history,
+    history, recorded,
     timeline::{self, Window},
 };
 
@@ -25,6 +25,8 @@ pub struct Retention {
     pub transitions: Duration,
     /// Figures of each day. No shorter than transitions.
     pub days: Duration,
+    /// Each record; the last of a service or the system for as long as there is nothing newer.
+    pub recorded: Duration,
 }
 
 impl Default for Retention {
@@ -33,6 +35,8 @@ impl Default for Retention {
         Self {
             transitions: days(90),
             days: days(400),
+            // A week to look back on, and the day that it takes to get to it.
+            recorded: days(8),
         }
     }
 }
@@ -50,7 +54,7 @@ impl Retention {
     }
 }
 
-fn before(now: Wall, time: Duration) -> Wall {
+pub(crate) fn before(now: Wall, time: Duration) -> Wall {
     let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     Wall(now.0.saturating_sub(ms))
 }
@@ -68,8 +72,28 @@ pub(crate) enum Step {
 
 /// Does one step.
 pub(crate) async fn step(connection: &mut Connection, keep: Retention, now: Wall) -> Result<Step, Fault> {
-    let meta = "SELECT value FROM meta WHERE key = $1";
-    let day = match connection.number(meta, vec!["rolled_day".into()]).await? {
+    match recorded::step(connection, keep.recorded, now).await? {
+        Step::Done => days(connection, keep, now).await,
+        step => Ok(step),
+    }
+}
+
+/// A number that was remembered.
+pub(crate) async fn number_of(connection: &mut Connection, key: &str) -> Result<Option<i64>, Fault> {
+    let sql = "SELECT value FROM meta WHERE key = $1";
+    connection.number(sql, vec![key.into()]).await
+}
+
+/// Remembers numbers.
+pub(crate) async fn remember(connection: &mut Connection, numbers: &[(&str, i64)]) -> Result<(), Fault> {
+    let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    let row = |(key, value): &(&str, i64)| vec![(*key).into(), (*value).into()];
+    let rows: Vec<Row> = numbers.iter().map(row).collect();
+    connection.execute(sql, &rows).await
+}
+
+async fn days(connection: &mut Connection, keep: Retention, now: Wall) -> Result<Step, Fault> {
+    let day = match number_of(connection, "rolled_day").await? {
         Some(day) => Day(day),
         None => match connection.number("SELECT min(started) FROM life", vec![]).await? {
             Some(started) => Day::of(Wall(started)),
@@ -79,10 +103,7 @@ pub(crate) async fn step(connection: &mut Connection, keep: Retention, now: Wall
     if day >= keep.raw(now) {
         return Ok(Step::Done);
     }
-    let after = connection
-        .number(meta, vec!["rolled_name".into()])
-        .await?
-        .unwrap_or(-1);
+    let after = number_of(connection, "rolled_name").await?.unwrap_or(-1);
     connection.begin().await?;
     let sql = "SELECT id FROM subject WHERE id > $1 ORDER BY id LIMIT $2";
     let names = connection.query(sql, vec![after.into(), NAMES.into()]).await?;
@@ -94,11 +115,11 @@ pub(crate) async fn step(connection: &mut Connection, keep: Retention, now: Wall
     }
     let done = match last {
         Some(last) => {
-            remember(connection, day, last).await?;
+            rolled(connection, day, last).await?;
             Step::More
         }
         None => {
-            remember(connection, day.next(), -1).await?;
+            rolled(connection, day.next(), -1).await?;
             forget(connection, keep.all(now)).await?;
             Step::Day
         }
@@ -107,13 +128,8 @@ pub(crate) async fn step(connection: &mut Connection, keep: Retention, now: Wall
     Ok(done)
 }
 
-async fn remember(connection: &mut Connection, day: Day, name: i64) -> Result<(), Fault> {
-    let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-    let rows: [Row; 2] = [
-        vec!["rolled_day".into(), day.0.into()],
-        vec!["rolled_name".into(), name.into()],
-    ];
-    connection.execute(sql, &rows).await
+async fn rolled(connection: &mut Connection, day: Day, name: i64) -> Result<(), Fault> {
+    remember(connection, &[("rolled_day", day.0), ("rolled_name", name)]).await
 }
 
 /// The figures of one name in one day, in place of its transitions.
@@ -170,7 +186,8 @@ async fn forget(connection: &mut Connection, first: Day) -> Result<(), Fault> {
         AND NOT EXISTS (SELECT 1 FROM day d WHERE d.subject = subject.id)
         AND NOT EXISTS (SELECT 1 FROM known_service k WHERE k.subject = subject.id)
         AND NOT EXISTS (SELECT 1 FROM known_instance i WHERE i.service = subject.id)
-        AND NOT EXISTS (SELECT 1 FROM maintenance m WHERE m.subject = subject.id)";
+        AND NOT EXISTS (SELECT 1 FROM maintenance m WHERE m.subject = subject.id)
+        AND NOT EXISTS (SELECT 1 FROM recorded r WHERE r.subject = subject.id)";
     connection.execute(names, &[vec![]]).await
 }
 

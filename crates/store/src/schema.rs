@@ -17,7 +17,8 @@ pub(crate) struct Step {
 }
 
 /// All steps, oldest first; the first makes version 1.
-pub(crate) const STEPS: &[Step] = &[Step {
+pub(crate) const STEPS: &[Step] = &[
+Step {
     sqlite: "
         -- Numbers that the store remembers about itself.
         CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -60,5 +61,24 @@ pub(crate) const STEPS: &[Step] = &[Step {
             interval_ms BIGINT NOT NULL, state BIGINT NOT NULL, PRIMARY KEY (service, instance));
         CREATE TABLE maintenance (subject BIGINT PRIMARY KEY, said_by TEXT NOT NULL, why TEXT NOT NULL,
             starts BIGINT NOT NULL, ends BIGINT);
+    ",
+},
+Step {
+    sqlite: "
+        -- What is kept by key for its owner.
+        CREATE TABLE kept (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key))
+            STRICT, WITHOUT ROWID;
+        -- What was seen. Life and number keep order within a millisecond, and a row from being there twice.
+        CREATE TABLE recorded (at INTEGER NOT NULL, life INTEGER NOT NULL, seq INTEGER NOT NULL,
+            subject INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (at, life, seq)) STRICT, WITHOUT ROWID;
+        CREATE INDEX recorded_subject ON recorded (subject, at, life, seq);
+    ",
+    postgres: "
+        -- In the order of their bytes, as in the other.
+        CREATE TABLE kept (kind TEXT NOT NULL, key TEXT COLLATE \"C\" NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (kind, key));
+        CREATE TABLE recorded (at BIGINT NOT NULL, life BIGINT NOT NULL, seq BIGINT NOT NULL,
+            subject BIGINT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (at, life, seq));
+        CREATE INDEX recorded_subject ON recorded (subject, at, life, seq);
     ",
 }];

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use ward_model::{Criticality, Dependency, MinHealthy, Name, Wall};
 
 use crate::{
+    batch::{Batch, Instance, KeptRecord, KeptTransition},
     code,
     connection::{Connection, Row, Value},
     fault::Fault,
-    queue::{Batch, Instance, Kept},
     write::KnownService,
 };
 
@@ -99,6 +99,7 @@ impl Session {
                 "DELETE FROM known_instance",
                 "DELETE FROM known_service",
                 "DELETE FROM maintenance",
+                "DELETE FROM kept",
             ] {
                 self.connection.execute(sql, &[vec![]]).await?;
             }
@@ -108,6 +109,8 @@ impl Session {
         self.services(batch).await?;
         self.instances(batch).await?;
         self.maintenance(batch).await?;
+        self.kept(batch).await?;
+        self.records(batch).await?;
         // What was seen was seen by somebody alive.
         let seen = batch
             .transitions
@@ -137,8 +140,10 @@ impl Session {
             .chain(of_instances)
             .chain(of_windows)
             .map(Name::as_str);
-        let subjects = batch.transitions.iter().map(subject);
-        let mut new: Vec<&str> = subjects
+        let of_transitions = batch.transitions.iter().map(|kept| subject(&kept.subject));
+        let of_records = batch.records.iter().map(|record| subject(&record.subject));
+        let mut new: Vec<&str> = of_transitions
+            .chain(of_records)
             .chain(named)
             .filter(|name| !self.ids.contains_key(*name))
             .collect();
@@ -159,10 +164,10 @@ impl Session {
         self.ids.get(name).copied().into()
     }
 
-    async fn transitions(&mut self, kept: &[Kept]) -> Result<(), Fault> {
-        let row = |kept: &Kept| {
+    async fn transitions(&mut self, kept: &[KeptTransition]) -> Result<(), Fault> {
+        let row = |kept: &KeptTransition| {
             vec![
-                self.id(subject(kept)),
+                self.id(subject(&kept.subject)),
                 kept.at.0.into(),
                 kept.epoch.cast_signed().into(),
                 kept.revision.cast_signed().into(),
@@ -239,11 +244,44 @@ impl Session {
             .execute("DELETE FROM maintenance WHERE subject = $1", &gone)
             .await
     }
+
+    async fn kept(&mut self, batch: &Batch) -> Result<(), Fault> {
+        let (mut there, mut gone) = (Vec::new(), Vec::new());
+        for ((kind, key), body) in &batch.kept {
+            let key = [code::kept(*kind).into(), key.as_str().into()];
+            match body {
+                Some(body) => there.push(key.into_iter().chain([body.as_str().into()]).collect()),
+                None => gone.push(key.into()),
+            }
+        }
+        let sql = "INSERT INTO kept (kind, key, body) VALUES ($1, $2, $3)
+            ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body";
+        self.connection.execute(sql, &there).await?;
+        self.connection
+            .execute("DELETE FROM kept WHERE kind = $1 AND key = $2", &gone)
+            .await
+    }
+
+    async fn records(&mut self, batch: &Batch) -> Result<(), Fault> {
+        let row = |record: &KeptRecord| {
+            vec![
+                record.at.0.into(),
+                self.life.into(),
+                record.seq.cast_signed().into(),
+                self.id(subject(&record.subject)),
+                record.body.as_str().into(),
+            ]
+        };
+        let rows: Vec<Row> = batch.records.iter().map(row).collect();
+        let sql = "INSERT INTO recorded (at, life, seq, subject, body) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (at, life, seq) DO NOTHING";
+        self.connection.execute(sql, &rows).await
+    }
 }
 
 /// The name that a subject stands under: the system has none, and no service an empty one.
-fn subject(kept: &Kept) -> &str {
-    kept.subject.as_ref().map_or("", Name::as_str)
+fn subject(of: &Option<Name>) -> &str {
+    of.as_ref().map_or("", Name::as_str)
 }
 
 fn service_row(id: Value, service: &KnownService) -> Row {

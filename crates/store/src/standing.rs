@@ -30,10 +30,12 @@ pub struct Standing {
     /// What found no room or was refused for good, since the start. Of transitions the history shows that time as
     /// `NotRecorded`.
     pub left_out: u64,
+    /// Records that found no room, since the start.
+    pub recorded_dropped: u64,
     /// When something was last written.
     pub last_write: Option<Wall>,
     /// How often all last known state was lost: there was no room for all that changed, or the database was replaced. When
-    /// this grows, every service, instance and window of maintenance has to be put anew.
+    /// this grows, every service, instance and window of maintenance has to be put anew, and all that is kept by key.
     pub resend: u64,
 }
 

@@ -25,12 +25,13 @@ use crate::{
     postgres,
     queue::Queue,
     reader::{self, ANSWER, Answer, Ask, PIECES, Reader, WAITING},
+    recorded::Recorded,
     roll::Retention,
     session::ThisLife,
     sqlite,
     standing::{Standing, State},
     timeline::Window,
-    write::{KnownInstance, KnownService, Write},
+    write::{Kept, KnownInstance, KnownService, Write},
     writer::{self, Told, Writer},
 };
 
@@ -139,6 +140,16 @@ impl Store {
         self.0.queue.put(write, || self.0.clock.wall());
     }
 
+    /// Whether all that was put before the call is in the database, and on its disk: `true` as soon as it is, `false` if it is
+    /// not `within` that time. It is written at once and not gathered with what follows. What was refused for good, or found
+    /// no room, is not waited for: [`Standing`] tells.
+    ///
+    /// Nothing is undone if the future is dropped.
+    pub fn durable(&self, within: Duration) -> impl Future<Output = bool> + Send + use<> {
+        let (position, told) = (self.0.queue.ask(), Arc::clone(&self.0.told));
+        async move { timeout(within, told.reached(position)).await.is_ok() }
+    }
+
     /// How it stands with the database.
     pub fn standing(&self) -> Standing {
         self.0.told.standing(&self.0.queue)
@@ -165,6 +176,22 @@ impl Store {
     /// As of [`services`](Self::services).
     pub async fn maintenance(&self) -> Result<Vec<Maintenance>, ReadError> {
         self.ask(Ask::Maintenance).await
+    }
+
+    /// All that is kept of a kind, by key: what is in the database, as of everything that is read. What was put and waits is
+    /// not in it yet ([`durable`](Self::durable)).
+    ///
+    /// # Errors
+    ///
+    /// As of [`services`](Self::services).
+    pub async fn kept(&self, kind: Kept) -> Result<Vec<(String, String)>, ReadError> {
+        self.ask(|to| Ask::Kept(kind, to)).await
+    }
+
+    /// What was recorded from `since` until `until`, which is not in it, in order of time; and before that the last record of
+    /// each subject from before `since`, which says how it was then. Asks nothing until the first is taken.
+    pub fn recorded(&self, since: Wall, until: Wall) -> Recorded {
+        Recorded::new(self.clone(), Window { since, until })
     }
 
     /// When the aggregator was last known to live, before this life.
@@ -245,7 +272,7 @@ impl Store {
         }
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, ReadError> {
+    pub(crate) async fn ask<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, ReadError> {
         let (to, told) = oneshot::channel();
         self.send(ask(to))?;
         match timeout(ANSWER, told).await {

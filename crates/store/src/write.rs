@@ -23,9 +23,50 @@ pub enum Write {
     Maintenance(Maintenance),
     /// The window of a service ended, or was called off.
     MaintenanceEnded(Name),
+    /// Something that is kept for its owner, who alone knows what it means, or (`None`) no more: the last word of a kind and a
+    /// key.
+    Keep {
+        /// Of which kind.
+        kind: Kept,
+        /// Under which key; no longer than a thousand bytes, because a PostgreSQL refuses those of some thousands.
+        key: String,
+        /// What; `None` if it is no more.
+        body: Option<String>,
+    },
+    /// What was seen of the system (`None`) or a service, for looking at it again later. Newer than all that was put before.
+    Record {
+        /// When.
+        at: Wall,
+        /// Of what.
+        subject: Option<Name>,
+        /// What, as whoever looks at it again understands it.
+        body: String,
+    },
     /// The aggregator lives and watches. Put every few seconds: what passes between the last of these and the next start is
     /// time in which nobody watched.
     Alive(Wall),
+}
+
+/// What is kept by key for its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kept {
+    /// An alert.
+    Alert,
+    /// What is yet to be delivered to somebody. Restoring a backup drops it: see [`restore`](crate::restore).
+    Owed,
+    /// That somebody works on alerts.
+    Acknowledgement,
+}
+
+/// What was recorded, as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When.
+    pub at: Wall,
+    /// Of what; `None` for the system.
+    pub subject: Option<Name>,
+    /// What.
+    pub body: String,
 }
 
 /// The system or a service became something else.

@@ -23,10 +23,12 @@ use ward_chassis::Clock;
 use ward_model::{Mono, Wall};
 
 use crate::{
+    batch::Batch,
     connection::Connection,
     fault::Fault,
+    position::Position,
     postgres,
-    queue::{Batch, Queue},
+    queue::Queue,
     roll::{self, Retention, Step},
     session::{Session, ThisLife},
     sqlite,
@@ -73,6 +75,8 @@ pub(crate) struct Told {
     /// Rows that were taken and are not yet written.
     taken: AtomicUsize,
     resend: Mutex<u64>,
+    /// How far what was put is written.
+    reached: watch::Sender<Position>,
 }
 
 impl Told {
@@ -82,6 +86,7 @@ impl Told {
             last_write: Mutex::default(),
             taken: AtomicUsize::new(0),
             resend: Mutex::default(),
+            reached: watch::Sender::default(),
         }
     }
 
@@ -94,6 +99,7 @@ impl Told {
             state: self.state.borrow().clone(),
             queued: queue.queued() + self.taken.load(Ordering::Relaxed),
             left_out: queue.left_out(),
+            recorded_dropped: queue.records_dropped(),
             last_write: *self.last_write.lock(),
             resend: *self.resend.lock(),
         }
@@ -103,6 +109,13 @@ impl Told {
         *self.resend.lock() += 1;
         // Whoever watches has something to do, whether the state changed or not.
         self.state.send_modify(|_| {});
+    }
+
+    /// Waits until all up to `position` is written.
+    pub(crate) async fn reached(&self, position: Position) {
+        let mut reached = self.reached.subscribe();
+        // This holds the other end.
+        drop(reached.wait_for(|is| is.reaches(&position)).await);
     }
 
     /// The same fault has one beginning, and is logged once.
@@ -155,6 +168,8 @@ struct Work {
     batch: Batch,
     /// Split off it, the next one last. Halves of halves: no more than a batch has bits in its number of rows.
     behind: Vec<Batch>,
+    /// How far all that was taken reaches.
+    position: Position,
     /// Batches of this life that were acknowledged.
     batches: i64,
     retry: Duration,
@@ -177,6 +192,7 @@ impl Writer {
             session: None,
             batch: Batch::default(),
             behind: Vec::new(),
+            position: Position::default(),
             batches: 0,
             retry: RETRY.0,
             rolled: self.clock.mono(),
@@ -223,7 +239,7 @@ impl Writer {
             Ok(()) => {
                 work.retry = RETRY.0;
                 if !idle && self.queue.queued() < MUCH {
-                    sleep((began + PACE).since(self.clock.mono())).await;
+                    self.gather((began + PACE).since(self.clock.mono())).await;
                 }
             }
             Err(fault) => {
@@ -235,11 +251,24 @@ impl Writer {
         }
     }
 
+    /// Lets more come, unless somebody waits for what is there.
+    async fn gather(&self, pause: Duration) {
+        drop(timeout(pause, self.queue.asked()).await);
+    }
+
     /// Only if what was taken before is written: that comes first.
     fn take(&self, work: &mut Work) {
         if work.batch.is_empty() {
-            work.batch = self.queue.take();
+            (work.batch, work.position) = self.queue.take();
             self.told.taken.store(work.batch.rows(), Ordering::Relaxed);
+            self.tell_reached(work);
+        }
+    }
+
+    /// Nothing that was taken is left to be written, or there was nothing.
+    fn tell_reached(&self, work: &Work) {
+        if work.batch.is_empty() {
+            self.told.reached.send_replace(work.position);
         }
     }
 
@@ -260,6 +289,7 @@ impl Writer {
                 Err(fault) => return Err(fault),
             }
         }
+        self.tell_reached(work);
         work.session = Some(session);
         self.told.up();
         Ok(())
@@ -320,9 +350,11 @@ impl Writer {
     /// Waits for something to write, and sees to what is past its time meanwhile.
     async fn idle(&mut self, work: &mut Work) -> Result<(), Fault> {
         let wait = (work.rolled + ROLL).since(self.clock.mono());
-        match timeout(wait, self.queue.filled()).await {
-            Ok(()) => Ok(()),
-            Err(_) => self.roll(work).await,
+        tokio::select! {
+            biased;
+            () = self.queue.filled() => Ok(()),
+            () = self.queue.asked() => Ok(()),
+            () = sleep(wait) => self.roll(work).await,
         }
     }
 

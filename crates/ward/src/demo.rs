@@ -8,7 +8,9 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use tokio::task::spawn_blocking;
+use ward_aggregator::Config;
 use ward_chassis::shutdown;
+use ward_config::Source;
 use ward_demo::{ControlError, How, Options, Refusal, ServiceOptions};
 use ward_sdk::Address;
 
@@ -22,6 +24,7 @@ use crate::{
 #[command(after_help = "Examples:
   ward demo                              until Ctrl-C
   ward demo --grpc 127.0.0.1:0 --http 127.0.0.1:0
+  ward demo --config ward.toml           with its rules and receivers of alerts
   ward demo break payments --how crash   in a second terminal
   ward demo mend payments")]
 #[command(args_conflicts_with_subcommands = true)]
@@ -32,6 +35,9 @@ pub(crate) struct DemoArgs {
     /// Where the aggregator listens for HTTP; port 0 for any
     #[arg(long, value_name = "ADDR", value_parser = loopback, default_value = "127.0.0.1:7780")]
     pub(crate) http: SocketAddr,
+    /// Settings for the aggregator, such as rules and receivers of alerts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) action: Option<DemoAction>,
 }
@@ -80,6 +86,7 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
             let options = Options {
                 grpc: args.grpc,
                 http: args.http,
+                config: args.config.map(read).transpose()?,
             };
             ward_demo::run(options, shutdown).await.context("run the demo")?;
             return Ok(Exit::Good);
@@ -107,6 +114,16 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
         "done: watch what follows with `ward watch{server}`, and why with `ward explain {name}{server}`"
     ));
     Ok(Exit::Good)
+}
+
+/// What the file says, and nothing else: the environment is for a real aggregator.
+fn read(file: PathBuf) -> Result<Config, Failure> {
+    let source = Source {
+        file: Some(file),
+        env: Default::default(),
+        flags: Default::default(),
+    };
+    Ok(Config::load(source)?)
 }
 
 /// One process of the shop.

@@ -71,6 +71,11 @@ fn of_method(path: &str) -> Right {
     if let "/ward.health.v1.AuditService/ListEvents" | "/ward.health.v1.AuditService/TailEvents" = path {
         return Right::Administer;
     }
+    if let "/ward.health.v1.AlertService/Acknowledge" | "/ward.health.v1.AlertService/EndAcknowledgement" =
+        path
+    {
+        return Right::Command;
+    }
     match path.strip_prefix("/ward.health.v1.HealthService/") {
         Some("Report" | "ReportOnce") => Right::Report,
         Some("StartMaintenance" | "EndMaintenance") => Right::Command,
@@ -87,7 +92,11 @@ pub(super) fn of_request(method: &Method, uri: &Uri) -> Option<Right> {
         (_, "/api/v1/audit") => Some(Right::Administer),
         (_, "/api/v1/report") => Some(Right::Report),
         (&Method::GET | &Method::HEAD | &Method::OPTIONS, _) => Some(Right::Watch),
-        (_, path) if path.starts_with("/api/v1/maintenance") => Some(Right::Command),
+        (_, path)
+            if path.starts_with("/api/v1/maintenance") || path.starts_with("/api/v1/acknowledgements") =>
+        {
+            Some(Right::Command)
+        }
         _ => Some(Right::Administer),
     }
 }

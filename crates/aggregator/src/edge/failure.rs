@@ -31,6 +31,8 @@ pub(super) enum Failure {
     NoService(Name),
     /// There is no such event in the audit log; the sentence says which.
     NoEvent(String),
+    /// Things are not so that it could be done: a word for programs, and a sentence for people.
+    Unfit(&'static str, String),
     /// The engine does not take it.
     Refused(Refusal),
     /// Nobody has proved who they are, and that is needed.
@@ -54,6 +56,7 @@ impl Failure {
             Self::Invalid(_) => "INVALID_FIELD",
             Self::NoService(_) => "NO_SUCH_SERVICE",
             Self::NoEvent(_) => "NO_SUCH_EVENT",
+            Self::Unfit(word, _) => word,
             Self::Refused(refusal) => match refusal {
                 Refusal::AlreadyExists(_) => "ALREADY_EXISTS",
                 Refusal::Superseded(_) => "SUPERSEDED",
@@ -87,6 +90,7 @@ impl Failure {
             Self::Refused(refusal) => refusal.to_string(),
             Self::Denied(missing) => missing.to_string(),
             Self::NoEvent(message)
+            | Self::Unfit(_, message)
             | Self::Unauthenticated(message)
             | Self::Exhausted(message)
             | Self::Unavailable(message) => message.clone(),
@@ -119,6 +123,7 @@ impl Failure {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
             Self::NoService(_) | Self::NoEvent(_) => Code::NotFound,
+            Self::Unfit(..) => Code::FailedPrecondition,
             Self::Refused(refusal) => match refusal {
                 Refusal::AlreadyExists(_) => Code::AlreadyExists,
                 Refusal::Superseded(_)

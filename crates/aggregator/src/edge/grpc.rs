@@ -28,7 +28,7 @@ use ward_proto::{
 use super::{
     Shared,
     admit::Admit,
-    audit,
+    alerts, audit,
     codec::RawCodec,
     command, query, report, standard,
     watch::{self, TellBody},
@@ -48,6 +48,7 @@ pub(crate) fn routes(edge: &Shared) -> Admit<Routes> {
     let routes = Routes::new(Streams::new(edge.clone()))
         .add_service(standard::service(edge))
         .add_service(audit::service(edge))
+        .add_service(alerts::service(edge))
         .add_service(reflection);
     Admit::new(edge.clone(), routes)
 }

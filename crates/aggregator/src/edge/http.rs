@@ -5,6 +5,7 @@
 //! Everything that is decided or asked is decided and asked as gRPC does it, in the modules beside this one; here are
 //! the words of HTTP only.
 
+mod alerts;
 mod badge;
 mod body;
 pub(super) mod fuzzed;
@@ -115,6 +116,7 @@ fn json_routes() -> OpenApiRouter<App> {
         .merge(report::routes())
         .merge(statuspage::routes())
         .merge(past::routes())
+        .merge(alerts::routes())
 }
 
 /// The same paths, each class behind its guards.

@@ -21,7 +21,7 @@ use crate::{access::Caller, hub::Cursor, maintenance};
 /// Longest name of an operator, in characters.
 const BY: usize = 128;
 /// Longest reason, in characters.
-const WHY: usize = 512;
+pub(super) const WHY: usize = 512;
 
 /// Somebody begins to work on a service; without a duration until they say that it is over.
 pub(super) async fn start_maintenance(
@@ -124,9 +124,28 @@ pub(super) async fn forget(
     }
 }
 
-/// Has a command decided, once it is written down. Once begun it is finished, whoever waits for it: what is in the log as
-/// intended is to be done, or said not to have been.
+/// Has a command decided, once it is written down.
 async fn decide(edge: &Shared, caller: &Caller, draft: Draft, event: Event) -> Result<Reply, Failure> {
+    let decided = |edge: Shared| async move {
+        match edge.decider.apply(event).await? {
+            Reply::Refused(refusal) => Err(Failure::from(&refusal)),
+            reply => Ok(reply),
+        }
+    };
+    carry_out(edge, caller, draft, decided).await
+}
+
+/// Does what somebody commands, once it is written down. Once begun it is finished, whoever waits for it: what is in the log
+/// as intended is to be done, or said not to have been.
+pub(super) async fn carry_out<T: Send + 'static, F>(
+    edge: &Shared,
+    caller: &Caller,
+    draft: Draft,
+    act: impl FnOnce(Shared) -> F + Send + 'static,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>> + Send,
+{
     let now = edge.clock.mono();
     edge.clients.of(caller, now).once(now).map_err(|wait| {
         edge.metrics.count_bound("commands");
@@ -140,26 +159,25 @@ async fn decide(edge: &Shared, caller: &Caller, draft: Draft, event: Event) -> R
         return Err(Failure::Unavailable(message.to_owned()));
     }
     let edge = edge.clone();
-    let decided = tokio::spawn(async move {
+    let acted = tokio::spawn(async move {
         let intent = edge.memory.intend(draft).await?;
-        let answer = edge.decider.apply(event).await;
-        let failure = match answer {
-            Ok(Reply::Refused(refusal)) => Failure::from(&refusal),
-            Ok(reply) => {
+        match act(edge.clone()).await {
+            Ok(done) => {
                 edge.memory.done(intent);
-                return Ok(reply);
+                Ok(done)
             }
-            Err(unavailable) => Failure::from(unavailable),
-        };
-        edge.memory.not_done(intent, &failure.message());
-        Err(failure)
+            Err(failure) => {
+                edge.memory.not_done(intent, &failure.message());
+                Err(failure)
+            }
+        }
     });
     let lost = Failure::Internal("the command failed on the way: look at what it did");
-    decided.await.unwrap_or(Err(lost))
+    acted.await.unwrap_or(Err(lost))
 }
 
 /// A command, as it stands in the audit log. Who proved who they are is its actor; who needed not is who they say.
-fn draft(edge: &Edge, caller: &Caller, kind: Kind, subject: impl Into<String>, by: &str) -> Draft {
+pub(super) fn draft(edge: &Edge, caller: &Caller, kind: Kind, subject: impl Into<String>, by: &str) -> Draft {
     let cursor = edge.hub.head();
     let actor = caller.proven().unwrap_or_else(|| by.to_owned());
     let draft = Draft::new(kind, Source::Operator, subject, edge.clock.now())
@@ -181,7 +199,7 @@ fn instance_name(text: &str) -> Result<Name, Invalid> {
     Name::instance(text).map_err(|invalid| Invalid::new("instance", invalid.to_string()))
 }
 
-fn operator(by: String) -> Result<String, Invalid> {
+pub(super) fn operator(by: String) -> Result<String, Invalid> {
     if by.is_empty() {
         return Err(Invalid::new("by", "is empty, expected who does this"));
     }
@@ -195,7 +213,7 @@ fn operator(by: String) -> Result<String, Invalid> {
 }
 
 /// Text that goes into logs and onto terminals.
-fn text(field: &str, text: String, most: usize) -> Result<String, Invalid> {
+pub(super) fn text(field: &str, text: String, most: usize) -> Result<String, Invalid> {
     let characters = text.chars().count();
     let wrong = if characters > most {
         format!("has {characters} characters, expected at most {most}")

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ward_audit::{Event, Kind, Phase, Source};
-use ward_model::{KnownInstance, KnownService, Maintenance, Name, Wall};
+use ward_model::{Acknowledgement, KnownInstance, KnownService, Maintenance, Name, RuleName, Wall};
 
 use super::act::NOT_DONE;
 
@@ -21,6 +21,21 @@ pub(super) struct Commanded {
     maintenance: BTreeMap<Name, Option<Maintenance>>,
     /// Services, or `service/instance`.
     forgotten: BTreeSet<String>,
+    acknowledged: Acknowledged,
+}
+
+/// What was acknowledged of a service (`None`: of the system); `None` if it was ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Acknowledged(BTreeMap<Option<Name>, Option<Acknowledgement>>);
+
+impl Acknowledged {
+    /// What is in force, where the store knows of `stored`.
+    pub(super) fn over(&self, stored: Vec<Acknowledgement>) -> Vec<Acknowledgement> {
+        let others = stored
+            .into_iter()
+            .filter(|said| !self.0.contains_key(&said.service));
+        others.chain(self.0.values().flatten().cloned()).collect()
+    }
 }
 
 impl Commanded {
@@ -55,10 +70,20 @@ impl Commanded {
                         commanded.maintenance.insert(service, window(event));
                     }
                 }
+                Kind::Acknowledge | Kind::Unacknowledge => {
+                    let service = Name::service(&event.subject).ok();
+                    let said = acknowledgement(event, service.clone());
+                    commanded.acknowledged.0.insert(service, said);
+                }
                 _ => {}
             }
         }
         commanded
+    }
+
+    /// What was acknowledged.
+    pub(super) fn acknowledged(&self) -> &Acknowledged {
+        &self.acknowledged
     }
 
     /// The maintenance in force, where the store knows of `stored`.
@@ -97,6 +122,25 @@ fn refused(newest: &[Event]) -> BTreeSet<u64> {
         .iter()
         .filter(|event| event.evidence.get("outcome") == Some(NOT_DONE));
     refusals.filter_map(|event| event.intent).collect()
+}
+
+/// `None` where it was ended, or cannot be read.
+fn acknowledgement(event: &Event, service: Option<Name>) -> Option<Acknowledgement> {
+    let told = |key| event.evidence.get(key).unwrap_or_default();
+    let lasts = told("duration_ms").parse::<i64>().ok()?;
+    let rules = told("rules")
+        .split(' ')
+        .map(RuleName::new)
+        .collect::<Result<_, _>>()
+        .ok()?;
+    (event.kind == Kind::Acknowledge).then(|| Acknowledgement {
+        service,
+        rules,
+        by: told("by").to_owned(),
+        why: told("why").to_owned(),
+        start: event.time,
+        end: Wall(event.time.0.saturating_add(lasts)),
+    })
 }
 
 fn window(event: &Event) -> Option<Maintenance> {
@@ -162,6 +206,37 @@ mod tests {
         assert_eq!(commanded.maintenance(stored()), []);
         let none = Commanded::read(&log([]));
         assert_eq!(none.maintenance(stored()), stored());
+    }
+
+    #[test]
+    fn what_was_acknowledged_last_holds_over_what_the_store_knows() {
+        let said = |service: Option<&str>, start, end| Acknowledgement {
+            service: service.map(|name| Name::service(name).unwrap()),
+            rules: vec![RuleName::new("A").unwrap(), RuleName::new("B").unwrap()],
+            by: "ada".into(),
+            why: "disks".into(),
+            start: Wall(start),
+            end: Wall(end),
+        };
+        let acknowledge = |subject: &str| {
+            let draft = draft(Kind::Acknowledge, subject, 1_000).with("rules", "A B");
+            draft.with("duration_ms", "500").intent()
+        };
+        let stored = || vec![said(Some("bank"), 1, 2), said(Some("shop"), 3, 4)];
+        let commanded = Commanded::read(&log([acknowledge("bank"), acknowledge("system")]));
+        let over = commanded.acknowledged().over(stored());
+        let expected = [
+            said(Some("shop"), 3, 4),
+            said(None, 1_000, 1_500),
+            said(Some("bank"), 1_000, 1_500),
+        ];
+        assert_eq!(over, expected);
+        let ended = draft(Kind::Unacknowledge, "bank", 2_000).intent();
+        let commanded = Commanded::read(&log([acknowledge("bank"), ended]));
+        assert_eq!(
+            commanded.acknowledged().over(stored()),
+            [said(Some("shop"), 3, 4)]
+        );
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::{
     io,
     iter::successors,
     path::Path,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
 
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::{Notify, Semaphore, watch},
     task::{JoinHandle, spawn_blocking},
     time::{interval, sleep, timeout},
 };
@@ -117,6 +117,8 @@ impl Memory {
             epoch,
             ear,
             clock,
+            lost: watch::Sender::new(()),
+            acknowledged: OnceLock::new(),
         }
     }
 
@@ -149,8 +151,9 @@ impl Memory {
             .name("ward-memory".into())
             .spawn(move || recorder.run())?;
         if let Ok(store) = &self.store {
-            self.recall(store, decider, Commanded::read(&newest.intents), &mut tasks)
-                .await;
+            let commanded = Commanded::read(&newest.intents);
+            self.remember_acknowledged(commanded.acknowledged().clone());
+            self.recall(store, decider, commanded, &mut tasks).await;
         }
         Ok(Running {
             ear: self.ear.clone(),
@@ -180,7 +183,11 @@ impl Memory {
         }
         // From here on whoever calls is served.
         watched.store(true, Relaxed);
-        tasks.push(tokio::spawn(notice_loss(store.clone(), self.ear.clone())));
+        tasks.push(tokio::spawn(notice_loss(
+            store.clone(),
+            self.ear.clone(),
+            self.lost.clone(),
+        )));
         tasks.push(tokio::spawn(live(store.clone(), self.clock.clone())));
     }
 
@@ -279,6 +286,7 @@ fn open_store(settings: &Settings, dir: &Path, clock: Clock) -> Result<Store, No
     let retention = Retention {
         transitions: settings.keep_history,
         days: settings.keep_days,
+        recorded: settings.keep_recorded,
     };
     Ok(Store::open(ward_store::Config { place, retention }, clock)?)
 }
@@ -350,13 +358,14 @@ async fn witness(log: Log, hub: Hub) {
 }
 
 /// Has all put again when the store has lost what it knew: there was too much while it was away, or it is another one.
-async fn notice_loss(store: Store, ear: Ear) {
+async fn notice_loss(store: Store, ear: Ear, told: watch::Sender<()>) {
     let (mut changes, mut lost) = (store.on_change(), store.standing().resend);
     while changes.changed().await.is_ok() {
         let now = store.standing().resend;
         if now != lost {
             lost = now;
             ear.lose();
+            told.send_replace(());
         }
     }
 }

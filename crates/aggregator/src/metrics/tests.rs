@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ward_model::{Epoch, Name, Revision, Status};
+use ward_model::{Epoch, Name, Revision, Status, Wall};
 
 use super::*;
 use crate::hub::{self, hub};
@@ -26,7 +26,12 @@ fn encode(metrics: &Metrics, figures: Option<Figures>) -> String {
         root: [0; 32],
     });
     let parts = [part("audit", None), part("store", Some("away"))];
-    metrics.encode(figures, &hub, &listeners, parts).unwrap()
+    let alerts = Alerts {
+        board: Arc::default(),
+        receivers: Vec::new(),
+        now: Wall(0),
+    };
+    metrics.encode(figures, &hub, &listeners, parts, alerts).unwrap()
 }
 
 fn figures(services: usize) -> Figures {

@@ -7,16 +7,22 @@
 //!
 //! An encoding with lengths (protobuf, CBOR) would be shorter. It would also be one that nobody reads with `less`.
 
-use std::{io::Write, ops::Range};
+mod out;
+
+use std::ops::Range;
 
 use ward_tlog::Hash;
 
-use super::{Event, VERSION};
+use super::{Draft, Event, VERSION};
+use out::{DIGITS, Out, decimal, escaped_len};
 
 /// Longest entry: a quarter of what tiles allow, and so four times as many of them in the worst bundle that is read whole.
 pub const ENTRY_BYTES: usize = 16 << 10;
 /// What a text other than evidence may take, escaped. A SPIFFE id has at most 2,048 bytes, none of which needs an escape.
 const TEXT_BYTES: usize = 2048;
+
+/// Longest entry without its beginning, of which the longest is taken: what an event is cut to does not depend on its place.
+const BODY: usize = ENTRY_BYTES - PREFIX;
 
 /// Bytes that are not an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,12 +45,8 @@ impl Event {
     /// Its bytes. Texts that would make it longer than [`ENTRY_BYTES`] are shortened, with a mark that says by how much, and
     /// stay so in `self`: an event is never refused.
     pub fn encode(&mut self) -> Vec<u8> {
-        let bytes = self.written();
-        if bytes.len() <= ENTRY_BYTES {
-            return bytes;
-        }
-        self.shorten();
-        self.written()
+        let body = self.fitting();
+        [Prefix::of(self.index, &self.prev).as_bytes(), &body].concat()
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
@@ -57,21 +59,21 @@ impl Event {
             return Err(InvalidEntry::TooLong(entry.len()));
         }
         let event: Self = serde_json::from_slice(entry).map_err(|error| refused(entry, &error))?;
+        let body = entry.strip_prefix(Prefix::of(event.index, &event.prev).as_bytes());
         match event.version {
-            VERSION if event.written() == entry => Ok(event),
+            VERSION if body.is_some_and(|body| event.body() == body) => Ok(event),
             VERSION => Err(InvalidEntry::NotCanonical),
             newer => Err(InvalidEntry::Version(newer)),
         }
     }
 
-    fn written(&self) -> Vec<u8> {
-        let mut out = Out(Vec::with_capacity(512));
-        out.0
-            .extend_from_slice(Prefix::of(self.index, &self.prev).as_bytes());
-        out.number("version", self.version);
-        out.text("epoch", &format!("{:016x}", self.epoch.0));
+    /// All but the beginning, which tells the place.
+    fn body(&self) -> Vec<u8> {
+        let mut out = Out::new();
+        out.number("version", self.version.into());
+        out.hexadecimal("epoch", self.epoch.0);
         out.number("revision", self.revision.0);
-        out.number("time", self.time.0);
+        out.signed("time", self.time.0);
         out.text("boot", &self.boot);
         out.number("mono", self.mono.0);
         out.text("actor", &self.actor);
@@ -82,18 +84,18 @@ impl Event {
         if let Some(intent) = self.intent {
             out.number("intent", intent);
         }
-        out.key("evidence");
-        out.0.push(b'{');
-        for (n, (key, value)) in self.evidence.iter().enumerate() {
-            if n > 0 {
-                out.0.push(b',');
-            }
-            out.string(key);
-            out.0.push(b':');
-            out.string(value);
+        out.map("evidence", self.evidence.iter());
+        out.end()
+    }
+
+    /// The same, of an event that fits wherever its place is.
+    fn fitting(&mut self) -> Vec<u8> {
+        let body = self.body();
+        if body.len() <= BODY {
+            return body;
         }
-        out.0.extend_from_slice(b"}}");
-        out.0
+        self.shorten();
+        self.body()
     }
 
     /// Until it fits: at the last step there are 32 keys of 64 bytes, each byte six escaped, with values of next to nothing.
@@ -103,7 +105,7 @@ impl Event {
         }
         for limit in [8192, 4096, 2048, 1024, 512, 256, 128, 64, 0] {
             self.evidence.values_mut().for_each(|value| clip(value, limit));
-            if self.written().len() <= ENTRY_BYTES {
+            if self.body().len() <= BODY {
                 return;
             }
         }
@@ -111,6 +113,13 @@ impl Event {
         self.evidence = [("left_out", "all of it: too long".to_owned())]
             .into_iter()
             .collect();
+    }
+}
+
+impl Draft {
+    /// What its entry has behind the beginning: all that can be written before its place is known.
+    pub(crate) fn body(self, boot: &str) -> Vec<u8> {
+        self.placed(0, Hash([0; 32]), boot).fitting()
     }
 }
 
@@ -145,75 +154,6 @@ fn clip(text: &mut String, limit: usize) {
 /// What a mark takes at most: what is shorter is not worth replacing by one.
 const MARK: usize = 40;
 
-fn escaped_len(c: char) -> usize {
-    match c {
-        '"' | '\\' => 2,
-        c if is_harmful(c) => 6 * c.len_utf16(),
-        c => c.len_utf8(),
-    }
-}
-
-/// What would do something to a terminal, or to the order of what is read, where a log is looked at as it is: control
-/// characters, separators of lines, and the invisible ones that reorder or join what is around them.
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-struct Out(Vec<u8>);
-
-impl Out {
-    fn key(&mut self, key: &str) {
-        self.0.extend_from_slice(b",\"");
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
-    }
-
-    fn number(&mut self, key: &str, number: impl std::fmt::Display) {
-        self.key(key);
-        write!(self.0, "{number}").expect("writing to memory does not fail");
-    }
-
-    fn text(&mut self, key: &str, text: &str) {
-        self.key(key);
-        self.string(text);
-    }
-
-    fn string(&mut self, text: &str) {
-        self.0.push(b'"');
-        let mut rest = text;
-        // Nearly all of it is copied as it is.
-        while let Some(at) = rest.find(|c: char| !is_plain(c)) {
-            let (plain, behind) = rest.split_at(at);
-            self.0.extend_from_slice(plain.as_bytes());
-            let mut chars = behind.chars();
-            chars.next().into_iter().for_each(|c| self.escaped(c));
-            rest = chars.as_str();
-        }
-        self.0.extend_from_slice(rest.as_bytes());
-        self.0.push(b'"');
-    }
-
-    fn escaped(&mut self, c: char) {
-        if matches!(c, '"' | '\\') {
-            return self.0.extend_from_slice(&[b'\\', c as u8]);
-        }
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            write!(self.0, "\\u{unit:04x}").expect("writing to memory does not fail");
-        }
-    }
-}
-
-/// What needs no escape.
-fn is_plain(c: char) -> bool {
-    match c {
-        '"' | '\\' => false,
-        ' '..='~' => true,
-        c => !is_harmful(c),
-    }
-}
-
 /// How the entry at a place in a log must begin.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefix {
@@ -223,7 +163,6 @@ pub(crate) struct Prefix {
 
 const INDEX_KEY: &[u8] = b"{\"index\":";
 const PREV_KEY: &[u8] = b",\"prev\":\"";
-const DIGITS: usize = 20;
 const HASH: usize = 44;
 const PREFIX: usize = INDEX_KEY.len() + DIGITS + PREV_KEY.len() + HASH + 1;
 
@@ -236,15 +175,7 @@ impl Prefix {
         base64(&prev.0, &mut bytes[hash..PREFIX - 1]);
         let mut at = hash - PREV_KEY.len();
         bytes[at..hash].copy_from_slice(PREV_KEY);
-        let mut rest = index;
-        loop {
-            at -= 1;
-            bytes[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
+        at = decimal(index, &mut bytes[..at]);
         at -= INDEX_KEY.len();
         bytes[at..at + INDEX_KEY.len()].copy_from_slice(INDEX_KEY);
         Self {

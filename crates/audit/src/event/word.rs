@@ -80,6 +80,16 @@ words! {
         BreakerTrip = "breaker_trip",
         /// It closed.
         BreakerReset = "breaker_reset",
+        /// An alert is delivered from now on.
+        AlertFiring = "alert_firing",
+        /// An alert is withheld: the evidence says why.
+        AlertSuppressed = "alert_suppressed",
+        /// An alert that was delivered holds no more.
+        AlertResolved = "alert_resolved",
+        /// Somebody works on what fires: it is silenced.
+        Acknowledge = "acknowledge",
+        /// They do no more.
+        Unacknowledge = "unacknowledge",
         /// Another configuration came into force.
         ConfigChange = "config_change",
         /// Somebody works on a service.
@@ -122,6 +132,8 @@ words! {
         CircuitBreaker = "circuit_breaker",
         /// The roll-up.
         Engine = "engine",
+        /// The rules of alerts.
+        Alerting = "alerting",
         /// A person.
         Operator = "operator",
         /// The configuration.

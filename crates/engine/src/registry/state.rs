@@ -103,6 +103,7 @@ impl Engine {
                 };
                 signal.leaf = Leaf::new(signal.at_level(Status::Healthy), now.wall);
                 instance.signals.push(signal);
+                self.world.services[service].signals = true;
                 self.world.touch_service(service);
                 self.world.touch_instance(ix);
             }
@@ -192,6 +193,7 @@ impl Engine {
         let bare = |signal: &Signal| signal.declared == Levels::default();
         let others = before.into_iter().filter(bare).take(room);
         others.for_each(|signal| instance.signals.push(signal));
+        self.world.services[instance.service()].signals |= !instance.signals.is_empty();
         if shown(&instance.signals) != names {
             self.world.touch_instance(ix);
         }

@@ -82,6 +82,8 @@ pub(crate) struct Service {
     pub(crate) needs_told: Option<Needs>,
     /// Its verdict before the aggregator's start, until there is one since.
     pub(crate) recalled: Option<Status>,
+    /// An instance of it has, or had, a signal: of most services none ever has, and they need not be looked at for it.
+    pub(crate) signals: bool,
     /// Instances of it are still to be recalled.
     pub(crate) expected: bool,
     pub(crate) dirty: bool,
@@ -121,6 +123,7 @@ impl Service {
             published: None,
             needs_told: None,
             recalled: None,
+            signals: false,
             expected: false,
             dirty: false,
         }

@@ -1,6 +1,6 @@
 //! What waits is taken once, and what finds no room is told.
 
-use ward_model::{Epoch, Reason, Revision};
+use ward_model::{Epoch, Freshness, Incarnation, Reason, Revision};
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn put(queue: &Queue, write: Write) {
 }
 
 fn drain(queue: &Queue) -> Vec<Batch> {
-    std::iter::from_fn(|| Some(queue.take()).filter(|batch| !batch.is_empty())).collect()
+    std::iter::from_fn(|| Some(queue.take().0).filter(|batch| !batch.is_empty())).collect()
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn what_finds_no_room_is_counted_and_its_time_is_unknown() {
         put(&queue, transition("c", revision));
     }
     assert_eq!(queue.left_out(), 4, "the last of `a` and the one of `b` are told");
-    let taken: Vec<Kept> = drain(&queue)
+    let taken: Vec<KeptTransition> = drain(&queue)
         .into_iter()
         .flat_map(|batch| batch.transitions)
         .collect();
@@ -98,14 +98,14 @@ fn past_the_bound_of_names_all_is_asked_for_anew() {
         );
     }
     assert_eq!((queue.queued(), queue.left_out()), (NAMES, 1));
-    assert!(queue.take().forget && !queue.take().forget);
+    assert!(queue.take().0.forget && !queue.take().0.forget);
 }
 
 #[test]
 fn a_service_that_is_gone_ends_its_history() {
     let queue = Queue::new();
     put(&queue, Write::ServiceGone(Name::service("web").unwrap()));
-    let batch = queue.take();
+    let (batch, _) = queue.take();
     let ends = (batch.transitions[0].at, batch.transitions[0].reason);
     assert_eq!(ends, (Wall(7), SpanReason::Forgotten));
     assert_eq!(batch.services[0].1, None);
@@ -123,7 +123,7 @@ async fn whoever_waits_is_woken_by_the_first_and_loses_none() {
         let waited = tokio::time::timeout(std::time::Duration::from_secs(30), queue.filled()).await;
         assert!(waited.is_ok(), "not woken after {taken}");
         loop {
-            let rows = queue.take().rows();
+            let rows = queue.take().0.rows();
             taken += rows;
             if rows == 0 {
                 break;

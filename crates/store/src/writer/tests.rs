@@ -21,6 +21,7 @@ impl Desk {
         let retention = Retention {
             transitions: DAY,
             days: 30 * DAY,
+            recorded: DAY,
         };
         let writer = Writer {
             place: Place::Sqlite(folder.path().join("ward.db"), None),
@@ -34,6 +35,7 @@ impl Desk {
             session: None,
             batch: Batch::default(),
             behind: Vec::new(),
+            position: Position::default(),
             batches: 0,
             retry: RETRY.0,
             rolled: clock.mono(),

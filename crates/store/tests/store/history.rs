@@ -213,6 +213,7 @@ async fn what_is_too_old_becomes_days_and_the_sums_stay(home: Home) {
     let store = home.open_keeping(Retention {
         transitions: 2 * DAY,
         days: 400 * DAY,
+        ..Retention::default()
     });
     let rolled = async || history(&store, Some("s7")).await.spans[0].from == Day(today - 2).start();
     until("the old days are rolled up", rolled).await;
@@ -249,6 +250,7 @@ async fn names_of_which_nothing_is_kept_are_gone(home: Home) {
     let store = home.open_keeping(Retention {
         transitions: DAY,
         days: DAY,
+        ..Retention::default()
     });
     let names = "SELECT count(*) FROM subject";
     assert_eq!(home.number(names).await, 101);

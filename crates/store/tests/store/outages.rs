@@ -92,7 +92,7 @@ async fn a_file_that_cannot_be_one_is_refused_with_what_to_do() {
     let newer = refused(home.place());
     assert!(matches!(newer, OpenError::Newer { found: 99, .. }), "{newer}");
     assert!(newer.to_string().contains("run the newer Ward"), "{newer}");
-    home.behind("PRAGMA user_version = 1").await;
+    home.behind("PRAGMA user_version = 2").await;
     drop(home.open());
 
     // Only root can give files away.
@@ -330,7 +330,7 @@ async fn a_database_that_is_another_one_now_is_told_everything_again() {
         .await;
     put_some(&store, 9..12);
     says(&store, "schema is version 99").await;
-    home.behind("UPDATE version SET version = 1").await;
+    home.behind("UPDATE version SET version = 2").await;
     written(&store).await;
 
     home.behind("ALTER TABLE transition RENAME TO transitions").await;

@@ -31,6 +31,7 @@ use super::{App, problem, watch};
         (name = "history", description = "What was: the audit log, and how services were."),
         (name = "reports", description = "Telling how a service is."),
         (name = "maintenance", description = "Work on a service."),
+        (name = "alerts", description = "Who is told of what."),
         (name = "probes", description = "This process; machines go by the status code alone."),
         (name = "pages", description = "For people, status pages and badges."),
     )

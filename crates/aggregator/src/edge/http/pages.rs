@@ -14,8 +14,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{App, problem::Problem};
 use crate::{
-    edge::{VERSION, failure::Failure},
-    metrics::CONTENT_TYPE,
+    edge::{VERSION, alerts, failure::Failure},
+    metrics::{Alerts, CONTENT_TYPE},
 };
 
 /// Cheap and constant.
@@ -78,10 +78,15 @@ async fn written(app: &App) -> Response {
     // Without the engine the rest is all the more of interest.
     let figures = app.edge.decider.read(ward_engine::Engine::figures).await.ok();
     let parts = app.edge.memory.standing();
+    let alerts = Alerts {
+        board: app.edge.alerting.board(),
+        receivers: alerts::receivers(&app.edge),
+        now: app.edge.clock.wall(),
+    };
     match app
         .edge
         .metrics
-        .encode(figures, &app.edge.hub, &app.listeners, parts)
+        .encode(figures, &app.edge.hub, &app.listeners, parts, alerts)
     {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {

@@ -50,12 +50,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct EventParameters {
     /// Only events of this type, such as `degrade`, `recover`, `transition`, `maintenance_start`, `config_change`.
     #[param(
-        pattern = "^(transition|restart|degrade|recover|breaker_trip|breaker_reset|config_change|maintenance_start|maintenance_end|forget|token_created|token_revoked|right_change|aggregator_start|aggregator_stop|log_recovered|log_gap|log_full|origin)$"
+        pattern = "^(transition|restart|degrade|recover|breaker_trip|breaker_reset|alert_firing|alert_suppressed|alert_resolved|acknowledge|unacknowledge|config_change|maintenance_start|maintenance_end|forget|token_created|token_revoked|right_change|aggregator_start|aggregator_stop|log_recovered|log_gap|log_full|origin)$"
     )]
     r#type: Option<String>,
     /// Only events decided by this, such as `engine`, `liveness`, `operator`.
     #[param(
-        pattern = "^(liveness|readiness|watchdog|circuit_breaker|engine|operator|config|aggregator|audit)$"
+        pattern = "^(liveness|readiness|watchdog|circuit_breaker|engine|alerting|operator|config|aggregator|audit)$"
     )]
     source: Option<String>,
     /// Only events about this: a service with its instances, `service/instance`, `system`, `aggregator`, `config`.
@@ -147,7 +147,7 @@ async fn events(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Jso
     tag = "pages",
     params(
         ("limit" = Option<u32>, Query, description = "At most so many.", minimum = 1, maximum = 1_000),
-        ("type" = Option<String>, Query, description = "Only events of this type, such as `degrade`.", pattern = "^(transition|restart|degrade|recover|breaker_trip|breaker_reset|config_change|maintenance_start|maintenance_end|forget|token_created|token_revoked|right_change|aggregator_start|aggregator_stop|log_recovered|log_gap|log_full|origin)$"),
+        ("type" = Option<String>, Query, description = "Only events of this type, such as `degrade`.", pattern = "^(transition|restart|degrade|recover|breaker_trip|breaker_reset|alert_firing|alert_suppressed|alert_resolved|acknowledge|unacknowledge|config_change|maintenance_start|maintenance_end|forget|token_created|token_revoked|right_change|aggregator_start|aggregator_stop|log_recovered|log_gap|log_full|origin)$"),
     ),
     responses((status = 200, description = "The newest events, the newest first.", body = ArtifactsAnswer))
 )]

@@ -89,18 +89,25 @@ proptest! {
     fn what_is_encoded_is_read_back_and_fits(
         index: u64,
         prev: [u8; 32],
+        numbers: (u64, u64, i64, u64),
         actor in text(),
         subject in ".{0,60}",
         pieces in prop::collection::vec((".{0,70}", text()), 0..40),
     ) {
-        let mut draft = Draft::new(Kind::Forget, Source::Operator, subject, Now::default()).by(actor);
+        let (epoch, revision, wall, mono) = numbers;
+        let now = Now { mono: Mono(mono), wall: Wall(wall) };
+        let mut draft = Draft::new(Kind::Forget, Source::Operator, subject, now).by(actor);
+        draft = draft.at(Epoch(epoch), Revision(revision));
         for (key, value) in pieces {
             draft = draft.with(&key, value);
         }
+        let body = draft.clone().body("boot");
         let mut event = draft.placed(index, Hash(prev), "boot");
         let bytes = event.encode();
         prop_assert!(bytes.len() <= ENTRY_BYTES);
-        prop_assert!(bytes.starts_with(Prefix::of(index, &Hash(prev)).as_bytes()));
+        // What is written before its place is known is what is written then.
+        prop_assert_eq!(bytes.strip_prefix(Prefix::of(index, &Hash(prev)).as_bytes()), Some(&body[..]));
+        prop_assert!(!String::from_utf8_lossy(&bytes).contains(char::is_control));
         prop_assert_eq!(Event::decode(&bytes), Ok(event));
     }
 

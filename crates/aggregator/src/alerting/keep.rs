@@ -1,0 +1,38 @@
+//! What is kept of alerts in the store, so that a restart goes on with them.
+
+use ward_model::{Acknowledgement, Alert, AlertState, Name};
+use ward_store::{Kept, Write};
+
+use crate::memory::Memory;
+
+/// An alert as it is now. What ended without anybody having been told of it is nothing to be kept.
+pub(super) fn alert(memory: &Memory, alert: &Alert) {
+    let is_over = alert.state == AlertState::Resolved && alert.fired.is_none();
+    memory.put(Write::Keep {
+        kind: Kept::Alert,
+        key: alert.key.to_string(),
+        body: (!is_over).then(|| json(alert)),
+    });
+}
+
+/// A resolved alert is history.
+pub(super) fn forget(memory: &Memory, alert: &Alert) {
+    memory.put(Write::Keep {
+        kind: Kept::Alert,
+        key: alert.key.to_string(),
+        body: None,
+    });
+}
+
+/// What is in force of a service, or nothing.
+pub(super) fn acknowledgement(memory: &Memory, service: Option<&Name>, said: Option<&Acknowledgement>) {
+    memory.put(Write::Keep {
+        kind: Kept::Acknowledgement,
+        key: service.map_or("system", Name::as_str).to_owned(),
+        body: said.map(json),
+    });
+}
+
+fn json(what: &impl serde::Serialize) -> String {
+    serde_json::to_string(what).expect("strings, numbers and maps of strings make JSON")
+}

@@ -1,0 +1,136 @@
+//! What was published since the machine was last told, and the engine's signals.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use ward_alerts::{Facts, Seen, ServiceFacts};
+use ward_model::{Name, ServiceState, SystemState};
+use ward_proto::v1::{Entity, entity::State};
+
+use crate::{
+    decider::{Decider, Unavailable},
+    hub::Told,
+};
+
+/// So many instances are looked at in one go: less than a quarter of a tick.
+const AT_ONCE: usize = 2_048;
+
+type Signals = BTreeMap<Name, f64>;
+
+/// See the module. Everything in it is of services that there are, which are bounded.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    /// Newest states that the machine was not told; `None` of what is gone.
+    changed: BTreeMap<Name, Option<ServiceState>>,
+    system: Option<SystemState>,
+    known: BTreeSet<Name>,
+    /// What the snapshot under way has told of.
+    snapshot: BTreeSet<Name>,
+    /// A revision is being read: half of one is not shown.
+    partial: bool,
+    signals: BTreeMap<Name, Signals>,
+    /// Services whose signals are others than the machine was told.
+    moved: BTreeSet<Name>,
+}
+
+impl Sight {
+    /// It is followed anew: a snapshot comes.
+    pub(super) fn anew(&mut self) {
+        self.snapshot.clear();
+        self.partial = true;
+    }
+
+    pub(super) fn take(&mut self, told: Told) {
+        for Entity { state } in told.entities {
+            match state {
+                Some(State::System(system)) => {
+                    self.system = SystemState::try_from(system).ok().or(self.system.take())
+                }
+                Some(State::Service(service)) => {
+                    // What the hub encoded can be read.
+                    let Ok(service) = ServiceState::try_from(service) else {
+                        continue;
+                    };
+                    if told.snapshot {
+                        self.snapshot.insert(service.name.clone());
+                    }
+                    self.known.insert(service.name.clone());
+                    self.changed.insert(service.name.clone(), Some(service));
+                }
+                Some(State::Removed(removed)) if removed.instance.is_empty() => {
+                    if let Ok(name) = Name::service(&removed.service) {
+                        self.remove(name);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.partial = !told.last;
+        if told.snapshot && told.last {
+            let current = mem::take(&mut self.snapshot);
+            let gone: Vec<Name> = self.known.difference(&current).cloned().collect();
+            gone.into_iter().for_each(|name| self.remove(name));
+        }
+    }
+
+    fn remove(&mut self, name: Name) {
+        if self.known.remove(&name) {
+            self.signals.remove(&name);
+            self.moved.remove(&name);
+            self.changed.insert(name, None);
+        }
+    }
+
+    /// Asks the engine for all signals there are, a piece at a time.
+    pub(super) async fn look_at_signals(&mut self, decider: &Decider) -> Result<(), Unavailable> {
+        let (mut now, mut after) = (BTreeMap::new(), None);
+        loop {
+            let look = move |engine: &ward_engine::Engine| engine.signals_from(after.as_ref(), AT_ONCE);
+            let (found, next) = decider.read(look).await?;
+            now.extend(found);
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let before = mem::replace(&mut self.signals, now);
+        let changed = self
+            .signals
+            .iter()
+            .filter(|(name, signals)| before.get(*name) != Some(signals));
+        let gone = before.keys().filter(|name| !self.signals.contains_key(*name));
+        let moved: Vec<Name> = changed.map(|(name, _)| name).chain(gone).cloned().collect();
+        self.moved
+            .extend(moved.into_iter().filter(|name| self.known.contains(name)));
+        Ok(())
+    }
+
+    /// What the machine is to be told: nothing of a revision that is not whole.
+    pub(super) fn seen(&mut self) -> Vec<Seen> {
+        if self.partial {
+            return Vec::new();
+        }
+        let changed = mem::take(&mut self.changed);
+        let mut seen = Vec::with_capacity(changed.len() + 1);
+        for (name, state) in changed {
+            self.moved.remove(&name);
+            seen.push(Seen::Facts(match state {
+                Some(state) => {
+                    let signals = self.signals.get(&name).cloned().unwrap_or_default();
+                    Facts::Service(name, Box::new(ServiceFacts::new(&state, signals)))
+                }
+                None => Facts::Gone(name),
+            }));
+        }
+        for name in mem::take(&mut self.moved) {
+            let signals = self.signals.get(&name).cloned().unwrap_or_default();
+            seen.push(Seen::Signals(name, signals));
+        }
+        if let Some(system) = self.system.take() {
+            seen.push(Seen::Facts(Facts::System(Box::new((&system).into()))));
+        }
+        seen
+    }
+}

@@ -1,0 +1,140 @@
+//! One request to a receiver, and what became of it.
+//!
+//! What an answer says is decided by its status alone: a body that breaks off behind a good one changes nothing about
+//! what was taken. Redirects are not followed, since they would be told our secrets; nor are proxies of the environment.
+//! Credentials are read for each request, so that they can be exchanged at any time, and leave as headers that no `Debug`
+//! shows. Names are resolved by the system, within the time that the request has.
+
+mod answer;
+mod credentials;
+mod tls;
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{
+    Method, Response, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT},
+    redirect::Policy,
+};
+use ward_model::Wall;
+
+use self::tls::Tls;
+use crate::Receiver;
+
+/// What is read of an answer that nobody asked for: enough to say what is wrong, and to use the connection again.
+const ANSWER_BYTES: usize = 16 * 1024;
+/// A connection is not kept from one minute to the next: what lies between may forget it in less.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// Makes requests to one receiver.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    tls: Tls,
+}
+
+/// What is asked of it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<(&'static str, Vec<u8>)>,
+    /// Most bytes of an answer that is read for what it says.
+    pub(crate) most: usize,
+}
+
+impl Request {
+    pub(crate) fn post(url: Url, kind: &'static str, body: Vec<u8>) -> Self {
+        Self {
+            method: Method::POST,
+            url,
+            body: Some((kind, body)),
+            most: ANSWER_BYTES,
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Taken; with what it said.
+    Took(Vec<u8>),
+    /// Understood, and not taken: it would be no use to ask the same again soon.
+    Refused { status: u16, why: String },
+    /// It did not come to that.
+    Failed { why: String, after: Option<Duration> },
+}
+
+impl Client {
+    /// Makes one request; `now` is for answers that name a time to come back.
+    pub(crate) async fn send(&mut self, receiver: &Receiver, request: Request, now: Wall) -> Answer {
+        match self.ask(receiver, &request).await {
+            Ok(response) => read(&receiver.origin(), response, request.most, now).await,
+            Err(why) => Answer::Failed { why, after: None },
+        }
+    }
+
+    async fn ask(&mut self, receiver: &Receiver, request: &Request) -> Result<Response, String> {
+        let credentials = credentials::read(&receiver.auth).await?;
+        let client = self.tls.client(receiver, &request.url).await?;
+        let mut built = client
+            .request(request.method.clone(), request.url.clone())
+            .timeout(receiver.timeout)
+            .header(USER_AGENT, HeaderValue::from_static("ward"));
+        if let Some(credentials) = credentials {
+            built = built.header(AUTHORIZATION, credentials);
+        }
+        if let Some((kind, body)) = &request.body {
+            built = built.header(CONTENT_TYPE, *kind).body(body.clone());
+        }
+        let sent = built.send().await;
+        sent.map_err(|error| answer::fault(&error, &receiver.origin(), receiver.timeout))
+    }
+}
+
+/// The client for a configuration of TLS.
+fn with_tls(tls: rustls::ClientConfig) -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .referer(false)
+        .redirect(Policy::none())
+        .pool_max_idle_per_host(1)
+        .pool_idle_timeout(IDLE)
+        .build()
+        .map_err(|error| format!("make an HTTP client: {error}"))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+async fn read(origin: &str, mut response: Response, most: usize, now: Wall) -> Answer {
+    let status = response.status();
+    let after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| answer::retry_after(value.to_str().ok()?, now));
+    let mut body = Vec::new();
+    // One that breaks off, hangs or is too long is judged by its status, as said above.
+    let mut whole = true;
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Ok(Some(_)) | Err(_) => {
+                whole = false;
+                break;
+            }
+        }
+    }
+    let why = || format!("{origin} answered {status}{}", answer::quoted(&body));
+    match status.as_u16() {
+        200..=299 if whole => Answer::Took(body),
+        200..=299 => Answer::Took(Vec::new()),
+        408 | 425 | 429 | 500..=599 => Answer::Failed {
+            why: why(),
+            after: after.filter(|_| matches!(status.as_u16(), 429 | 503)),
+        },
+        status => Answer::Refused { status, why: why() },
+    }
+}

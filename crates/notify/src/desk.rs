@@ -1,0 +1,311 @@
+//! Where a receiver's task meets those who have something to tell it.
+//!
+//! Everybody who comes holds the lock for as long as it takes to note something, so that nobody who tells waits for a
+//! receiver. The outbox is written to under the same lock: what it is told last is then what is true.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use ward_chassis::Clock;
+use ward_model::{Acknowledgement, Alert, AlertState, Mono, Now, Severity};
+
+use crate::{
+    Kind, Outbox, Receiver, Standing, Timing,
+    ledger::{Fate, Ledger, Ticket},
+    outbox::{Entry, Write},
+};
+
+/// The shipped sign of life.
+const WATCHDOG: &str = "Watchdog";
+/// Most acknowledgements that become silences: those who acknowledge more than that are not working on them.
+const SILENCES: usize = 1_000;
+
+/// Whether an alert is for no person: it says that alerts are made and told.
+fn is_sign_of_life(alert: &Alert) -> bool {
+    alert.severity == Severity::None && alert.key.rule.as_str() == WATCHDOG
+}
+
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) name: String,
+    pub(crate) clock: Clock,
+    pub(crate) timing: Timing,
+    pub(crate) bell: Notify,
+    outbox: Arc<dyn Outbox>,
+    inner: Mutex<Inner>,
+}
+
+/// What of the configuration a receiver's task needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) receiver: Arc<Receiver>,
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
+    pub(crate) external_url: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    ledger: Ledger,
+    sign_of_life: Option<Arc<Alert>>,
+    acknowledged: Arc<[Acknowledgement]>,
+    standing: Standing,
+    stopping: bool,
+    /// When something was last said of what is left out, or not recorded.
+    said_dropped: Option<Mono>,
+    said_unrecorded: bool,
+}
+
+impl Desk {
+    pub(crate) fn new(settings: Settings, outbox: Arc<dyn Outbox>, clock: Clock, timing: Timing) -> Self {
+        let name = settings.receiver.name.clone();
+        let repeats = settings.receiver.kind == Kind::Alertmanager;
+        Self {
+            clock,
+            timing,
+            bell: Notify::new(),
+            outbox,
+            inner: Mutex::new(Inner {
+                ledger: Ledger::new(&name, repeats, timing),
+                standing: Standing {
+                    receiver: name.clone(),
+                    ..Standing::default()
+                },
+                settings,
+                sign_of_life: None,
+                acknowledged: Arc::new([]),
+                stopping: false,
+                said_dropped: None,
+                said_unrecorded: false,
+            }),
+            name,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.inner.lock().settings.clone()
+    }
+
+    pub(crate) fn set(&self, settings: Settings) {
+        self.inner.lock().settings = settings;
+        self.bell.notify_one();
+    }
+
+    /// Takes what is to be told. Nothing is sent before [`Desk::ring`], so that what belongs together is together.
+    pub(crate) fn tell(&self, alert: &Arc<Alert>, place: u64, now: Now) {
+        self.take(alert, now, |ledger| ledger.tell(alert, place, now));
+    }
+
+    /// Takes what fires on since before the start, and is not owed.
+    pub(crate) fn remember(&self, alert: &Arc<Alert>, place: u64, now: Now) {
+        self.take(alert, now, |ledger| ledger.remember(alert, place, now));
+    }
+
+    fn take(&self, alert: &Arc<Alert>, now: Now, take: impl FnOnce(&mut Ledger) -> Vec<Write>) {
+        let mut inner = self.inner.lock();
+        let Receiver { kind, least, .. } = *inner.settings.receiver;
+        if is_sign_of_life(alert) && kind != Kind::Alertmanager {
+            let watchdog = kind == Kind::Webhook { watchdog: true } && alert.state == AlertState::Firing;
+            inner.sign_of_life = watchdog.then(|| Arc::clone(alert));
+            return;
+        }
+        let known = alert
+            .fired
+            .is_some_and(|fired| inner.ledger.knows(&alert.key, fired));
+        if alert.severity >= least || known {
+            let writes = take(&mut inner.ledger);
+            self.write(writes);
+            inner.complain(now.mono);
+        }
+    }
+
+    /// Takes what was owed in the life before.
+    pub(crate) fn load(&self, entry: Entry<'static>, now: Now) {
+        let mut inner = self.inner.lock();
+        let writes = inner.ledger.load(entry, now);
+        self.write(writes);
+        inner.complain(now.mono);
+    }
+
+    fn write(&self, writes: Vec<Write>) {
+        for (key, body) in writes {
+            self.outbox.keep(key, body);
+        }
+    }
+
+    pub(crate) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn acknowledge(&self, in_force: &Arc<[Acknowledgement]>) {
+        let mut inner = self.inner.lock();
+        if inner.acknowledged != *in_force {
+            inner.acknowledged = Arc::clone(in_force);
+            self.bell.notify_one();
+        }
+    }
+
+    pub(crate) fn acknowledged(&self) -> Arc<[Acknowledgement]> {
+        let all = Arc::clone(&self.inner.lock().acknowledged);
+        if all.len() <= SILENCES {
+            return all;
+        }
+        all.iter().take(SILENCES).cloned().collect()
+    }
+
+    pub(crate) fn sign_of_life(&self) -> Option<Arc<Alert>> {
+        self.inner.lock().sign_of_life.clone()
+    }
+
+    /// What the ledger says.
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&mut Ledger) -> T) -> T {
+        question(&mut self.inner.lock().ledger)
+    }
+
+    /// Waits until what is to be sent is on disk, if it was never tried. That it cannot be written is no reason to keep it:
+    /// a page is worth more than its record.
+    pub(crate) async fn recorded(&self, tickets: &[Ticket]) {
+        if tickets.iter().any(|ticket| ticket.fresh) && !self.outbox.durable().await {
+            let fresh = tickets.iter().filter(|ticket| ticket.fresh).count() as u64;
+            let mut inner = self.inner.lock();
+            inner.standing.unrecorded += fresh;
+            if !inner.said_unrecorded {
+                inner.said_unrecorded = true;
+                tracing::error!(
+                    receiver = self.name,
+                    "alerts are told before it is on disk that they are owed: the store does not take it; \
+                     those that the receiver does not take are lost if Ward ends now"
+                );
+            }
+        } else if tickets.iter().any(|ticket| ticket.fresh) {
+            self.inner.lock().said_unrecorded = false;
+        }
+        self.ask(|ledger| ledger.tried(tickets));
+    }
+
+    /// The receiver took them, or a request about something else if there are none.
+    pub(crate) fn took(&self, tickets: &[Ticket], now: Now) {
+        let mut inner = self.inner.lock();
+        let writes = inner.ledger.delivered(tickets);
+        self.write(writes);
+        inner.standing.requests[0] += 1;
+        inner.standing.delivered = Some(now.wall);
+        if let Some(error) = inner.standing.error.take() {
+            tracing::info!(
+                receiver = self.name,
+                before = error,
+                "the receiver takes alerts again"
+            );
+        }
+    }
+
+    /// A request failed.
+    pub(crate) fn failed(&self, why: String) {
+        let mut inner = self.inner.lock();
+        inner.standing.requests[1] += 1;
+        // All that it was told may be lost to it.
+        inner.ledger.round();
+        if inner.standing.error.is_none() {
+            tracing::warn!(
+                receiver = self.name,
+                error = why,
+                "the receiver is not reached; alerts stay owed"
+            );
+        }
+        inner.standing.error = Some(why);
+    }
+
+    /// A request was refused, whatever was in it.
+    pub(crate) fn refused(&self, why: String) {
+        let mut inner = self.inner.lock();
+        inner.standing.requests[2] += 1;
+        if inner.standing.error.as_ref() != Some(&why) {
+            tracing::error!(receiver = self.name, error = why, "the receiver refuses requests");
+        }
+        inner.standing.error = Some(why);
+    }
+
+    /// A request was refused for what was in it.
+    pub(crate) fn refused_one(&self, ticket: &Ticket, why: &str, now: Now) {
+        let mut inner = self.inner.lock();
+        let (fate, writes) = inner.ledger.refused(ticket, now);
+        self.write(writes);
+        inner.standing.requests[2] += 1;
+        inner.standing.error = Some(why.to_owned());
+        let alert = ticket.alert.key.to_string();
+        match fate {
+            Fate::Again => {
+                tracing::warn!(
+                    receiver = self.name,
+                    alert,
+                    error = why,
+                    "the receiver refuses an alert"
+                );
+            }
+            Fate::GivenUp => {
+                tracing::error!(
+                    receiver = self.name,
+                    alert,
+                    error = why,
+                    "an alert is given up: refused for too long"
+                );
+            }
+        }
+    }
+
+    /// A request about something else was refused or failed, which says nothing about alerts.
+    pub(crate) fn counted(&self, outcome: usize) {
+        self.inner.lock().standing.requests[outcome] += 1;
+    }
+
+    pub(crate) fn stop(&self) {
+        let mut inner = self.inner.lock();
+        inner.stopping = true;
+        inner.ledger.last_round();
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner.lock().stopping
+    }
+
+    /// The receiver is no more: what it is owed is forgotten. Says how much that was.
+    pub(crate) fn close(&self) -> u64 {
+        let mut inner = self.inner.lock();
+        let (owed, _) = inner.ledger.owed();
+        let writes = inner.ledger.clear();
+        self.write(writes);
+        owed
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        let inner = self.inner.lock();
+        let (owed, oldest) = inner.ledger.owed();
+        Standing {
+            owed,
+            oldest,
+            dropped: inner.ledger.dropped(),
+            ..inner.standing.clone()
+        }
+    }
+}
+
+impl Inner {
+    /// Says once a minute that something was left out.
+    fn complain(&mut self, now: Mono) {
+        const PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
+        let dropped = self.ledger.dropped();
+        let said = self.said_dropped.is_some_and(|said| now.since(said) < PAUSE);
+        if dropped > self.standing.dropped && !said {
+            self.said_dropped = Some(now);
+            self.standing.dropped = dropped;
+            let receiver = &self.settings.receiver.name;
+            tracing::error!(
+                receiver,
+                dropped,
+                "alerts are given up: the receiver is owed more than is kept"
+            );
+        }
+    }
+}

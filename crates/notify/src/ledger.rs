@@ -1,0 +1,456 @@
+//! What one receiver was told, and is to be told. Pure: time is an argument, and what is to be written is an answer.
+//!
+//! A thing to tell is that an alert fires or that it is resolved. An Alertmanager is told the newest of an alert, again and
+//! again; a webhook is told each once, in order. What was told is known on for a while: to be sent again, or not to be told
+//! twice.
+//!
+//! A place in one order is all that ties alerts to each other: causes are told to us first, and so they leave first.
+
+mod bound;
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use ward_model::{Alert, AlertKey, AlertState, Mono, Now, Wall};
+
+use crate::{
+    Timing,
+    outbox::{Entry, Id, Write},
+};
+
+/// Most things known of one receiver, told or owed: an alert for each service there can be. At a kilobyte each they take
+/// ten megabytes, and in a storm an Alertmanager is sent 40 requests a minute.
+pub(crate) const MOST: usize = 10_000;
+/// A refused thing is tried again after the longest pause, and then after twice as long each time up to so many times it.
+const SLOWEST: u32 = 16;
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    receiver: String,
+    /// An Alertmanager.
+    repeats: bool,
+    timing: Timing,
+    items: BTreeMap<u64, Item>,
+    places: BTreeMap<Id, u64>,
+    /// To be sent now, or as soon as the receiver takes it.
+    due: BTreeSet<u64>,
+    /// Told, and of use only for telling it again or for not doing so.
+    spare: BTreeSet<u64>,
+    dropped: u64,
+}
+
+#[derive(Debug)]
+struct Item {
+    id: Id,
+    alert: Arc<Alert>,
+    /// Since when it is owed; none if it was told.
+    owed: Option<Wall>,
+    /// It was tried, and was kept on disk before.
+    tried: bool,
+    refused: Option<Refused>,
+    /// Until when it is of use once it was told.
+    until: Option<Mono>,
+    /// There is a newer firing of its alert.
+    outdated: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    since: Wall,
+    times: u32,
+    next: Mono,
+}
+
+/// Something to send.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    place: u64,
+    id: Id,
+    pub(crate) alert: Arc<Alert>,
+    /// It was not tried before.
+    pub(crate) fresh: bool,
+}
+
+/// What becomes of something that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Again,
+    GivenUp,
+}
+
+impl Ledger {
+    pub(crate) fn new(receiver: &str, repeats: bool, timing: Timing) -> Self {
+        Self {
+            receiver: receiver.to_owned(),
+            repeats,
+            timing,
+            items: BTreeMap::new(),
+            places: BTreeMap::new(),
+            due: BTreeSet::new(),
+            spare: BTreeSet::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Whether anything of that firing is known.
+    pub(crate) fn knows(&self, key: &AlertKey, fired: Wall) -> bool {
+        let id = |state| Id {
+            key: key.clone(),
+            fired,
+            state,
+        };
+        [AlertState::Firing, AlertState::Resolved]
+            .into_iter()
+            .any(|state| self.places.contains_key(&id(state)))
+    }
+
+    /// Takes what is to be told at `place`.
+    pub(crate) fn tell(&mut self, alert: &Arc<Alert>, place: u64, now: Now) -> Vec<Write> {
+        let Some(id) = Id::of(alert) else {
+            return Vec::new();
+        };
+        if self.refresh(&id, alert) {
+            return Vec::new();
+        }
+        let item = Item {
+            owed: Some(now.wall),
+            tried: false,
+            refused: None,
+            until: self.until(alert, now),
+            outdated: false,
+            alert: Arc::clone(alert),
+            id,
+        };
+        self.insert(place, item)
+    }
+
+    /// Takes what is known already, and not owed. An Alertmanager is sent it at once.
+    pub(crate) fn remember(&mut self, alert: &Arc<Alert>, place: u64, now: Now) -> Vec<Write> {
+        let Some(id) = Id::of(alert) else {
+            return Vec::new();
+        };
+        let until = self.until(alert, now);
+        if self.refresh(&id, alert) || until.is_some_and(|until| until <= now.mono) {
+            return Vec::new();
+        }
+        let item = Item {
+            owed: None,
+            tried: true,
+            refused: None,
+            until,
+            outdated: false,
+            alert: Arc::clone(alert),
+            id,
+        };
+        self.insert(place, item)
+    }
+
+    /// Takes what was owed in the life before.
+    pub(crate) fn load(&mut self, entry: Entry<'static>, now: Now) -> Vec<Write> {
+        let alert = Arc::new(entry.alert.into_owned());
+        let Some(id) = Id::of(&alert) else {
+            return Vec::new();
+        };
+        if self.resolved(&id) {
+            return vec![self.forgotten(&id)];
+        }
+        let refused = entry.refused.map(|since| Refused {
+            since,
+            times: 0,
+            next: now.mono,
+        });
+        if let Some(place) = self.places.get(&id).copied() {
+            // It fires on, and this is how it was told: its labels are what it is known by.
+            if let Some(item) = self.items.get_mut(&place) {
+                item.alert = alert;
+                item.owed = Some(entry.owed);
+            }
+            self.due.insert(place);
+            self.spare.remove(&place);
+            return Vec::new();
+        }
+        let until = self.until(&alert, now);
+        let item = Item {
+            owed: Some(entry.owed),
+            tried: true,
+            refused,
+            until,
+            outdated: false,
+            alert,
+            id,
+        };
+        let mut writes = self.insert(entry.order, item);
+        // It is on disk already.
+        writes.retain(|(_, body)| body.is_none());
+        writes
+    }
+
+    /// Puts the newest words about something that is known in their place. A resolution is final.
+    fn refresh(&mut self, id: &Id, alert: &Arc<Alert>) -> bool {
+        if self.resolved(id) {
+            return true;
+        }
+        let known = self.places.get(id).and_then(|place| self.items.get_mut(place));
+        known.map(|item| item.alert = Arc::clone(alert)).is_some()
+    }
+
+    /// Whether that firing is known to have ended.
+    fn resolved(&self, id: &Id) -> bool {
+        id.state == AlertState::Firing && self.places.contains_key(&id.with(AlertState::Resolved))
+    }
+
+    fn until(&self, alert: &Alert, now: Now) -> Option<Mono> {
+        let resolved = alert.resolved.filter(|_| alert.state == AlertState::Resolved)?;
+        let age = u64::try_from(now.wall.0.saturating_sub(resolved.0)).unwrap_or_default();
+        let age = std::time::Duration::from_millis(age);
+        Some(now.mono + self.timing.retain.saturating_sub(age))
+    }
+
+    fn insert(&mut self, place: u64, mut item: Item) -> Vec<Write> {
+        let mut writes = Vec::new();
+        item.outdated = self.repeats && self.of(&item.id.key).any(|place| self.is_newer(place, &item.id));
+        if item.outdated && (item.id.state == AlertState::Firing || item.owed.is_none()) {
+            return vec![self.forgotten(&item.id)];
+        }
+        let place = self.displace(place, &item, &mut writes);
+        if !self.make_room(&mut writes) {
+            return writes;
+        }
+        let place = (place..)
+            .find(|place| !self.items.contains_key(place))
+            .unwrap_or(place);
+        if item.owed.is_some() {
+            writes.insert(0, self.kept(place, &item));
+        }
+        if item.owed.is_some() || self.repeats {
+            self.due.insert(place);
+        }
+        self.places.insert(item.id.clone(), place);
+        self.items.insert(place, item);
+        self.settle(place);
+        writes
+    }
+
+    /// What is told of an alert makes some of what was to be told of it idle. Says at which place the new one goes.
+    fn displace(&mut self, place: u64, item: &Item, writes: &mut Vec<Write>) -> u64 {
+        let firing = item.id.with(AlertState::Firing);
+        if item.id.state == AlertState::Resolved {
+            let before = self.places.get(&firing).copied();
+            return match before {
+                // It takes its place: what comes behind may be the next firing of the same.
+                Some(before) if self.repeats => {
+                    self.remove(before, writes);
+                    before
+                }
+                Some(before) if self.items.get(&before).is_some_and(|item| item.owed.is_none()) => {
+                    self.remove(before, writes);
+                    place
+                }
+                _ => place,
+            };
+        }
+        for older in self.of(&item.id.key).filter(|_| self.repeats).collect::<Vec<_>>() {
+            let Some(known) = self
+                .items
+                .get_mut(&older)
+                .filter(|known| known.id.fired < item.id.fired)
+            else {
+                continue;
+            };
+            let idle = known.id.state == AlertState::Firing || known.owed.is_none();
+            known.outdated = true;
+            // That it was resolved is told once, and never after it fires again: the labels may be the same.
+            if idle {
+                self.remove(older, writes);
+            }
+        }
+        place
+    }
+
+    fn is_newer(&self, place: u64, than: &Id) -> bool {
+        self.items
+            .get(&place)
+            .is_some_and(|item| item.id.fired > than.fired)
+    }
+
+    /// The places of all that is known of an alert.
+    fn of(&self, key: &AlertKey) -> impl Iterator<Item = u64> {
+        let first = Id {
+            key: key.clone(),
+            fired: Wall(i64::MIN),
+            state: AlertState::Pending,
+        };
+        let key = key.clone();
+        let of = self
+            .places
+            .range(first..)
+            .take_while(move |(id, _)| id.key == key);
+        of.map(|(_, place)| *place)
+    }
+
+    fn remove(&mut self, place: u64, writes: &mut Vec<Write>) {
+        self.due.remove(&place);
+        self.spare.remove(&place);
+        if let Some(item) = self.items.remove(&place) {
+            self.places.remove(&item.id);
+            if item.owed.is_some() {
+                writes.push(self.forgotten(&item.id));
+            }
+        }
+    }
+
+    fn forgotten(&self, id: &Id) -> Write {
+        (id.kept_as(&self.receiver), None)
+    }
+
+    fn kept(&self, place: u64, item: &Item) -> Write {
+        let entry = Entry {
+            receiver: Cow::Borrowed(&self.receiver),
+            order: place,
+            owed: item.owed.unwrap_or_default(),
+            refused: item.refused.map(|refused| refused.since),
+            alert: Cow::Borrowed(&item.alert),
+        };
+        (item.id.kept_as(&self.receiver), Some(entry.encode()))
+    }
+
+    /// All that is known is to be sent.
+    pub(crate) fn round(&mut self) {
+        if self.repeats {
+            self.due.extend(self.items.keys());
+        }
+    }
+
+    /// Only what is owed is to be sent.
+    pub(crate) fn last_round(&mut self) {
+        let items = &self.items;
+        self.due
+            .retain(|place| items.get(place).is_some_and(|item| item.owed.is_some()));
+    }
+
+    /// What is to be sent to an Alertmanager together, causes first. What it refused before is not with the rest.
+    pub(crate) fn batch(&self, most: usize) -> Vec<Ticket> {
+        let due = self.due_items().filter(|(_, item)| item.refused.is_none());
+        due.take(most).map(ticket).collect()
+    }
+
+    /// What was refused before and is to be tried again, by itself.
+    pub(crate) fn alone(&self, now: Mono) -> Option<Ticket> {
+        let mut again = self
+            .due_items()
+            .filter(|(_, item)| item.refused.is_some_and(|refused| refused.next <= now));
+        again.next().map(ticket)
+    }
+
+    /// The next event for a webhook. What was refused delays nothing but what is about the same alert.
+    pub(crate) fn event(&self, now: Mono) -> Option<Ticket> {
+        let mut events = self.due_items().filter(|(_, item)| {
+            let waits = item.refused.is_some_and(|refused| refused.next > now);
+            let second = item.id.state == AlertState::Resolved
+                && self.places.contains_key(&item.id.with(AlertState::Firing));
+            !waits && !second
+        });
+        events.next().map(ticket)
+    }
+
+    fn due_items(&self) -> impl Iterator<Item = (u64, &Item)> {
+        let item = |place: &u64| self.items.get(place).map(|item| (*place, item));
+        self.due.iter().filter_map(item)
+    }
+
+    /// Whether something is due that was never tried.
+    pub(crate) fn fresh(&self) -> bool {
+        self.due_items().any(|(_, item)| !item.tried)
+    }
+
+    /// When the first of what was refused is to be tried again.
+    pub(crate) fn next_refused(&self) -> Option<Mono> {
+        self.due_items()
+            .filter_map(|(_, item)| Some(item.refused?.next))
+            .min()
+    }
+
+    /// These are tried now; what was never tried is on disk, or nobody knows.
+    pub(crate) fn tried(&mut self, tickets: &[Ticket]) {
+        for ticket in tickets {
+            if let Some(item) = self.items.get_mut(&ticket.place) {
+                item.tried = true;
+            }
+        }
+    }
+
+    /// These were taken.
+    pub(crate) fn delivered(&mut self, tickets: &[Ticket]) -> Vec<Write> {
+        let mut writes = Vec::new();
+        for Ticket { place, id, .. } in tickets {
+            // What took its place meanwhile is still to be told.
+            let Some(item) = self.items.get_mut(place).filter(|item| item.id == *id) else {
+                continue;
+            };
+            let owed = item.owed.take().is_some();
+            item.refused = None;
+            let idle = item.outdated || self.resolved(id);
+            self.due.remove(place);
+            if owed {
+                writes.push(self.forgotten(id));
+            }
+            if idle {
+                self.remove(*place, &mut writes);
+            }
+            self.settle(*place);
+        }
+        writes
+    }
+
+    /// It was refused for what it is. Given up after a day; an Alertmanager is sent what fires on for as long as it does.
+    pub(crate) fn refused(&mut self, ticket: &Ticket, now: Now) -> (Fate, Vec<Write>) {
+        let place = ticket.place;
+        let Some(item) = self.items.get_mut(&place).filter(|item| item.id == ticket.id) else {
+            return (Fate::Again, Vec::new());
+        };
+        let before = item.refused;
+        let since = before.map_or(now.wall, |refused| refused.since);
+        let times = before.map_or(0, |refused| refused.times);
+        let factor = (1_u32 << times.min(16)).min(SLOWEST);
+        item.refused = Some(Refused {
+            since,
+            times: times.saturating_add(1),
+            next: now.mono + self.timing.longest.saturating_mul(factor),
+        });
+        let ends = !self.repeats || item.id.state == AlertState::Resolved;
+        let given = i64::try_from(self.timing.give_up.as_millis()).unwrap_or(i64::MAX);
+        let mut writes = Vec::new();
+        if ends && now.wall.0.saturating_sub(since.0) >= given {
+            self.dropped += 1;
+            self.remove(place, &mut writes);
+            return (Fate::GivenUp, writes);
+        }
+        if let (None, Some(item)) = (before, self.items.get(&place))
+            && item.owed.is_some()
+        {
+            writes.push(self.kept(place, item));
+        }
+        (Fate::Again, writes)
+    }
+
+    /// Forgets all; what was owed is to be forgotten on disk too.
+    pub(crate) fn clear(&mut self) -> Vec<Write> {
+        let mut writes = Vec::new();
+        for place in self.items.keys().copied().collect::<Vec<_>>() {
+            self.remove(place, &mut writes);
+        }
+        writes
+    }
+}
+
+fn ticket((place, item): (u64, &Item)) -> Ticket {
+    Ticket {
+        place,
+        id: item.id.clone(),
+        alert: Arc::clone(&item.alert),
+        fresh: !item.tried,
+    }
+}

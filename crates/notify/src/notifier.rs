@@ -1,0 +1,304 @@
+//! The handle that alerts are given to, and what is common to all receivers.
+//!
+//! Whoever tells something holds a lock until it is noted for each receiver, and never waits for one. Channels were not
+//! taken: what is newest replaces what it makes idle, so that what waits is bounded by how much there is to know.
+
+mod start;
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use parking_lot::Mutex;
+use tokio::{task::AbortHandle, task::JoinSet, time::timeout};
+use ward_chassis::Clock;
+use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Now};
+
+use self::start::Before;
+use crate::{
+    Config, Kind, Outbox, Receiver, Standing, Timing, alertmanager,
+    desk::{Desk, Settings},
+    ledger::MOST,
+    webhook,
+};
+
+/// Places given in a millisecond before those of the next are used. A life's places are then behind those of the life
+/// before, unless it told more than so many things in each of its milliseconds.
+const PLACES: u64 = 1_024;
+/// Pause before a receiver's task that panicked begins anew.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// Tells receivers about alerts. Cheap to clone; when the last is dropped without [`Notifier::stop`], delivery ends where
+/// it stands, as in a crash.
+#[derive(Clone, Debug)]
+pub struct Notifier(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    outbox: Arc<dyn Outbox>,
+    clock: Clock,
+    timing: Timing,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    config: Config,
+    desks: Vec<Post>,
+    tasks: JoinSet<()>,
+    /// What fires, with its place: for receivers that are new, and so that labels stay as they were.
+    firing: BTreeMap<AlertKey, (u64, Arc<Alert>)>,
+    place: u64,
+    acknowledged: Arc<[Acknowledgement]>,
+    before: Before,
+}
+
+/// A receiver that is told.
+#[derive(Debug)]
+struct Post {
+    desk: Arc<Desk>,
+    kind: Kind,
+    task: AbortHandle,
+}
+
+impl Notifier {
+    /// Starts a task for each receiver, on the runtime that this is called on. What was owed in the life before is
+    /// delivered as soon as the outbox has told it.
+    pub fn start(config: Config, outbox: Arc<dyn Outbox>, clock: Clock) -> Self {
+        Self::start_with(config, outbox, clock, Timing::default())
+    }
+
+    /// The same with other times.
+    pub fn start_with(config: Config, outbox: Arc<dyn Outbox>, clock: Clock, timing: Timing) -> Self {
+        let state = State {
+            config: Config::default(),
+            desks: Vec::new(),
+            tasks: JoinSet::new(),
+            firing: BTreeMap::new(),
+            place: u64::try_from(clock.wall().0).unwrap_or_default() * PLACES,
+            acknowledged: Arc::new([]),
+            before: Before::default(),
+        };
+        let shared = Arc::new(Shared {
+            outbox,
+            clock,
+            timing,
+            state: Mutex::new(state),
+        });
+        shared.replace(config);
+        start::load(&shared);
+        Self(shared)
+    }
+
+    /// What fires on since before the start, causes first, and if it is at hand what was resolved a short while ago; to be
+    /// called once, after the start, also with nothing. Alertmanagers are sent all of it at once, with the old `startsAt`;
+    /// webhooks only what they are owed. What was owed as firing and is not among these fires no more: receivers are told
+    /// so.
+    pub fn restored(&self, alerts: Vec<Alert>) {
+        let now = self.0.clock.now();
+        let mut state = self.0.state.lock();
+        for alert in alerts {
+            let Some((place, alert)) = state.note(alert) else {
+                continue;
+            };
+            for post in &state.desks {
+                post.desk.remember(&alert, place, now);
+            }
+        }
+        state.before.restored = true;
+        state.close_orphans(now);
+        state.ring();
+    }
+
+    /// What changed, causes before what they explain. Never waits. What is owed is given to the outbox before this returns:
+    /// an owner that keeps alerts in the same queue calls this first, so that a crash may make it tell something twice, and
+    /// not forget it.
+    ///
+    /// Pending and suppressed ones are passed over.
+    pub fn tell(&self, changed: Vec<Alert>) {
+        let now = self.0.clock.now();
+        let mut state = self.0.state.lock();
+        for alert in changed {
+            state.tell(alert, now);
+        }
+        state.ring();
+    }
+
+    /// All acknowledgements that are in force now. Never waits. To be called before [`Notifier::tell`] where both change,
+    /// so that a silence ends before the resolution is told.
+    pub fn silence(&self, in_force: Vec<Acknowledgement>) {
+        let mut state = self.0.state.lock();
+        state.acknowledged = in_force.into();
+        for post in &state.desks {
+            post.desk.acknowledge(&state.acknowledged);
+        }
+    }
+
+    /// Other receivers, labels, addresses. Receivers of the same name and kind go on with what they are owed; of those that
+    /// are gone it is forgotten. New Alertmanagers are sent all that fires, new webhooks only what comes.
+    pub fn replace(&self, config: Config) {
+        self.0.replace(config);
+    }
+
+    /// How it stands, in the order of the configuration.
+    pub fn standing(&self) -> Vec<Standing> {
+        let state = self.0.state.lock();
+        state.desks.iter().map(|post| post.desk.standing()).collect()
+    }
+
+    /// Delivers what can be delivered in that time, and ends. The rest stays owed.
+    pub async fn stop(&self, within: Duration) {
+        let mut tasks = {
+            let mut state = self.0.state.lock();
+            state.desks.iter().for_each(|post| post.desk.stop());
+            std::mem::take(&mut state.tasks)
+        };
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if timeout(within, ended).await.is_err() {
+            tracing::warn!("not all alerts were delivered before the end; they stay owed");
+        }
+        tasks.shutdown().await;
+    }
+}
+
+impl Shared {
+    fn replace(&self, config: Config) {
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let mut before = std::mem::take(&mut state.desks);
+        let labels = Arc::new(config.labels.clone());
+        let external_url: Option<Arc<str>> = config.external_url.as_deref().map(Into::into);
+        for receiver in &config.receivers {
+            let settings = Settings {
+                receiver: Arc::new(receiver.clone()),
+                labels: Arc::clone(&labels),
+                external_url: external_url.clone(),
+            };
+            let known = before.iter().position(|post| post.is(receiver));
+            let post = match known {
+                Some(at) => before.swap_remove(at).with(settings),
+                None => self.open(&mut state, settings, now),
+            };
+            state.desks.push(post);
+        }
+        state.config = config;
+        before.into_iter().for_each(close);
+    }
+
+    fn open(&self, state: &mut State, settings: Settings, now: Now) -> Post {
+        let kind = settings.receiver.kind;
+        let desk = Desk::new(
+            settings,
+            Arc::clone(&self.outbox),
+            self.clock.clone(),
+            self.timing,
+        );
+        let desk = Arc::new(desk);
+        for (place, alert) in state.firing.values() {
+            desk.remember(alert, *place, now);
+        }
+        desk.acknowledge(&state.acknowledged);
+        let task = state.tasks.spawn(serve(Arc::clone(&desk), kind));
+        Post { desk, kind, task }
+    }
+}
+
+impl Post {
+    /// Whether it is that receiver, perhaps reached otherwise. What was owed in another language is not what is owed now.
+    fn is(&self, receiver: &Receiver) -> bool {
+        let same = matches!(
+            (self.kind, receiver.kind),
+            (Kind::Alertmanager, Kind::Alertmanager) | (Kind::Webhook { .. }, Kind::Webhook { .. })
+        );
+        same && self.desk.name == receiver.name
+    }
+
+    fn with(self, settings: Settings) -> Self {
+        let kind = settings.receiver.kind;
+        self.desk.set(settings);
+        Self { kind, ..self }
+    }
+}
+
+fn close(post: Post) {
+    post.task.abort();
+    let owed = post.desk.close();
+    if owed > 0 {
+        tracing::warn!(
+            receiver = post.desk.name,
+            owed,
+            "a receiver is gone; what it was owed is forgotten"
+        );
+    }
+}
+
+/// The task of a receiver. What panics in it begins anew, with all that is due.
+async fn serve(desk: Arc<Desk>, kind: Kind) {
+    loop {
+        let run = async {
+            match kind {
+                Kind::Alertmanager => alertmanager::run(Arc::clone(&desk)).await,
+                Kind::Webhook { .. } => webhook::run(Arc::clone(&desk)).await,
+            }
+        };
+        if AssertUnwindSafe(run).catch_unwind().await.is_ok() {
+            return;
+        }
+        tracing::error!(receiver = desk.name, "delivery panicked, and begins anew");
+        tokio::time::sleep(AFTER_PANIC).await;
+    }
+}
+
+impl State {
+    fn tell(&mut self, alert: Alert, now: Now) {
+        let Some((place, alert)) = self.note(alert) else {
+            return;
+        };
+        for post in &self.desks {
+            post.desk.tell(&alert, place, now);
+        }
+    }
+
+    /// Gives an alert its place and all of its labels. None if it is nothing to tell.
+    fn note(&mut self, mut alert: Alert) -> Option<(u64, Arc<Alert>)> {
+        let known = self.firing.get(&alert.key);
+        let known = known.filter(|(_, known)| known.fired == alert.fired);
+        match alert.state {
+            AlertState::Firing | AlertState::Resolved if alert.fired.is_some() => {}
+            _ => return None,
+        }
+        alert.labels = match known {
+            Some((_, known)) => known.labels.clone(),
+            None => {
+                let mut labels = self.config.labels.clone();
+                labels.append(&mut alert.labels);
+                labels
+            }
+        };
+        let place = known
+            .map(|(place, _)| *place)
+            .filter(|_| alert.state == AlertState::Firing);
+        let place = place.unwrap_or_else(|| {
+            self.place += 1;
+            self.place
+        });
+        let alert = Arc::new(alert);
+        if alert.state == AlertState::Resolved {
+            if known_is(&self.firing, &alert) {
+                self.firing.remove(&alert.key);
+            }
+        } else if self.firing.len() < MOST || self.firing.contains_key(&alert.key) {
+            self.firing.insert(alert.key.clone(), (place, Arc::clone(&alert)));
+        }
+        Some((place, alert))
+    }
+
+    fn ring(&self) {
+        self.desks.iter().for_each(|post| post.desk.ring());
+    }
+}
+
+fn known_is(firing: &BTreeMap<AlertKey, (u64, Arc<Alert>)>, alert: &Alert) -> bool {
+    firing
+        .get(&alert.key)
+        .is_some_and(|(_, known)| known.fired == alert.fired)
+}

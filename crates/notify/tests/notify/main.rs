@@ -1,0 +1,14 @@
+//! Delivery over real sockets: to servers that do wrong what servers do wrong, and to the real Alertmanager.
+//!
+//! Times are those of production divided by some hundreds; what takes an hour is tested where time is an argument, beside
+//! the ledger.
+
+mod alertmanager;
+mod crash;
+mod memory;
+mod real;
+mod sample;
+mod server;
+mod silences;
+mod tls;
+mod webhook;
