@@ -30,6 +30,6 @@ pub use settings::{
     Aggregator, Alerting, Auth, GRPC_PORT, HTTP_PORT, Receiver, Service, Settings, Store, Webhook,
 };
 pub use show::Entry;
-pub use source::{FILE_BYTES, Key, Loaded, Source, VARIABLE_OF_FILE};
+pub use source::{FILE_BYTES, Key, Loaded, Source, VARIABLE_OF_FILE, changed_rules};
 pub use value::DatabaseUrl;
 pub use window::{Days, InvalidWindow, Occurrence, Window, Zone};

@@ -3,6 +3,7 @@
 //! There is no file unless one is named. Places where one is looked for were not taken: what is in force must not depend on
 //! a file that somebody forgot.
 
+mod changed;
 mod key;
 mod rules;
 
@@ -21,7 +22,7 @@ use crate::{
     value::{Wrong, is_open, masked},
 };
 
-pub use self::key::Key;
+pub use self::{changed::changed_rules, key::Key};
 
 /// The variable that names the file.
 pub const VARIABLE_OF_FILE: &str = "WARD_CONFIG";

@@ -9,7 +9,6 @@
 
 mod log;
 mod manifest;
-mod progress;
 mod restore;
 mod settled;
 mod successor;
@@ -29,9 +28,8 @@ use ward_chassis::Clock;
 use ward_config::Settings;
 use ward_store::Place;
 
-use crate::{Exit, Failure, data::DataArgs, output::Out};
+use crate::{Exit, Failure, data::DataArgs, output::Out, progress::Bar};
 use manifest::Manifest;
-use progress::Bar;
 
 pub(crate) use restore::{RestoreArgs, run as restore};
 

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 
 use crate::{
     Exit, Failure, ack, aggregator, alerts, audit, backup, bench, cert, check, config, demo, explain, forget,
-    history, maintenance, output::Out, report, status, token, top, watch,
+    history, maintenance, output::Out, report, rules, status, token, top, watch,
 };
 
 /// Keeps systems of services up and tells the truth about them.
@@ -31,6 +31,8 @@ use crate::{
   ward history storefront        how it was in the last day
   ward alerts                    what fires
   ward ack bank --why \"on it\"   and silence that while somebody works on it
+  ward rules replay --since 7d --rules changed.toml
+                                 what other rules would have made of the last week
   ward check 127.0.0.1:50051     is this server well? for container health checks
   ward report backup --run -- pg_dump shop
                                  run a job, and tell how it ended
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     Alerts(alerts::AlertsArgs),
     /// Say that somebody works on what fires
     Ack(ack::AckArgs),
+    /// Show, test and try alerting rules
+    Rules(rules::RulesArgs),
     /// Ask whether a server is well, by grpc.health.v1 or HTTP
     Check(Box<check::CheckArgs>),
     /// Report for a service, from a shell script or a cron job

@@ -94,7 +94,8 @@ impl Server {
         &self,
         asking: impl FnOnce(Client) -> F,
     ) -> Result<T, Failure> {
-        self.in_time(async { asking(self.connect().await?).await }).await
+        let asked = async { asking(self.connect().await?).await };
+        self.in_time(PATIENCE, asked).await
     }
 
     /// A connection to it.
@@ -108,13 +109,14 @@ impl Server {
         })
     }
 
-    /// What comes of `asking`, within the patience of people: for who waits for one answer after another.
+    /// What comes of `asking`, if that is not later than `patience`: for who waits for one answer after another.
     pub(crate) async fn in_time<T>(
         &self,
+        patience: Duration,
         asking: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let late = |_| Err(self.unreachable(format!("no answer within {PATIENCE:?}")));
-        timeout(PATIENCE, asking).await.unwrap_or_else(late)
+        let late = |_| Err(self.unreachable(format!("no answer within {patience:?}")));
+        timeout(patience, asking).await.unwrap_or_else(late)
     }
 
     pub(crate) fn unconnected(&self, error: &ConnectError) -> Failure {

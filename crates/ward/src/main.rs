@@ -25,7 +25,9 @@ mod maintenance;
 mod near;
 mod operator;
 mod output;
+mod progress;
 mod report;
+mod rules;
 mod status;
 mod token;
 mod top;
@@ -67,6 +69,7 @@ fn run(command: Command, out: &mut Out) -> Result<Exit, Failure> {
             Command::Explain(args) => explain::run(args, out).await,
             Command::Alerts(args) => alerts::run(args, out).await,
             Command::Ack(args) => ack::run(args, out).await,
+            Command::Rules(args) => rules::run(args, out).await,
             Command::Check(args) => Ok(check::run(args, out).await),
             Command::Report(args) => report::run(*args, out).await,
             Command::Bench(args) => bench::run(args, out).await,

@@ -23,7 +23,9 @@ use crate::Failure;
 
 pub(crate) use escape::Escaped;
 pub(crate) use json::Cursor;
-pub(crate) use style::{BOLD, DIM, WARNING, colour, paint, screen_colour, urgency, urgent, word};
+pub(crate) use style::{
+    BOLD, DIM, FAILED, GOOD, WARNING, colour, paint, screen_colour, urgency, urgent, word,
+};
 pub(crate) use table::Table;
 pub(crate) use time::{Times, span};
 
@@ -98,7 +100,7 @@ impl Out {
 
     /// Says why the command failed.
     pub(crate) fn error(&mut self, text: &str) {
-        let error = paint(style::ERROR, "error");
+        let error = paint(FAILED, "error");
         drop(writeln!(self.notes, "{error}: {text}"));
     }
 

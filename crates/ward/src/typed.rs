@@ -105,6 +105,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A length of time as it is typed, in units that leave nothing out: `90m`, `1h30m`.
+pub(crate) fn written(duration: Duration) -> String {
+    let mut left = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    // The largest first.
+    for (unit, unit_ms) in UNITS.into_iter().rev() {
+        if left >= unit_ms {
+            text.push_str(&format!("{}{unit}", left / unit_ms));
+            left %= unit_ms;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +136,12 @@ mod tests {
             ("1d2h3m4s5ms", 93_784_005),
         ] {
             assert_eq!(ms(text), Some(expected), "{text}");
+            assert_eq!(
+                duration(&written(Duration::from_millis(expected)))
+                    .unwrap()
+                    .as_millis(),
+                u128::from(expected)
+            );
         }
         for bad in [
             "",

@@ -30,6 +30,8 @@ mod identity;
 mod operate;
 #[path = "command/report.rs"]
 mod report;
+#[path = "command/rules.rs"]
+mod rules;
 #[path = "command/run.rs"]
 mod run;
 #[path = "command/screen.rs"]
@@ -143,6 +145,7 @@ fn help_has_examples_and_is_no_mistake() {
         "explain",
         "alerts",
         "ack",
+        "rules",
         "check",
         "bench",
         "completions",

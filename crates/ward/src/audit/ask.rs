@@ -3,10 +3,9 @@
 //! What comes is decoded as strictly as what is read from files, and proves nothing: that is for `ward audit verify`, and for
 //! `ward watch`, which notices when a log is rewritten.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
-use tokio::time::timeout;
 use tonic::Streaming;
 use ward_audit::{Event, Filter};
 use ward_proto::v1::{self, audit_service_client::AuditServiceClient};
@@ -42,7 +41,7 @@ impl AskArgs {
 
 /// The newest events that pass, the newest first.
 pub(super) async fn newest(server: &Server, filter: &Filter, limit: usize) -> Result<Vec<Event>, Failure> {
-    let grpc = within(server, PATIENCE, connect(server)).await?;
+    let grpc = server.in_time(PATIENCE, connect(server)).await?;
     page_on(server, PATIENCE, limit, async |before, limit| {
         let mut grpc = grpc.clone();
         let request = v1::ListEventsRequest {
@@ -71,7 +70,7 @@ async fn page_on(
     let (mut events, mut before) = (Vec::new(), 0);
     while events.len() < limit {
         let asked = ask(before, (limit - events.len()).min(PAGE) as u32);
-        let (page, next) = within(server, patience, asked).await?;
+        let (page, next) = server.in_time(patience, asked).await?;
         events.extend(page);
         // An aggregator that repeats itself is not followed for ever.
         if next == 0 || before != 0 && next >= before {
@@ -90,8 +89,8 @@ pub(super) struct Coming {
 
 /// Events from `from` on, as they become durable.
 pub(super) async fn follow(server: &Server, filter: &Filter, from: Option<u64>) -> Result<Coming, Failure> {
-    let mut grpc = within(server, PATIENCE, connect(server)).await?;
-    let asked = within(server, PATIENCE, async {
+    let mut grpc = server.in_time(PATIENCE, connect(server)).await?;
+    let asked = server.in_time(PATIENCE, async {
         let request = v1::TailEventsRequest {
             filter: Some(wire(filter)),
             from,
@@ -115,15 +114,6 @@ impl Coming {
         let event = told.and_then(|told| told.event);
         event.map(|event| decoded(&self.server, &event.event)).transpose()
     }
-}
-
-async fn within<T>(
-    server: &Server,
-    patience: Duration,
-    asking: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let late = |_| Err(server.unreachable(format!("no answer within {patience:?}")));
-    timeout(patience, asking).await.unwrap_or_else(late)
 }
 
 async fn connect(server: &Server) -> Result<AuditServiceClient<Connection>, Failure> {

@@ -13,8 +13,7 @@ use ward_audit::{
     verify::{Report, verify},
 };
 
-use super::progress::Bar;
-use crate::Failure;
+use crate::{Failure, progress::Bar};
 
 /// How often what has grown meanwhile is copied again: each takes less time than the one before.
 const TRIES: usize = 8;

@@ -16,10 +16,9 @@ use ward_chassis::{Clock, data_dir::DataDir};
 use ward_store::Place;
 
 use super::{
-    AUDIT, DATABASE, DataArgs, TOKENS, blocking, log, manifest::Manifest, place, progress::Bar,
-    successor::Successor,
+    AUDIT, DATABASE, DataArgs, TOKENS, blocking, log, manifest::Manifest, place, successor::Successor,
 };
-use crate::{Exit, Failure, output::Out};
+use crate::{Exit, Failure, output::Out, progress::Bar};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

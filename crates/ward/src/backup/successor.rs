@@ -16,12 +16,11 @@ use ward_chassis::Clock;
 use super::{
     AUDIT, log,
     log::LogHead,
-    progress::Bar,
     remove,
     settled::{open, settle},
     sync,
 };
-use crate::Failure;
+use crate::{Failure, progress::Bar};
 
 /// The new log, under another name.
 #[derive(Debug)]

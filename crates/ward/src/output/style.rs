@@ -9,7 +9,8 @@ use ward_model::{Severity, Status};
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
-pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const FAILED: Style = AnsiColor::Red.on_default().bold();
 
 /// Text in a style.
 #[derive(Clone, Copy, Debug)]

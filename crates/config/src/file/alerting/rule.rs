@@ -101,6 +101,8 @@ impl Value for Rules {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     runbooks: Option<String>,
+    /// Rules that are in force already; those that are shipped where there are none.
+    base: Option<RuleSet>,
     /// By name: where it was said, and what came of it, if it is in force.
     said: BTreeMap<RuleName, (String, Option<Rule>)>,
 }
@@ -109,23 +111,35 @@ impl Changes {
     pub(super) fn new(runbooks: Option<String>) -> Self {
         Self {
             runbooks,
-            said: BTreeMap::new(),
+            ..Self::default()
         }
+    }
+
+    /// What is said is over these instead of over the shipped ones.
+    pub(crate) fn over(base: RuleSet) -> Self {
+        Self {
+            base: Some(base),
+            ..Self::default()
+        }
+    }
+
+    /// What is there to be changed. A shipped rule that is switched off can be switched on again.
+    fn known(&self) -> BTreeMap<RuleName, RuleSpec> {
+        let base = self.base.iter().flat_map(RuleSet::iter);
+        let all = shipped().into_iter().chain(base.map(|rule| rule.spec().clone()));
+        all.map(|rule| (rule.name.clone(), rule)).collect()
     }
 
     /// Takes in what another file says.
     pub(super) fn take(&mut self, rules: Rules, reading: &mut Reading<'_>) {
-        let mut shipped: BTreeMap<_, _> = shipped()
-            .into_iter()
-            .map(|rule| (rule.name.clone(), rule))
-            .collect();
+        let mut known = self.known();
         for (name, rule) in rules.0 {
             if self.said.len() == RULES {
                 let message = format!("is one rule more than the {RULES} that there may be");
                 reading.wrong(&rule.path, &rule.span, message);
                 return;
             }
-            let spec = rule.settle(&name, shipped.remove(&name), reading);
+            let spec = rule.settle(&name, known.remove(&name), reading);
             let compiled =
                 spec.and_then(|spec| rule.compile(with_runbook(spec, self.runbooks.as_deref()), reading));
             if let Some((first, _)) = self.said.get(&name) {
@@ -141,15 +155,18 @@ impl Changes {
 
     /// The rules in force: what was said over what is shipped.
     pub(crate) fn in_force(self) -> RuleSet {
-        let Self { runbooks, said } = self;
+        let Self { runbooks, base, said } = self;
         if runbooks.is_none() && said.is_empty() {
-            return Alerting::default().rules;
+            return base.unwrap_or_else(|| Alerting::default().rules);
         }
         let compile = |spec| {
             let spec = with_runbook(spec, runbooks.as_deref());
-            Rule::compile(spec).expect("shipped rules are right, and an address is no template")
+            Rule::compile(spec).expect("rules in force are right, and an address is no template")
         };
-        let untouched = shipped()
+        let base = base.map_or_else(shipped, |base| {
+            base.iter().map(|rule| rule.spec().clone()).collect()
+        });
+        let untouched = base
             .into_iter()
             .filter(|rule| !said.contains_key(&rule.name))
             .map(compile);

@@ -6,10 +6,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// One piece of work.
 #[derive(Debug)]
-pub(super) struct Bar(Option<ProgressBar>);
+pub(crate) struct Bar(Option<ProgressBar>);
 
 impl Bar {
-    pub(super) fn new(what: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str) -> Self {
         let looked_at = std::io::stderr().is_terminal();
         Self(looked_at.then(|| {
             let style = ProgressStyle::with_template("{msg:20} {bar:30} {percent:>3} %  {elapsed}");
@@ -18,7 +18,7 @@ impl Bar {
         }))
     }
 
-    pub(super) fn at(&self, done: u64, all: u64) {
+    pub(crate) fn at(&self, done: u64, all: u64) {
         if let Some(bar) = &self.0 {
             bar.set_length(all.max(1));
             bar.set_position(done);
