@@ -18,13 +18,15 @@ pub fn shipped() -> Vec<RuleSpec> {
     rules
 }
 
-/// Rules about signals, each sent every ten seconds or so.
+/// Rules about signals, each sent every ten seconds or so. Errors are evidence of a status: where that has an alert of its own
+/// they are suppressed.
 fn signals() -> Vec<RuleSpec> {
     vec![
         // Two minutes: at one failure in a hundred, a service of few requests is over it by a single one for a moment.
         RuleSpec {
             for_: secs(120),
             keep_firing_for: secs(120),
+            suppression: true,
             ..rule(
                 "ErrorRatioHigh",
                 "signals.error_ratio > 0.01",
@@ -38,6 +40,7 @@ fn signals() -> Vec<RuleSpec> {
         RuleSpec {
             for_: secs(30),
             keep_firing_for: secs(120),
+            suppression: true,
             ..rule(
                 "ErrorRatioCritical",
                 "signals.error_ratio > 0.05",

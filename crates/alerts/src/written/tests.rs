@@ -92,7 +92,7 @@ fn changed(spec: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
         change("not suppressed", &|spec| spec.suppression = false),
         change("keeping Unknown", &|spec| spec.unknown = Unknown::Keep),
     ];
-    if spec.suppression {
+    if spec.suppression && !spec.expr.contains("signals") {
         // Rules on signals are judged by their signals whatever the status.
         all.push(change("judging Unknown", &|spec| spec.unknown = Unknown::Judge));
     }
@@ -269,6 +269,7 @@ expect.firing = []
             for_: Duration::ZERO,
             keep_firing_for: Duration::ZERO,
             annotations: BTreeMap::new(),
+            suppression: false,
             ..shipped().remove(0)
         };
         Rule::compile(spec).unwrap()
