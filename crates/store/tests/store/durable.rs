@@ -27,6 +27,7 @@ over_both!(
     all_that_was_put_before_is_there,
     it_does_not_wait_for_more_to_gather,
     what_comes_later_is_not_waited_for,
+    what_is_kept_does_not_wait_behind_all_else,
     many_wait_at_once_and_none_is_forgotten,
     who_waits_for_what_cannot_be_written_is_told_in_time,
 );
@@ -101,7 +102,8 @@ async fn what_comes_later_is_not_waited_for(home: Home) {
             )));
             busy.put(record(now(), None, "later"));
             if number % 50 == 0 {
-                std::thread::sleep(Duration::from_millis(1));
+                // A steady stream that a database can follow.
+                std::thread::sleep(Duration::from_millis(50));
             }
         }
     });
@@ -116,6 +118,19 @@ async fn what_comes_later_is_not_waited_for(home: Home) {
         home.number("SELECT count(*) FROM kept WHERE kind = 'owed'").await,
         10
     );
+}
+
+async fn what_is_kept_does_not_wait_behind_all_else(home: Home) {
+    let store = home.open();
+    written(&store).await;
+    for number in 0..150_000 {
+        store.put(Write::Instance(instance("web", number, Status::Healthy)));
+        store.put(record(now(), None, "seen"));
+    }
+    store.put(keep(Kept::Owed, "page", Some("x")));
+    assert!(store.durable_kept(LONG).await);
+    assert!(store.standing().queued > 10_000, "{:?}", store.standing());
+    assert_eq!(home.number("SELECT count(*) FROM kept").await, 1);
 }
 
 async fn many_wait_at_once_and_none_is_forgotten(home: Home) {
