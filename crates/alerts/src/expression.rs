@@ -1,19 +1,27 @@
 //! CEL over facts: an expression is parsed once, and judged for each thing.
+//!
+//! Evaluated by the crate `cel`, as others would; what it says of a text is checked before, and stricter ([`check`]): a
+//! mistake in a rule is found when it is written, and not on the night when it would have fired. Compiling the tree to
+//! something of our own would be faster, and would be a language of our own: judging takes 0.2 to 0.4 µs as it is
+//! (`cargo test --release -p ward-alerts --test judging -- --nocapture`), so that ten rules of 10,000 services that all
+//! change at once take 40 ms.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use cel::{
     Context, Env, Program, Value,
-    common::{ast::Expr, types::CelBool},
+    common::{types::CelBool, value::Val},
 };
 use ward_model::{Name, Wall};
 
 use self::variables::Variables;
+pub(crate) use self::{check::Made, syntax::with_stack, types::About};
 use crate::facts::{ServiceFacts, SystemFacts};
 
+mod check;
+mod span;
+mod syntax;
+mod types;
 mod variables;
 
 /// What an expression is about.
@@ -54,7 +62,7 @@ pub struct WrongExpression {
     pub help: Option<String>,
 }
 
-/// A parsed condition.
+/// An expression that can be judged.
 #[derive(Debug)]
 pub(crate) struct Expression {
     program: Program,
@@ -66,18 +74,17 @@ pub(crate) struct Expression {
 static CEL: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 impl Expression {
-    pub(crate) fn parse(text: &str) -> Result<Self, WrongExpression> {
-        let program = Program::compile(text).map_err(|errors| WrongExpression {
-            at: 0..text.len(),
-            message: errors.to_string(),
-            help: None,
-        })?;
-        let mut mentions = Mentions::default();
-        mentions.take(&program.expression().expr);
+    /// Parses and checks. To be called within [`with_stack`].
+    pub(crate) fn parse(text: &str, about: About, made: Made) -> Result<Self, Vec<WrongExpression>> {
+        let program = syntax::parse(text).map_err(|wrong| vec![wrong])?;
+        let found = check::check(text, &program, about, made);
+        if !found.mistakes.is_empty() {
+            return Err(found.mistakes);
+        }
         Ok(Self {
             program,
-            signals: mentions.signals.into_iter().collect(),
-            mentions_status: mentions.status,
+            signals: found.signals.into_iter().collect(),
+            mentions_status: found.status,
         })
     }
 
@@ -92,6 +99,22 @@ impl Expression {
     }
 
     pub(crate) fn judge(&self, subject: Subject<'_>, now: Wall) -> Truth {
+        let holds = |value: &dyn Val| value.downcast_ref::<CelBool>().map(|holds| *holds.inner());
+        match self.evaluate(subject, now, holds).flatten() {
+            Some(true) => Truth::True,
+            Some(false) => Truth::False,
+            None => Truth::Absent,
+        }
+    }
+
+    /// What `read` makes of its value; nothing if it has none: it asks for a signal that nobody sends, for a cause behind
+    /// the last, or for a number that is too large for an int.
+    pub(crate) fn evaluate<T>(
+        &self,
+        subject: Subject<'_>,
+        now: Wall,
+        read: impl FnOnce(&dyn Val) -> T,
+    ) -> Option<T> {
         let variables = Variables {
             subject,
             now,
@@ -99,53 +122,8 @@ impl Expression {
         };
         let mut context = Context::with_env(Arc::clone(&CEL));
         context.set_variable_resolver(&variables);
-        let value = Value::resolve_val(self.program.expression(), &context);
-        match value
-            .ok()
-            .as_ref()
-            .and_then(|value| value.downcast_ref::<CelBool>())
-        {
-            Some(holds) if *holds.inner() => Truth::True,
-            Some(_) => Truth::False,
-            None => Truth::Absent,
-        }
-    }
-}
-
-#[derive(Default)]
-struct Mentions {
-    signals: BTreeSet<Name>,
-    status: bool,
-}
-
-impl Mentions {
-    fn take(&mut self, expr: &Expr) {
-        match expr {
-            Expr::Ident(name) => {
-                self.status |= matches!(
-                    name.as_str(),
-                    "status" | "own" | "reason" | "message" | "since_seconds" | "instances" | "causes"
-                );
-            }
-            Expr::Select(select) => {
-                if select.operand.expr == Expr::Ident("signals".to_owned()) {
-                    self.signals.extend(Name::new(&select.field));
-                }
-                self.take(&select.operand.expr);
-            }
-            Expr::Call(call) => {
-                if let Some(target) = &call.target {
-                    self.take(&target.expr);
-                }
-                call.args.iter().for_each(|arg| self.take(&arg.expr));
-            }
-            Expr::List(list) => list.elements.iter().for_each(|element| self.take(&element.expr)),
-            Expr::Comprehension(all) => {
-                self.take(&all.iter_range.expr);
-                self.take(&all.loop_step.expr);
-            }
-            _ => (),
-        }
+        let value = Value::resolve_val(self.program.expression(), &context).ok()?;
+        Some(read(value.as_ref()))
     }
 }
 

@@ -7,9 +7,12 @@
 mod expression;
 mod facts;
 mod machine;
+mod near;
 mod replay;
 mod rule;
 mod shipped;
+mod template;
+pub mod written;
 
 pub use expression::{Subject, Truth, WrongExpression};
 pub use facts::{Facts, Recorded, ServiceFacts, SystemFacts};

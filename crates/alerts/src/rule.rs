@@ -1,12 +1,18 @@
 //! Rules: as they are written, and as they are run.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use ward_model::{Name, RuleName, Severity};
+use ward_model::{Name, RuleName, Severity, Wall};
 
 use crate::{
-    expression::{Expression, Subject, Truth, WrongExpression},
+    expression::{About, Expression, Made, Subject, Truth, WrongExpression, with_stack},
     shipped::shipped,
+    template::Template,
 };
 
 /// What becomes of an alert while the thing it is about is Unknown.
@@ -79,8 +85,62 @@ impl RuleMistake {
 #[derive(Debug)]
 pub struct Rule {
     spec: RuleSpec,
+    parts: Parts,
+}
+
+#[derive(Debug)]
+struct Parts {
     expr: Expression,
     hold: Option<Expression>,
+    annotations: BTreeMap<String, Template>,
+}
+
+impl Parts {
+    fn compile(spec: &RuleSpec) -> Result<Self, Vec<RuleMistake>> {
+        let about = match spec.about_system {
+            true => About::System,
+            false => About::Service,
+        };
+        let mut mistakes = Vec::new();
+        let expr = keep(&mut mistakes, &Part::Expr, condition(&spec.expr, about));
+        let hold = spec
+            .hold
+            .as_deref()
+            .map(|hold| condition(hold, about))
+            .transpose();
+        let hold = keep(&mut mistakes, &Part::Hold, hold);
+        let mut annotations = BTreeMap::new();
+        for (name, text) in &spec.annotations {
+            let part = Part::Annotation(name.clone());
+            let template = keep(&mut mistakes, &part, Template::parse(text, about));
+            annotations.extend(template.map(|template| (name.clone(), template)));
+        }
+        match (expr, hold) {
+            (Some(expr), Some(hold)) if mistakes.is_empty() => Ok(Self {
+                expr,
+                hold,
+                annotations,
+            }),
+            _ => Err(mistakes),
+        }
+    }
+}
+
+fn condition(text: &str, about: About) -> Result<Expression, Vec<WrongExpression>> {
+    Expression::parse(text, about, Made::Condition)
+}
+
+fn keep<T>(
+    mistakes: &mut Vec<RuleMistake>,
+    part: &Part,
+    parsed: Result<T, Vec<WrongExpression>>,
+) -> Option<T> {
+    let of_part = |wrong| RuleMistake {
+        part: part.clone(),
+        wrong,
+    };
+    let kept = |wrong: Vec<_>| mistakes.extend(wrong.into_iter().map(of_part));
+    parsed.map_err(kept).ok()
 }
 
 impl Rule {
@@ -90,11 +150,14 @@ impl Rule {
     ///
     /// All that is wrong in it.
     pub fn compile(spec: RuleSpec) -> Result<Self, Vec<RuleMistake>> {
-        let wrong = |part: Part| move |wrong| vec![RuleMistake { part, wrong }];
-        let expr = Expression::parse(&spec.expr).map_err(wrong(Part::Expr))?;
-        let hold = spec.hold.as_deref().map(Expression::parse).transpose();
-        let hold = hold.map_err(wrong(Part::Hold))?;
-        Ok(Self { spec, expr, hold })
+        let compiled = with_stack(|| Parts::compile(&spec));
+        let parts = compiled.unwrap_or_else(|wrong| {
+            Err(vec![RuleMistake {
+                part: Part::Expr,
+                wrong,
+            }])
+        });
+        parts.map(|parts| Self { spec, parts })
     }
 
     /// As it is written.
@@ -104,37 +167,41 @@ impl Rule {
 
     /// The signals that its condition and what holds it ask for; its annotations are not counted.
     pub fn signals(&self) -> impl Iterator<Item = &Name> {
-        let hold = self.hold.iter().flat_map(Expression::signals);
-        self.expr.signals().iter().chain(hold)
+        let hold = self.parts.hold.iter().flat_map(Expression::signals);
+        self.parts.expr.signals().iter().chain(hold)
     }
 
     /// Whether its condition asks for something that is not known while the status is Unknown: the status itself, `own`,
     /// its reason, message, age or causes, or instances.
     pub fn mentions_status(&self) -> bool {
-        self.expr.mentions_status()
+        self.parts.expr.mentions_status()
     }
 
     /// Whether its condition holds.
-    pub fn judge(&self, subject: Subject<'_>, now: ward_model::Wall) -> Truth {
-        self.expr.judge(subject, now)
+    pub fn judge(&self, subject: Subject<'_>, now: Wall) -> Truth {
+        self.parts.expr.judge(subject, now)
     }
 
     /// Whether it is held back.
-    pub fn is_held(&self, subject: Subject<'_>, now: ward_model::Wall) -> bool {
-        self.hold
+    pub fn is_held(&self, subject: Subject<'_>, now: Wall) -> bool {
+        self.parts
+            .hold
             .as_ref()
             .is_some_and(|hold| hold.judge(subject, now) == Truth::True)
     }
 
     /// Its annotations about a subject.
-    pub fn annotate(&self, _subject: Subject<'_>, _now: ward_model::Wall) -> BTreeMap<String, String> {
-        self.spec.annotations.clone()
+    pub fn annotate(&self, subject: Subject<'_>, now: Wall) -> BTreeMap<String, String> {
+        let annotations = self.parts.annotations.iter();
+        annotations
+            .map(|(name, template)| (name.clone(), template.render(subject, now)))
+            .collect()
     }
 }
 
 /// The rules in force, by name.
 #[derive(Clone, Debug, Default)]
-pub struct RuleSet(Arc<BTreeMap<RuleName, Rule>>);
+pub struct RuleSet(Arc<BTreeMap<RuleName, Arc<Rule>>>);
 
 /// Of as they are written.
 impl PartialEq for RuleSet {
@@ -146,24 +213,96 @@ impl PartialEq for RuleSet {
 impl RuleSet {
     /// Those that are in force where nothing else is said.
     pub fn shipped() -> Self {
-        let compiled = |spec| Rule::compile(spec).expect("shipped rules are right; a test compiles them");
-        shipped().into_iter().map(compiled).collect()
+        /// The same each time, so compiled once.
+        static SHIPPED: LazyLock<RuleSet> = LazyLock::new(|| {
+            let compiled = |spec| Rule::compile(spec).expect("shipped rules are right; a test compiles them");
+            shipped().into_iter().map(compiled).collect()
+        });
+        SHIPPED.clone()
+    }
+
+    /// The same with a rule in the place of the one of its name, if there is one.
+    #[must_use]
+    pub fn with(&self, rule: Rule) -> Self {
+        let mut rules = BTreeMap::clone(&self.0);
+        rules.insert(rule.spec.name.clone(), Arc::new(rule));
+        Self(Arc::new(rules))
     }
 
     /// The rule of a name.
     pub fn get(&self, name: &RuleName) -> Option<&Rule> {
-        self.0.get(name)
+        self.0.get(name).map(Arc::as_ref)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.0.values()
+        self.0.values().map(Arc::as_ref)
     }
 }
 
 impl FromIterator<Rule> for RuleSet {
     fn from_iter<I: IntoIterator<Item = Rule>>(rules: I) -> Self {
-        let named = rules.into_iter().map(|rule| (rule.spec.name.clone(), rule));
+        let named = rules
+            .into_iter()
+            .map(|rule| (rule.spec.name.clone(), Arc::new(rule)));
         Self(Arc::new(named.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_in_a_rule_is_said_at_once() {
+        let spec = RuleSpec {
+            expr: "statsu == 'unhealthy'".to_owned(),
+            hold: Some("maintenance && 1".to_owned()),
+            annotations: [
+                ("summary", "fine"),
+                ("description", "{{ service }} {{ signals }}"),
+            ]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into(),
+            ..shipped().remove(0)
+        };
+        let wrong = Rule::compile(spec.clone()).unwrap_err();
+        let said: Vec<_> = wrong
+            .iter()
+            .map(|wrong| (wrong.part.clone(), wrong.at()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (Part::Expr, 0..6),
+                (Part::Hold, 15..16),
+                (Part::Annotation("description".to_owned()), 17..24)
+            ]
+        );
+        let system = RuleSpec {
+            about_system: true,
+            ..shipped().remove(0)
+        };
+        let wrong = Rule::compile(system).unwrap_err();
+        assert!(
+            wrong[0]
+                .wrong
+                .message
+                .contains("`signals`, which is no variable of the system")
+        );
+    }
+
+    #[test]
+    fn what_holds_a_rule_and_its_signals_are_known() {
+        let spec = RuleSpec {
+            expr: "signals.a > 1.0".to_owned(),
+            hold: Some("has(signals.b) && status == 'unknown'".to_owned()),
+            annotations: BTreeMap::new(),
+            ..shipped().remove(0)
+        };
+        let rule = Rule::compile(spec).unwrap();
+        let signals: Vec<_> = rule.signals().map(Name::as_str).collect();
+        assert_eq!(signals, ["a", "b"]);
+        assert!(!rule.mentions_status(), "what holds it is not its condition");
     }
 }

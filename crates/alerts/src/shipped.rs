@@ -115,7 +115,7 @@ fn statuses() -> Vec<RuleSpec> {
                 Severity::Critical,
                 "{{ service }} is unhealthy ({{ reason }})",
                 &format!(
-                    "{{{{ message }}}}. {causes} Of {{{{ instances.total }}}} instances {{{{ instances.healthy }}}} are \
+                    "{{{{ message == '' ? 'No more was said' : message }}}}. {causes} Of {{{{ instances.total }}}} instances {{{{ instances.healthy }}}} are \
                      healthy, {{{{ min_healthy }}}} are wanted. Next: `ward explain {{{{ service }}}}`."
                 ),
             )
@@ -130,7 +130,7 @@ fn statuses() -> Vec<RuleSpec> {
                 Severity::Warning,
                 "nobody knows how {{ service }} is ({{ reason }})",
                 &format!(
-                    "{{{{ message }}}}. {causes} For five minutes there is no evidence, good or bad: it may run and not be \
+                    "{{{{ message == '' ? 'No more was said' : message }}}}. {causes} For five minutes there is no evidence, good or bad: it may run and not be \
                      able to say so. Look at it itself, and at the network between: `ward explain {{{{ service }}}}`."
                 ),
             )
@@ -146,7 +146,7 @@ fn statuses() -> Vec<RuleSpec> {
                 Severity::Critical,
                 "the system is unhealthy ({{ reason }})",
                 &format!(
-                    "{{{{ message }}}}. {causes} Of {{{{ services.total }}}} services {{{{ services.unhealthy }}}} are \
+                    "{{{{ message == '' ? 'No more was said' : message }}}}. {causes} Of {{{{ services.total }}}} services {{{{ services.unhealthy }}}} are \
                      unhealthy, {{{{ services.unknown }}}} unknown. Next: `ward explain`."
                 ),
             )
