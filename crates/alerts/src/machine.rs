@@ -221,23 +221,22 @@ impl Machine {
             return;
         }
         let service = Some(name.clone());
-        for (rule, watch) in &self.watches {
-            let asks = news.existence || (news.facts && watch.facts) || (news.signals && watch.signals);
-            let is_about = |name| {
-                rules
-                    .get(rule)
-                    .is_some_and(|rule| is_about(rule.spec(), Some(name)))
-            };
+        for rule in rules.iter() {
+            let spec = rule.spec();
+            let watch = self.watches.get(&spec.name).copied().unwrap_or_default();
+            let measured = !news.signals.is_empty() && rule.signals().any(|it| news.signals.contains(it));
+            let asks = news.existence || measured || (news.facts && watch.facts);
+            let is_about = |name: &Name| is_about(spec, Some(name));
             let key = |name: &Name| AlertKey {
                 service: Some(name.clone()),
-                rule: rule.clone(),
+                rule: spec.name.clone(),
             };
             if asks && is_about(name) {
                 step.judge.insert(key(name));
             }
             if news.suspects && watch.dependencies {
                 step.judge
-                    .extend(self.known.services().filter(|name| is_about(name)).map(key));
+                    .extend(self.known.services().filter(|name| is_about(*name)).map(key));
             }
         }
         step.judge.extend(self.book.keys_about(&service));

@@ -5,6 +5,8 @@
 //! the health model. What a machine that is restarted may not know (how long something has fired on after its end) both
 //! begin again.
 
+#![expect(clippy::unwrap_used, reason = "a test, in parts")]
+
 mod histories {
     pub mod history;
     pub mod invariants;
