@@ -8,9 +8,9 @@
 #![expect(clippy::unwrap_used, reason = "a test, in parts")]
 
 mod histories {
-    pub mod history;
-    pub mod invariants;
-    pub mod naive;
+    pub(crate) mod history;
+    pub(crate) mod invariants;
+    pub(crate) mod naive;
 }
 
 use std::collections::{BTreeMap, BTreeSet};
