@@ -5,10 +5,12 @@
 //! the health model. What a machine that is restarted may not know (how long something has fired on after its end) both
 //! begin again.
 
+#![expect(clippy::unwrap_used, reason = "a test, in parts")]
+
 mod histories {
-    pub mod history;
-    pub mod invariants;
-    pub mod naive;
+    pub(crate) mod history;
+    pub(crate) mod invariants;
+    pub(crate) mod naive;
 }
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -250,8 +250,9 @@ bank = "unhealthy"
 checkout = { status = "degraded", causes = ["bank"] }
 cart = { status = "degraded", causes = ["bank"], own = "degraded", reason = "Lost" }
 expect.firing = []
-[test.at.40s]
-bank.message = "still the same"
+[test.at.1m5s]
+bank.message = "still the same, since 10s"
+expect.firing = []
 [test.at.1m11s]
 expect.firing = [
   "bank/OwnCause", "bank/OwnBad", "cart/Lost", "cart/OwnBad", "checkout/Explained", "bank/Old", "cart/Old", "checkout/Old",

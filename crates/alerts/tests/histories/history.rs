@@ -9,15 +9,15 @@ use proptest::prelude::*;
 use ward_alerts::{Facts, Rule, RuleSet, RuleSpec, Seen, ServiceFacts, SystemFacts, Unknown};
 use ward_model::{Acknowledgement, Name, RuleName, Severity, Status, Wall};
 
-pub const SERVICES: [&str; 4] = ["a", "b", "c", "d"];
+pub(crate) const SERVICES: [&str; 4] = ["a", "b", "c", "d"];
 const PASSES: [i64; 7] = [0, 1_000, 5_000, 12_000, 31_000, 70_000, 901_000];
 
-pub fn name(index: usize) -> Name {
+pub(crate) fn name(index: usize) -> Name {
     Name::new(SERVICES[index]).unwrap()
 }
 
 #[derive(Clone, Debug)]
-pub enum What {
+pub(crate) enum What {
     Is(Status),
     Needs(u8),
     Maintained(bool),
@@ -30,7 +30,7 @@ pub enum What {
 
 /// Something happens, some time after what happened before.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     To {
         service: usize,
         what: What,
@@ -53,7 +53,7 @@ pub enum Act {
 }
 
 impl Act {
-    pub fn passes(&self) -> i64 {
+    pub(crate) fn passes(&self) -> i64 {
         match self {
             Self::To { after, .. }
             | Self::Settling { after, .. }
@@ -63,7 +63,7 @@ impl Act {
     }
 }
 
-pub fn acts() -> impl Strategy<Value = Vec<Act>> {
+pub(crate) fn acts() -> impl Strategy<Value = Vec<Act>> {
     let status = prop_oneof![
         2 => Just(Status::Healthy),
         1 => Just(Status::Unknown),
@@ -114,7 +114,7 @@ fn spec(name: &str, expr: &str, for_: u64, keep: u64, severity: Severity) -> Rul
 }
 
 /// Three sets; in the second some rules are others, the third has few.
-pub fn rule_sets() -> Vec<RuleSet> {
+pub(crate) fn rule_sets() -> Vec<RuleSet> {
     use Severity::{Critical, Warning};
     let suppressing = |spec| RuleSpec {
         suppression: true,
@@ -189,7 +189,7 @@ struct Service {
 
 /// What is, and what was told of it.
 #[derive(Debug, Default)]
-pub struct World {
+pub(crate) struct World {
     services: [Service; SERVICES.len()],
     settling: bool,
     told: BTreeMap<Name, ServiceFacts>,
@@ -198,7 +198,7 @@ pub struct World {
 
 impl World {
     /// The aggregator started.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.told.clear();
         self.told_system = None;
         for service in &mut self.services {
@@ -207,7 +207,7 @@ impl World {
     }
 
     /// What is told of what happens.
-    pub fn act(&mut self, act: &Act, now: i64) -> Vec<Seen> {
+    pub(crate) fn act(&mut self, act: &Act, now: i64) -> Vec<Seen> {
         let mut seen = Vec::new();
         match act {
             Act::To { service, what, .. } => self.to(*service, what, now, &mut seen),

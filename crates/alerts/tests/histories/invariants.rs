@@ -8,7 +8,7 @@ use ward_model::{Alert, AlertKey, AlertState, Name, Status, Suppression, Wall};
 
 /// What was seen of each condition and of each alert, without a gap.
 #[derive(Debug, Default)]
-pub struct Invariants {
+pub(crate) struct Invariants {
     known: BTreeMap<Name, ServiceFacts>,
     settling: bool,
     /// With evidence at every step since then.
@@ -18,7 +18,7 @@ pub struct Invariants {
 }
 
 impl Invariants {
-    pub fn hold(
+    pub(crate) fn hold(
         &mut self,
         now: Wall,
         rules: &RuleSet,

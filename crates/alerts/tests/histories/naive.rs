@@ -34,7 +34,7 @@ struct Life {
 }
 
 #[derive(Debug, Default)]
-pub struct Naive {
+pub(crate) struct Naive {
     known: BTreeMap<Name, ServiceFacts>,
     system: Option<SystemFacts>,
     words: BTreeMap<AlertKey, Vec<(i64, Word)>>,
@@ -43,7 +43,7 @@ pub struct Naive {
 }
 
 impl Naive {
-    pub fn restart(&mut self, last_alive: Wall, now: Wall) {
+    pub(crate) fn restart(&mut self, last_alive: Wall, now: Wall) {
         self.known.clear();
         self.system = None;
         for (key, words) in &mut self.words {
@@ -55,7 +55,7 @@ impl Naive {
         }
     }
 
-    pub fn step(&mut self, now: Wall, rules: &RuleSet, seen: &[Seen]) {
+    pub(crate) fn step(&mut self, now: Wall, rules: &RuleSet, seen: &[Seen]) {
         self.take_in(seen);
         let known = self.known.keys().cloned().map(Some).chain([None]);
         let about = known.flat_map(|service| {
@@ -207,10 +207,8 @@ impl Naive {
     /// What a word makes of an alert; whether it is about to fire.
     fn live(&mut self, key: &AlertKey, word: Word, rule: Option<&Rule>, now: Wall) -> bool {
         use AlertState::{Firing, Pending, Resolved, Suppressed};
-        if word != Word::Unknown {
-            if let Some(life) = self.lives.get_mut(key) {
-                life.unheard = None;
-            }
+        if let Some(life) = self.lives.get_mut(key).filter(|_| word != Word::Unknown) {
+            life.unheard = None;
         }
         let life = self.lives.get(key).cloned();
         let spec = rule.map(Rule::spec);
@@ -403,7 +401,7 @@ impl Naive {
     }
 
     /// Whether the machine says the same.
-    pub fn compare(
+    pub(crate) fn compare(
         &self,
         alerts: &BTreeMap<AlertKey, Alert>,
         acknowledged: &[Acknowledgement],
