@@ -6,7 +6,7 @@ use ward_proto::v1;
 use crate::{
     alerting::Alerting,
     evil,
-    house::{masked, nowhere, ward, ward_with},
+    house::{Aggregator, masked, nowhere, until, ward, ward_with},
 };
 
 fn key(about: &str, rule: &str) -> Option<v1::AlertKey> {
@@ -406,5 +406,107 @@ async fn text_of_alerts_does_nothing_to_a_terminal() {
         forced.stdout.contains('\u{1b}') && !forced.stdout.contains("\u{1b}[2J"),
         "{:?}",
         forced.stdout
+    );
+}
+
+#[tokio::test]
+async fn a_real_aggregator_is_asked_told_and_replayed() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("ward.toml");
+    std::fs::write(&file, "[alerting.rules.ServiceUnhealthy]\nfor = \"1s\"\n").unwrap();
+    let ward = Aggregator::configured(&file);
+    ward.shop(v1::Status::Healthy).await;
+    ward.shop(v1::Status::Unhealthy).await;
+    let says = |args: &[&str], said: &str| {
+        let done = ward.run(args);
+        let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        done.stdout.lines().any(|shown| line(shown).starts_with(said))
+    };
+    until("the bank's alert fires", || {
+        says(&["alerts"], "bank ServiceUnhealthy critical firing ")
+    });
+    until("those of others are withheld", || {
+        says(
+            &["alerts", "--all"],
+            "storefront ServiceUnhealthy critical suppressed ",
+        )
+    });
+    let all = ward.run(&["alerts", "--all"]);
+    assert_eq!((all.code, all.stderr.as_str()), (2, ""));
+    assert!(
+        all.stdout.contains("caused by bank/ServiceUnhealthy"),
+        "{}",
+        all.stdout
+    );
+    assert!(
+        says(&["alerts", "--all"], "system Watchdog none firing "),
+        "{}",
+        all.stdout
+    );
+
+    let refused = ward.run(&["ack", "storefront", "--why", "x"]);
+    assert_eq!(
+        (refused.code, refused.stdout.as_str()),
+        (64, ""),
+        "{}",
+        refused.stderr
+    );
+    let done = ward.run(&["ack", "bank", "--why", "restarting", "--by", "ann"]);
+    let begins = "ServiceUnhealthy of bank is acknowledged until ";
+    assert!(
+        done.code == 0 && done.stdout.starts_with(begins),
+        "{}{}",
+        done.stdout,
+        done.stderr
+    );
+    until("it is acknowledged", || {
+        says(
+            &["alerts"],
+            "bank ServiceUnhealthy critical firing (acknowledged) ",
+        )
+    });
+    assert!(says(&["ack", "--list"], "bank ServiceUnhealthy "));
+    assert_eq!(ward.run(&["ack", "bank", "--end"]).code, 0);
+    until("it is heard again", || {
+        ward.run(&["ack", "--list"]).stdout == "nothing is acknowledged\n"
+    });
+
+    ward.shop(v1::Status::Healthy).await;
+    until("it is resolved", || {
+        ward.run(&["alerts"]).stdout == "nothing fires\n"
+    });
+    until("the recording has it", || {
+        says(
+            &["rules", "replay", "--since", "1h"],
+            "bank/ServiceUnhealthy critical ",
+        )
+    });
+    let replay = ward.run(&["rules", "replay", "--since", "1h"]);
+    assert!(
+        replay.stdout.contains("\nstorefront/ServiceUnhealthy  critical "),
+        "{}",
+        replay.stdout
+    );
+    let slower = home.path().join("slower.toml");
+    std::fs::write(&slower, "[rules.ServiceUnhealthy]\nfor = \"1h\"\n").unwrap();
+    let tried = ward.run(&[
+        "rules",
+        "replay",
+        "--since",
+        "1h",
+        "--rules",
+        slower.to_str().unwrap(),
+    ]);
+    assert!(
+        tried
+            .stdout
+            .contains("\nother rules: ServiceUnhealthy (changed)\n"),
+        "{}",
+        tried.stdout
+    );
+    assert!(
+        tried.stdout.contains("\nonly with the rules in force: 1\n"),
+        "{}",
+        tried.stdout
     );
 }

@@ -92,16 +92,15 @@ impl Recording {
     }
 }
 
-/// What there is of what was asked for, which is never more.
+/// What there is of what was asked for, which is never more. Before the first line nothing is known.
 fn told(first: Option<&ReadRecordingResponse>, asked: Window) -> Window {
-    let (since, until) = first.map_or((0, 0), |first| (first.since_unix_ms, first.until_unix_ms));
-    let until = if until == 0 {
-        asked.until
-    } else {
-        asked.until.min(Wall(until))
+    let Some(first) = first else { return asked };
+    let begins = first.recorded.first().map_or(0, |line| line.at_unix_ms);
+    let since = asked.since.max(Wall(first.since_unix_ms.max(begins)));
+    let until = match first.until_unix_ms {
+        0 => asked.until,
+        until => asked.until.min(Wall(until)),
     };
-    Window {
-        since: asked.since.max(Wall(since)).min(until),
-        until,
-    }
+    let since = since.min(until);
+    Window { since, until }
 }
