@@ -26,7 +26,7 @@ impl Outbox for StoreOutbox {
     fn durable(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(async {
             match self.0.store() {
-                Ok(store) => store.durable(PATIENCE).await,
+                Ok(store) => store.durable_kept(PATIENCE).await,
                 Err(_) => false,
             }
         })

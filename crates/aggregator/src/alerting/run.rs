@@ -115,7 +115,6 @@ impl Run {
         let settings = edge.reloader.now();
         let mut machine = Machine::new(settings.settings.alerting.rules.clone());
         let last_alive = edge.memory.last_alive().await;
-        record::put(&edge.memory, time.start, &Facts::Started { last_alive });
         edge.alerting
             .notifier
             .restored(alerts.iter().filter(|alert| was_told(alert)).cloned().collect());
