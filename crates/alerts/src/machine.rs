@@ -5,7 +5,9 @@
 //! decided, causes before what they explain ([`withhold`]). With one half only, whether a page is withheld would depend on which
 //! of two services comes first in the alphabet.
 //!
-//! What nothing happened to costs nothing: there is no loop over all services or all rules. Within a step the last word about a
+//! What nothing happened to costs nothing: there is no loop over all services. With the shipped rules and 10,000 services, a step
+//! in which 100 changed takes 1 ms and one in which nothing was seen some microseconds; 1,000 that send another value of a
+//! signal take 20 ms, and a fleet that falls ill at once 0.8 s (`cargo test -p ward-alerts --test pace -- --nocapture`). Within a step the last word about a
 //! thing counts: what flickers faster than steps follow each other is not seen.
 
 mod book;
@@ -63,6 +65,8 @@ pub struct Machine {
     known: Known,
     book: Book,
     waiting: Waiting,
+    /// Alerts that would fire, and are held back.
+    held: BTreeSet<AlertKey>,
     /// At most one for each service that has alerts that fire.
     acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
     /// The last step.
@@ -219,16 +223,15 @@ impl Machine {
             return;
         }
         let service = Some(name.clone());
-        for (rule, watch) in &self.watches {
-            let asks = news.existence || (news.facts && watch.facts) || (news.signals && watch.signals);
-            let is_about = |name| {
-                rules
-                    .get(rule)
-                    .is_some_and(|rule| is_about(rule.spec(), Some(name)))
-            };
+        for rule in rules.iter() {
+            let spec = rule.spec();
+            let watch = self.watches.get(&spec.name).copied().unwrap_or_default();
+            let measured = !news.signals.is_empty() && rule.signals().any(|it| news.signals.contains(it));
+            let asks = news.existence || measured || (news.facts && watch.facts);
+            let is_about = |name: &Name| is_about(spec, Some(name));
             let key = |name: &Name| AlertKey {
                 service: Some(name.clone()),
-                rule: rule.clone(),
+                rule: spec.name.clone(),
             };
             if asks && is_about(name) {
                 step.judge.insert(key(name));
@@ -239,6 +242,9 @@ impl Machine {
             }
         }
         step.judge.extend(self.book.keys_about(&service));
+        if news.suspects {
+            step.judge.extend(self.held.iter().cloned());
+        }
         if news.maintenance {
             step.decide.extend(self.book.suppressed_by(name).cloned());
         }

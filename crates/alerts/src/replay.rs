@@ -2,7 +2,8 @@
 //!
 //! It drives the machine that runs, and is no second opinion about it. Steps are on whole seconds, as the aggregator's are a
 //! second apart; those at which nothing was seen and nothing is due are left out, so that a quiet week costs nothing. Who
-//! acknowledged what is not in a recording: that changes what people hear, and nothing of what fires.
+//! acknowledged what is not in a recording: that changes what people hear, and nothing of what fires. A week of 100 services with a
+//! change every minute takes 0.5 s, one with ten 5 s (`cargo test -p ward-alerts --test pace -- --nocapture`).
 
 mod compare;
 #[cfg(test)]

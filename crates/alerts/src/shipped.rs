@@ -12,19 +12,22 @@ use crate::rule::{RuleSpec, Unknown};
 
 /// All of them, as they are written.
 pub fn shipped() -> Vec<RuleSpec> {
-    let mut rules = signals();
+    let mut rules = errors();
+    rules.extend(room());
     rules.extend(statuses());
     rules.extend(observer());
     rules
 }
 
-/// Rules about signals, each sent every ten seconds or so.
-fn signals() -> Vec<RuleSpec> {
+/// Rules about what fails: evidence of a status, and suppressed where that has an alert of its own. Signals are sent every
+/// ten seconds or so.
+fn errors() -> Vec<RuleSpec> {
     vec![
         // Two minutes: at one failure in a hundred, a service of few requests is over it by a single one for a moment.
         RuleSpec {
             for_: secs(120),
             keep_firing_for: secs(120),
+            suppression: true,
             ..rule(
                 "ErrorRatioHigh",
                 "signals.error_ratio > 0.01",
@@ -38,6 +41,7 @@ fn signals() -> Vec<RuleSpec> {
         RuleSpec {
             for_: secs(30),
             keep_firing_for: secs(120),
+            suppression: true,
             ..rule(
                 "ErrorRatioCritical",
                 "signals.error_ratio > 0.05",
@@ -47,6 +51,25 @@ fn signals() -> Vec<RuleSpec> {
                  take away what it cannot bear: `ward explain {{ service }}` says what it needs and how that is.",
             )
         },
+        // 30 seconds: a breaker that opened once and let the next try through did its work. It fires on for two minutes,
+        // as one that tries half open is closed for moments.
+        RuleSpec {
+            for_: secs(30),
+            keep_firing_for: secs(120),
+            ..rule(
+                "BreakerOpen",
+                "signals.breaker_open > 0.0",
+                Severity::Warning,
+                "{{ service }} has given up calling something: a breaker is open",
+                "Open for 30 seconds. It protects itself; what it calls is what to look at: `ward explain {{ service }}`.",
+            )
+        },
+    ]
+}
+
+/// Rules about what is used up.
+fn room() -> Vec<RuleSpec> {
+    vec![
         RuleSpec {
             for_: secs(300),
             keep_firing_for: secs(120),
@@ -85,24 +108,12 @@ fn signals() -> Vec<RuleSpec> {
                  host say what takes the room.",
             )
         },
-        // 30 seconds: a breaker that opened once and let the next try through did its work. It fires on for two minutes,
-        // as one that tries half open is closed for moments.
-        RuleSpec {
-            for_: secs(30),
-            keep_firing_for: secs(120),
-            ..rule(
-                "BreakerOpen",
-                "signals.breaker_open > 0.0",
-                Severity::Warning,
-                "{{ service }} has given up calling something: a breaker is open",
-                "Open for 30 seconds. It protects itself; what it calls is what to look at: `ward explain {{ service }}`.",
-            )
-        },
     ]
 }
 
 /// Rules about what Ward decided: suppressed where a cause has one of its own.
 fn statuses() -> Vec<RuleSpec> {
+    let said = "{{ message == '' ? 'No more was said' : message }}";
     let causes = "Caused by: {{ causes }}.";
     vec![
         RuleSpec {
@@ -115,7 +126,7 @@ fn statuses() -> Vec<RuleSpec> {
                 Severity::Critical,
                 "{{ service }} is unhealthy ({{ reason }})",
                 &format!(
-                    "{{{{ message == '' ? 'No more was said' : message }}}}. {causes} Of {{{{ instances.total }}}} instances {{{{ instances.healthy }}}} are \
+                    "{said}. {causes} Of {{{{ instances.total }}}} instances {{{{ instances.healthy }}}} are \
                      healthy, {{{{ min_healthy }}}} are wanted. Next: `ward explain {{{{ service }}}}`."
                 ),
             )
@@ -130,7 +141,7 @@ fn statuses() -> Vec<RuleSpec> {
                 Severity::Warning,
                 "nobody knows how {{ service }} is ({{ reason }})",
                 &format!(
-                    "{{{{ message == '' ? 'No more was said' : message }}}}. {causes} For five minutes there is no evidence, good or bad: it may run and not be \
+                    "{said}. {causes} For five minutes there is no evidence, good or bad: it may run and not be \
                      able to say so. Look at it itself, and at the network between: `ward explain {{{{ service }}}}`."
                 ),
             )
@@ -146,7 +157,7 @@ fn statuses() -> Vec<RuleSpec> {
                 Severity::Critical,
                 "the system is unhealthy ({{ reason }})",
                 &format!(
-                    "{{{{ message == '' ? 'No more was said' : message }}}}. {causes} Of {{{{ services.total }}}} services {{{{ services.unhealthy }}}} are \
+                    "{said}. {causes} Of {{{{ services.total }}}} services {{{{ services.unhealthy }}}} are \
                      unhealthy, {{{{ services.unknown }}}} unknown. Next: `ward explain`."
                 ),
             )

@@ -20,6 +20,7 @@ fn facts(signals: &[&str]) -> ServiceFacts {
 }
 
 /// How often it allocates each time.
+#[expect(clippy::print_stdout, reason = "the figure is what it is run for")]
 fn cost(rule: &Rule, facts: &ServiceFacts, says: Truth) -> u64 {
     let service = Name::new("checkout").expect("is a name");
     let subject = Subject::Service {

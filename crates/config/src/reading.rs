@@ -1,5 +1,7 @@
 //! Walking through a file: what was found where, and all that is wrong on the way.
 
+mod unknown;
+
 use std::{collections::BTreeMap, iter, ops::Range};
 
 use serde_json::{Map, Value as Json, json};
@@ -9,9 +11,7 @@ use toml::{
 };
 
 use crate::{
-    Key,
     mistake::{Mistake, Mistakes, Place, TOLD, escaped},
-    near::nearest,
     quoted,
 };
 
@@ -276,39 +276,6 @@ impl<'t> Reading<'t> {
             path: node.path.clone(),
             span,
         })
-    }
-
-    /// Refuses what is not in `known`: a key that is ignored is a setting somebody believes in.
-    pub(crate) fn unknown_keys(&mut self, node: &Node<'_>, table: &DeTable<'_>, known: &[&str]) {
-        for (key, value) in table
-            .iter()
-            .filter(|(key, _)| !known.contains(&key.get_ref().as_ref()))
-        {
-            // Looking for what was meant takes long, for a file of nothing else.
-            if !self.is_told(&key.span()) {
-                continue;
-            }
-            let name = key.get_ref().as_ref();
-            let help = match nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if known == ["rules"] && value.get_ref().is_table() => {
-                    "a file of rules has tables `[rules.NAME]` and no others".into()
-                }
-                None if node.path.is_empty() && value.get_ref().is_table() => {
-                    let header = joined("services", name);
-                    format!(
-                        "the table of a service is called `[{header}]`; beside those there are `[aggregator]`, `[store]`, \
-                         `[access]` and `[alerting]`"
-                    )
-                }
-                None if node.path.is_empty() && Key::ALL.iter().any(|key| key.name() == name) => {
-                    "put it below `[aggregator]`".into()
-                }
-                None => format!("known here: {}", known.join(", ")),
-            };
-            let path = joined(&node.path, name);
-            self.wrong(&path, &key.span(), "is not a known key").help = Some(help);
-        }
     }
 
     /// A key that must be there is not.

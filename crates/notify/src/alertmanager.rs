@@ -158,6 +158,7 @@ impl Courier {
         } = self.desk.settings();
         let now = self.desk.clock.wall();
         let alerts = batch.iter().map(|ticket| &*ticket.alert);
+        let alerts = alerts.filter(|alert| self.desk.is_true(alert));
         let body = body::encode(alerts, external_url.as_deref(), now, self.desk.timing.resend);
         match address(&receiver.url, &["alerts"]) {
             Ok(url) => {

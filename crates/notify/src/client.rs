@@ -56,7 +56,7 @@ impl Request {
 /// What became of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Taken; with what it said.
+    /// Taken; with what was read of what it said.
     Took(Vec<u8>),
     /// Understood, and not taken: it would be no use to ask the same again soon.
     Refused { status: u16, why: String },
@@ -116,21 +116,15 @@ async fn read(origin: &str, mut response: Response, most: usize, now: Wall) -> A
         .and_then(|value| answer::retry_after(value.to_str().ok()?, now));
     let mut body = Vec::new();
     // One that breaks off, hangs or is too long is judged by its status, as said above.
-    let mut whole = true;
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
-            Ok(None) => break,
-            Ok(Some(_)) | Err(_) => {
-                whole = false;
-                break;
-            }
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk[..chunk.len().min(most - body.len())]);
+        if body.len() == most {
+            break;
         }
     }
     let why = || format!("{origin} answered {status}{}", answer::quoted(&body));
     match status.as_u16() {
-        200..=299 if whole => Answer::Took(body),
-        200..=299 => Answer::Took(Vec::new()),
+        200..=299 => Answer::Took(body),
         408 | 425 | 429 | 500..=599 => Answer::Failed {
             why: why(),
             after: after.filter(|_| matches!(status.as_u16(), 429 | 503)),

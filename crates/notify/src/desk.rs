@@ -3,7 +3,14 @@
 //! Everybody who comes holds the lock for as long as it takes to note something, so that nobody who tells waits for a
 //! receiver. The outbox is written to under the same lock: what it is told last is then what is true.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -21,6 +28,23 @@ const WATCHDOG: &str = "Watchdog";
 /// Most acknowledgements that become silences: those who acknowledge more than that are not working on them.
 const SILENCES: usize = 1_000;
 
+/// When whoever makes alerts last said that it goes on. Shared by all desks.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse(AtomicU64);
+
+impl Pulse {
+    pub(crate) fn beat(&self, now: Mono) {
+        // Zero is never.
+        self.0.store(now.0.max(1), Ordering::Relaxed);
+    }
+
+    /// Whether it goes on, as far as it says so at all.
+    fn beats(&self, now: Mono, within: Duration) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        last == 0 || now.since(Mono(last)) <= within
+    }
+}
+
 /// Whether an alert is for no person: it says that alerts are made and told.
 fn is_sign_of_life(alert: &Alert) -> bool {
     alert.severity == Severity::None && alert.key.rule.as_str() == WATCHDOG
@@ -33,6 +57,7 @@ pub(crate) struct Desk {
     pub(crate) timing: Timing,
     pub(crate) bell: Notify,
     outbox: Arc<dyn Outbox>,
+    pulse: Arc<Pulse>,
     inner: Mutex<Inner>,
 }
 
@@ -52,13 +77,26 @@ struct Inner {
     acknowledged: Arc<[Acknowledgement]>,
     standing: Standing,
     stopping: bool,
-    /// When something was last said of what is left out, or not recorded.
-    said_dropped: Option<Mono>,
+    /// It was said that it takes nothing.
+    said_down: bool,
+    /// It was said that things are not recorded.
     said_unrecorded: bool,
+    /// When it was last said that something was left out, and that something was refused.
+    said_dropped: Option<Mono>,
+    said_refused: Option<Mono>,
 }
 
+/// Between two lines of the log about alerts that are left out or refused, of which there may be many.
+const PAUSE: Duration = Duration::from_secs(60);
+
 impl Desk {
-    pub(crate) fn new(settings: Settings, outbox: Arc<dyn Outbox>, clock: Clock, timing: Timing) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        outbox: Arc<dyn Outbox>,
+        pulse: Arc<Pulse>,
+        clock: Clock,
+        timing: Timing,
+    ) -> Self {
         let name = settings.receiver.name.clone();
         let repeats = settings.receiver.kind == Kind::Alertmanager;
         Self {
@@ -66,6 +104,7 @@ impl Desk {
             timing,
             bell: Notify::new(),
             outbox,
+            pulse,
             inner: Mutex::new(Inner {
                 ledger: Ledger::new(&name, repeats, timing),
                 standing: Standing {
@@ -76,8 +115,10 @@ impl Desk {
                 sign_of_life: None,
                 acknowledged: Arc::new([]),
                 stopping: false,
-                said_dropped: None,
+                said_down: false,
                 said_unrecorded: false,
+                said_dropped: None,
+                said_refused: None,
             }),
             name,
         }
@@ -158,6 +199,11 @@ impl Desk {
         self.inner.lock().sign_of_life.clone()
     }
 
+    /// Whether an alert may be sent: the sign of life says that alerts are made, and so only while they are.
+    pub(crate) fn is_true(&self, alert: &Alert) -> bool {
+        !is_sign_of_life(alert) || self.pulse.beats(self.clock.mono(), self.timing.resend)
+    }
+
     /// What the ledger says.
     pub(crate) fn ask<T>(&self, question: impl FnOnce(&mut Ledger) -> T) -> T {
         question(&mut self.inner.lock().ledger)
@@ -166,22 +212,25 @@ impl Desk {
     /// Waits until what is to be sent is on disk, if it was never tried. That it cannot be written is no reason to keep it:
     /// a page is worth more than its record.
     pub(crate) async fn recorded(&self, tickets: &[Ticket]) {
-        if tickets.iter().any(|ticket| ticket.fresh) && !self.outbox.durable().await {
-            let fresh = tickets.iter().filter(|ticket| ticket.fresh).count() as u64;
-            let mut inner = self.inner.lock();
-            inner.standing.unrecorded += fresh;
-            if !inner.said_unrecorded {
-                inner.said_unrecorded = true;
-                tracing::error!(
-                    receiver = self.name,
-                    "alerts are told before it is on disk that they are owed: the store does not take it; \
-                     those that the receiver does not take are lost if Ward ends now"
-                );
-            }
-        } else if tickets.iter().any(|ticket| ticket.fresh) {
-            self.inner.lock().said_unrecorded = false;
+        if !tickets.iter().any(|ticket| ticket.fresh) {
+            return;
         }
-        self.ask(|ledger| ledger.tried(tickets));
+        let untried = self.ask(|ledger| ledger.untried());
+        let recorded = self.outbox.durable().await;
+        let mut inner = self.inner.lock();
+        inner.ledger.tried(&untried);
+        if recorded {
+            inner.said_unrecorded = false;
+            return;
+        }
+        inner.standing.unrecorded += untried.len() as u64;
+        if !std::mem::replace(&mut inner.said_unrecorded, true) {
+            tracing::error!(
+                receiver = self.name,
+                "alerts are told before it is on disk that they are owed: the store does not take it; \
+                 those that the receiver does not take are lost if Ward ends now"
+            );
+        }
     }
 
     /// The receiver took them, or a request about something else if there are none.
@@ -191,7 +240,8 @@ impl Desk {
         self.write(writes);
         inner.standing.requests[0] += 1;
         inner.standing.delivered = Some(now.wall);
-        if let Some(error) = inner.standing.error.take() {
+        let error = inner.standing.error.take();
+        if std::mem::take(&mut inner.said_down) {
             tracing::info!(
                 receiver = self.name,
                 before = error,
@@ -206,7 +256,7 @@ impl Desk {
         inner.standing.requests[1] += 1;
         // All that it was told may be lost to it.
         inner.ledger.round();
-        if inner.standing.error.is_none() {
+        if !std::mem::replace(&mut inner.said_down, true) {
             tracing::warn!(
                 receiver = self.name,
                 error = why,
@@ -220,8 +270,12 @@ impl Desk {
     pub(crate) fn refused(&self, why: String) {
         let mut inner = self.inner.lock();
         inner.standing.requests[2] += 1;
-        if inner.standing.error.as_ref() != Some(&why) {
-            tracing::error!(receiver = self.name, error = why, "the receiver refuses requests");
+        if !std::mem::replace(&mut inner.said_down, true) {
+            tracing::error!(
+                receiver = self.name,
+                error = why,
+                "the receiver refuses requests; alerts stay owed"
+            );
         }
         inner.standing.error = Some(why);
     }
@@ -233,9 +287,14 @@ impl Desk {
         self.write(writes);
         inner.standing.requests[2] += 1;
         inner.standing.error = Some(why.to_owned());
+        let said = inner
+            .said_refused
+            .is_some_and(|said| now.mono.since(said) < PAUSE);
         let alert = ticket.alert.key.to_string();
         match fate {
+            Fate::Again if said => {}
             Fate::Again => {
+                inner.said_refused = Some(now.mono);
                 tracing::warn!(
                     receiver = self.name,
                     alert,
@@ -248,7 +307,7 @@ impl Desk {
                     receiver = self.name,
                     alert,
                     error = why,
-                    "an alert is given up: refused for too long"
+                    "an alert is given up: the receiver has refused it for too long"
                 );
             }
         }
@@ -294,7 +353,6 @@ impl Desk {
 impl Inner {
     /// Says once a minute that something was left out.
     fn complain(&mut self, now: Mono) {
-        const PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
         let dropped = self.ledger.dropped();
         let said = self.said_dropped.is_some_and(|said| now.since(said) < PAUSE);
         if dropped > self.standing.dropped && !said {

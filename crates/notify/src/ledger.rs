@@ -7,6 +7,9 @@
 //! A place in one order is all that ties alerts to each other: causes are told to us first, and so they leave first.
 
 mod bound;
+mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::{
     borrow::Cow,
@@ -62,6 +65,14 @@ struct Refused {
     since: Wall,
     times: u32,
     next: Mono,
+}
+
+impl Item {
+    /// Whether it is not worth telling an Alertmanager once its alert fires again. That it was resolved is told before it
+    /// is told so, or never: the labels may be the same.
+    fn is_idle(&self) -> bool {
+        self.id.state == AlertState::Firing || self.owed.is_none() || self.refused.is_some()
+    }
 }
 
 /// Something to send.
@@ -154,7 +165,7 @@ impl Ledger {
         let Some(id) = Id::of(&alert) else {
             return Vec::new();
         };
-        if self.resolved(&id) {
+        if self.resolved(&id) && (self.repeats || !self.is_owed(&id.with(AlertState::Resolved))) {
             return vec![self.forgotten(&id)];
         }
         let refused = entry.refused.map(|since| Refused {
@@ -202,6 +213,11 @@ impl Ledger {
         id.state == AlertState::Firing && self.places.contains_key(&id.with(AlertState::Resolved))
     }
 
+    fn is_owed(&self, id: &Id) -> bool {
+        let item = self.places.get(id).and_then(|place| self.items.get(place));
+        item.is_some_and(|item| item.owed.is_some())
+    }
+
     fn until(&self, alert: &Alert, now: Now) -> Option<Mono> {
         let resolved = alert.resolved.filter(|_| alert.state == AlertState::Resolved)?;
         let age = u64::try_from(now.wall.0.saturating_sub(resolved.0)).unwrap_or_default();
@@ -212,10 +228,10 @@ impl Ledger {
     fn insert(&mut self, place: u64, mut item: Item) -> Vec<Write> {
         let mut writes = Vec::new();
         item.outdated = self.repeats && self.of(&item.id.key).any(|place| self.is_newer(place, &item.id));
-        if item.outdated && (item.id.state == AlertState::Firing || item.owed.is_none()) {
+        if item.outdated && item.is_idle() {
             return vec![self.forgotten(&item.id)];
         }
-        let place = self.displace(place, &item, &mut writes);
+        let place = self.displace(place, &item.id, &mut writes);
         if !self.make_room(&mut writes) {
             return writes;
         }
@@ -235,39 +251,33 @@ impl Ledger {
     }
 
     /// What is told of an alert makes some of what was to be told of it idle. Says at which place the new one goes.
-    fn displace(&mut self, place: u64, item: &Item, writes: &mut Vec<Write>) -> u64 {
-        let firing = item.id.with(AlertState::Firing);
-        if item.id.state == AlertState::Resolved {
-            let before = self.places.get(&firing).copied();
-            return match before {
-                // It takes its place: what comes behind may be the next firing of the same.
-                Some(before) if self.repeats => {
-                    self.remove(before, writes);
-                    before
-                }
-                Some(before) if self.items.get(&before).is_some_and(|item| item.owed.is_none()) => {
-                    self.remove(before, writes);
-                    place
-                }
-                _ => place,
-            };
+    fn displace(&mut self, place: u64, id: &Id, writes: &mut Vec<Write>) -> u64 {
+        if self.repeats {
+            self.outdate(id, writes);
         }
-        for older in self.of(&item.id.key).filter(|_| self.repeats).collect::<Vec<_>>() {
-            let Some(known) = self
-                .items
-                .get_mut(&older)
-                .filter(|known| known.id.fired < item.id.fired)
-            else {
-                continue;
-            };
-            let idle = known.id.state == AlertState::Firing || known.owed.is_none();
-            known.outdated = true;
-            // That it was resolved is told once, and never after it fires again: the labels may be the same.
-            if idle {
-                self.remove(older, writes);
+        let firing = self.places.get(&id.with(AlertState::Firing)).copied();
+        let Some(firing) = firing.filter(|_| id.state == AlertState::Resolved) else {
+            return place;
+        };
+        // That it fires is still to be told to a webhook, if it was not.
+        if self.repeats || self.items.get(&firing).is_some_and(|item| item.owed.is_none()) {
+            self.remove(firing, writes);
+        }
+        // An Alertmanager is told in its place: what comes behind may be the next firing of the same.
+        if self.repeats { firing } else { place }
+    }
+
+    /// There is a newer firing than those before it.
+    fn outdate(&mut self, newer: &Id, writes: &mut Vec<Write>) {
+        for place in self.of(&newer.key).collect::<Vec<_>>() {
+            let known = self.items.get_mut(&place);
+            if let Some(known) = known.filter(|known| known.id.fired < newer.fired) {
+                known.outdated = true;
+                if known.is_idle() {
+                    self.remove(place, writes);
+                }
             }
         }
-        place
     }
 
     fn is_newer(&self, place: u64, than: &Id) -> bool {
@@ -317,125 +327,6 @@ impl Ledger {
         (item.id.kept_as(&self.receiver), Some(entry.encode()))
     }
 
-    /// All that is known is to be sent.
-    pub(crate) fn round(&mut self) {
-        if self.repeats {
-            self.due.extend(self.items.keys());
-        }
-    }
-
-    /// Only what is owed is to be sent.
-    pub(crate) fn last_round(&mut self) {
-        let items = &self.items;
-        self.due
-            .retain(|place| items.get(place).is_some_and(|item| item.owed.is_some()));
-    }
-
-    /// What is to be sent to an Alertmanager together, causes first. What it refused before is not with the rest.
-    pub(crate) fn batch(&self, most: usize) -> Vec<Ticket> {
-        let due = self.due_items().filter(|(_, item)| item.refused.is_none());
-        due.take(most).map(ticket).collect()
-    }
-
-    /// What was refused before and is to be tried again, by itself.
-    pub(crate) fn alone(&self, now: Mono) -> Option<Ticket> {
-        let mut again = self
-            .due_items()
-            .filter(|(_, item)| item.refused.is_some_and(|refused| refused.next <= now));
-        again.next().map(ticket)
-    }
-
-    /// The next event for a webhook. What was refused delays nothing but what is about the same alert.
-    pub(crate) fn event(&self, now: Mono) -> Option<Ticket> {
-        let mut events = self.due_items().filter(|(_, item)| {
-            let waits = item.refused.is_some_and(|refused| refused.next > now);
-            let second = item.id.state == AlertState::Resolved
-                && self.places.contains_key(&item.id.with(AlertState::Firing));
-            !waits && !second
-        });
-        events.next().map(ticket)
-    }
-
-    fn due_items(&self) -> impl Iterator<Item = (u64, &Item)> {
-        let item = |place: &u64| self.items.get(place).map(|item| (*place, item));
-        self.due.iter().filter_map(item)
-    }
-
-    /// Whether something is due that was never tried.
-    pub(crate) fn fresh(&self) -> bool {
-        self.due_items().any(|(_, item)| !item.tried)
-    }
-
-    /// When the first of what was refused is to be tried again.
-    pub(crate) fn next_refused(&self) -> Option<Mono> {
-        self.due_items()
-            .filter_map(|(_, item)| Some(item.refused?.next))
-            .min()
-    }
-
-    /// These are tried now; what was never tried is on disk, or nobody knows.
-    pub(crate) fn tried(&mut self, tickets: &[Ticket]) {
-        for ticket in tickets {
-            if let Some(item) = self.items.get_mut(&ticket.place) {
-                item.tried = true;
-            }
-        }
-    }
-
-    /// These were taken.
-    pub(crate) fn delivered(&mut self, tickets: &[Ticket]) -> Vec<Write> {
-        let mut writes = Vec::new();
-        for Ticket { place, id, .. } in tickets {
-            // What took its place meanwhile is still to be told.
-            let Some(item) = self.items.get_mut(place).filter(|item| item.id == *id) else {
-                continue;
-            };
-            let owed = item.owed.take().is_some();
-            item.refused = None;
-            let idle = item.outdated || self.resolved(id);
-            self.due.remove(place);
-            if owed {
-                writes.push(self.forgotten(id));
-            }
-            if idle {
-                self.remove(*place, &mut writes);
-            }
-            self.settle(*place);
-        }
-        writes
-    }
-
-    /// It was refused for what it is. Given up after a day; an Alertmanager is sent what fires on for as long as it does.
-    pub(crate) fn refused(&mut self, ticket: &Ticket, now: Now) -> (Fate, Vec<Write>) {
-        let place = ticket.place;
-        let Some(item) = self.items.get_mut(&place).filter(|item| item.id == ticket.id) else {
-            return (Fate::Again, Vec::new());
-        };
-        let before = item.refused;
-        let since = before.map_or(now.wall, |refused| refused.since);
-        let times = before.map_or(0, |refused| refused.times);
-        let factor = (1_u32 << times.min(16)).min(SLOWEST);
-        item.refused = Some(Refused {
-            since,
-            times: times.saturating_add(1),
-            next: now.mono + self.timing.longest.saturating_mul(factor),
-        });
-        let ends = !self.repeats || item.id.state == AlertState::Resolved;
-        let given = i64::try_from(self.timing.give_up.as_millis()).unwrap_or(i64::MAX);
-        let mut writes = Vec::new();
-        if ends && now.wall.0.saturating_sub(since.0) >= given {
-            self.dropped += 1;
-            self.remove(place, &mut writes);
-            return (Fate::GivenUp, writes);
-        }
-        if let (None, Some(item)) = (before, self.items.get(&place))
-            && item.owed.is_some()
-        {
-            writes.push(self.kept(place, item));
-        }
-        (Fate::Again, writes)
-    }
-
     /// Forgets all; what was owed is to be forgotten on disk too.
     pub(crate) fn clear(&mut self) -> Vec<Write> {
         let mut writes = Vec::new();
@@ -443,14 +334,5 @@ impl Ledger {
             self.remove(place, &mut writes);
         }
         writes
-    }
-}
-
-fn ticket((place, item): (u64, &Item)) -> Ticket {
-    Ticket {
-        place,
-        id: item.id.clone(),
-        alert: Arc::clone(&item.alert),
-        fresh: !item.tried,
     }
 }

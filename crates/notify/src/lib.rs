@@ -23,6 +23,6 @@ mod webhook;
 pub use self::{
     config::{Auth, Config, Kind, Receiver, Timing},
     notifier::Notifier,
-    outbox::Outbox,
+    outbox::{Later, Outbox},
     standing::Standing,
 };

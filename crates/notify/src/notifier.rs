@@ -16,7 +16,7 @@ use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Now};
 use self::start::Before;
 use crate::{
     Config, Kind, Outbox, Receiver, Standing, Timing, alertmanager,
-    desk::{Desk, Settings},
+    desk::{Desk, Pulse, Settings},
     ledger::MOST,
     webhook,
 };
@@ -37,6 +37,7 @@ struct Shared {
     outbox: Arc<dyn Outbox>,
     clock: Clock,
     timing: Timing,
+    pulse: Arc<Pulse>,
     state: Mutex<State>,
 }
 
@@ -50,6 +51,8 @@ struct State {
     place: u64,
     acknowledged: Arc<[Acknowledgement]>,
     before: Before,
+    /// Reads what was owed. Not among the tasks, which are waited for at the end: an outbox may never answer.
+    loading: JoinSet<()>,
 }
 
 /// A receiver that is told.
@@ -77,11 +80,13 @@ impl Notifier {
             place: u64::try_from(clock.wall().0).unwrap_or_default() * PLACES,
             acknowledged: Arc::new([]),
             before: Before::default(),
+            loading: JoinSet::new(),
         };
         let shared = Arc::new(Shared {
             outbox,
             clock,
             timing,
+            pulse: Arc::default(),
             state: Mutex::new(state),
         });
         shared.replace(config);
@@ -123,6 +128,12 @@ impl Notifier {
         state.ring();
     }
 
+    /// Whoever makes alerts goes on: to be said at each of its steps, with or without something to tell. Once it was said,
+    /// the sign of life is sent only while it is said at least once a minute: a timer would go on when nothing else does.
+    pub fn alive(&self) {
+        self.0.pulse.beat(self.0.clock.mono());
+    }
+
     /// All acknowledgements that are in force now. Never waits. To be called before [`Notifier::tell`] where both change,
     /// so that a silence ends before the resolution is told.
     pub fn silence(&self, in_force: Vec<Acknowledgement>) {
@@ -145,10 +156,11 @@ impl Notifier {
         state.desks.iter().map(|post| post.desk.standing()).collect()
     }
 
-    /// Delivers what can be delivered in that time, and ends. The rest stays owed.
+    /// Delivers what can be delivered in that time, and ends; a receiver that fails is tried once. The rest stays owed.
     pub async fn stop(&self, within: Duration) {
         let mut tasks = {
             let mut state = self.0.state.lock();
+            state.loading.abort_all();
             state.desks.iter().for_each(|post| post.desk.stop());
             std::mem::take(&mut state.tasks)
         };
@@ -186,12 +198,8 @@ impl Shared {
 
     fn open(&self, state: &mut State, settings: Settings, now: Now) -> Post {
         let kind = settings.receiver.kind;
-        let desk = Desk::new(
-            settings,
-            Arc::clone(&self.outbox),
-            self.clock.clone(),
-            self.timing,
-        );
+        let (outbox, pulse) = (Arc::clone(&self.outbox), Arc::clone(&self.pulse));
+        let desk = Desk::new(settings, outbox, pulse, self.clock.clone(), self.timing);
         let desk = Arc::new(desk);
         for (place, alert) in state.firing.values() {
             desk.remember(alert, *place, now);

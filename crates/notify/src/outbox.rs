@@ -8,16 +8,19 @@ use std::{borrow::Cow, fmt, pin::Pin};
 use serde::{Deserialize, Serialize};
 use ward_model::{Alert, AlertKey, AlertState, Wall};
 
+/// What is known later.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Where what is owed is kept.
 pub trait Outbox: fmt::Debug + Send + Sync + 'static {
     /// Keeps a body under a key, or (`None`) forgets it. Never waits. What is said later of a key wins.
     fn keep(&self, key: String, body: Option<String>);
 
     /// Resolves when all that was kept before the call is on disk; `false` if that cannot be told in a few seconds.
-    fn durable(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+    fn durable(&self) -> Later<'_, bool>;
 
     /// All that is kept, from the life before. Asked once, at the start; waits for as long as it takes.
-    fn kept(&self) -> Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send + '_>>;
+    fn kept(&self) -> Later<'_, Vec<(String, String)>>;
 }
 
 /// What an outbox is to do.

@@ -68,11 +68,11 @@ impl Courier {
 
     /// A sign of life, or something to tell.
     fn next_event(&self, now: Mono, stopping: bool) -> Option<Option<Ticket>> {
-        let sign = self.desk.sign_of_life().filter(|_| now >= self.sign && !stopping);
-        match sign {
-            Some(_) => Some(None),
-            None => self.desk.ask(|ledger| ledger.event(now)).map(Some),
+        let sign = self.desk.sign_of_life();
+        if sign.is_some_and(|sign| now >= self.sign && !stopping && self.desk.is_true(&sign)) {
+            return Some(None);
         }
+        self.desk.ask(|ledger| ledger.event(now)).map(Some)
     }
 
     fn wake(&self) -> Mono {
@@ -81,7 +81,8 @@ impl Courier {
             .desk
             .ask(|ledger| (ledger.event(now), ledger.next_refused(), ledger.fresh()));
         let from = self.pace.from(fresh);
-        let sign = self.desk.sign_of_life().map(|_| self.sign);
+        let sign = self.desk.sign_of_life().filter(|sign| self.desk.is_true(sign));
+        let sign = sign.map(|_| self.sign);
         let due = event.map(|_| now).into_iter().chain(refused).chain(sign);
         let idle = now + self.desk.timing.resend;
         due.map(|due| due.max(from)).min().unwrap_or(idle).min(idle)

@@ -4,7 +4,11 @@
 //! transaction and written to a file, so that a backup can be restored into either. `pg_dump` was not taken: it has to be
 //! there, and what it writes can be read by nothing but PostgreSQL.
 //!
+//! What is owed to somebody is in a backup and not in what is restored: see [`restore`].
+//!
 //! What is written stands under another name until it was checked and is on the disk. These calls block.
+
+mod tables;
 
 use std::{
     fs::{self, File},
@@ -18,16 +22,18 @@ use rusqlite::backup::{Backup, StepResult};
 use tokio::runtime;
 
 use crate::{
-    connection::{Column, Connection, Row},
+    code,
+    connection::Connection,
     fault::{Fault, OpenError, chain},
     postgres, sqlite,
     store::Place,
+    write::Kept,
 };
+
+use tables::{TABLES, move_all};
 
 /// Pages in one step: a megabyte, between two looks at how far it is.
 const PAGES: i32 = 256;
-/// Rows on their way from one database to another.
-const ROWS: usize = 4_096;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +150,11 @@ async fn any_row(source: &mut Connection) -> Result<bool, Fault> {
 }
 
 /// Puts the backup `from` in place of all that is in `place`, which nobody may be using. Of a file `from` is checked before
-/// anything is touched; in PostgreSQL all of it is one transaction.
+/// anything is touched; in PostgreSQL all of it is one transaction. One of an older version is brought up to date.
+///
+/// What was owed to receivers of alerts ([`Kept::Owed`](crate::Kept::Owed)) is left out: it would be delivered now, and wake
+/// somebody for what was over a week ago. Alerts come back, so that those that were told of one that fired are told when it
+/// is over; so do acknowledgements, which end by themselves, and what was recorded.
 ///
 /// # Errors
 ///
@@ -152,20 +162,28 @@ async fn any_row(source: &mut Connection) -> Result<bool, Fault> {
 pub fn restore(from: &Path, place: &Place, mut progress: impl FnMut(Progress)) -> Result<(), BackupError> {
     let source = sqlite::Connection::look(from)?;
     check(&source, from)?;
+    let mut write = |part: &Path| {
+        copy(&source, part, &mut progress)?;
+        owe_nothing(part)
+    };
     match place {
-        Place::Sqlite(path) => {
-            let write = |part: &Path| copy(&source, part, &mut progress);
-            into_place(path, write, || retire(path))
-        }
+        Place::Sqlite(path) => into_place(path, write, || retire(path)),
         Place::Postgres(address) => {
-            // Brought up to date on the side: what is restored may be older than the tables that are there.
             let side = tempfile_beside(from);
-            into_place(&side, |part| copy(&source, part, &mut progress), || Ok(()))?;
+            into_place(&side, &mut write, || Ok(()))?;
             let done = into_postgres(&side, address, &mut progress);
             remove(&side)?;
             done
         }
     }
+}
+
+/// Brings the copy at `path` up to date, and takes out of it what is owed.
+fn owe_nothing(path: &Path) -> Result<(), BackupError> {
+    let mut file = sqlite::Connection::write(path)?;
+    let owed = vec![code::kept(Kept::Owed).into()];
+    let dropped = file.execute("DELETE FROM kept WHERE kind = $1", &[owed]);
+    dropped.map_err(|fault| database("take out what is owed")(&fault))
 }
 
 /// Makes the database at `path`, if it is one, a file for itself: what stood beside it would be taken for a part of the one
@@ -196,82 +214,6 @@ fn into_postgres(
         move_all(&mut source, &mut target, progress).await
     });
     done.map_err(|fault: Fault| database("write to the database")(&fault))
-}
-
-/// A table, and how it is read, emptied and written.
-struct Table {
-    name: &'static str,
-    any: &'static str,
-    count: &'static str,
-    select: &'static str,
-    delete: &'static str,
-    insert: &'static str,
-}
-
-macro_rules! tables {
-    ($($name:literal ($columns:literal) ($values:literal)),+ $(,)?) => {
-        &[$(Table {
-            name: $name,
-            any: concat!("SELECT 1::bigint FROM ", $name, " LIMIT 1"),
-            count: concat!("SELECT count(*) FROM ", $name),
-            select: concat!("SELECT ", $columns, " FROM ", $name),
-            delete: concat!("DELETE FROM ", $name),
-            insert: concat!("INSERT INTO ", $name, " (", $columns, ") VALUES (", $values, ")"),
-        }),+]
-    };
-}
-
-/// All that are kept.
-const TABLES: &[Table] = tables![
-    "meta"("key, value")("$1, $2"),
-    "subject"("id, name")("$1, $2"),
-    "life"("id, started, last, batches")("$1, $2, $3, $4"),
-    "transition"("subject, at, epoch, revision, status, reason, message, maintenance")(
-        "$1, $2, $3, $4, $5, $6, $7, $8"
-    ),
-    "day"("subject, day, healthy_ms, degraded_ms, unhealthy_ms, unknown_ms, maintenance_ms")(
-        "$1, $2, $3, $4, $5, $6, $7"
-    ),
-    "known_service"("subject, status, reason, message, since, declared")("$1, $2, $3, $4, $5, $6"),
-    "known_instance"("service, instance, incarnation, interval_ms, state")("$1, $2, $3, $4, $5"),
-    "maintenance"("subject, said_by, why, starts, ends")("$1, $2, $3, $4, $5"),
-];
-
-/// In one transaction on either side.
-async fn move_all(
-    source: &mut Connection,
-    target: &mut Connection,
-    progress: &mut impl FnMut(Progress),
-) -> Result<(), Fault> {
-    source.take_time().await?;
-    target.take_time().await?;
-    source.begin_reading().await?;
-    target.begin().await?;
-    let mut all = 0;
-    for table in TABLES {
-        all += source
-            .number(table.count, vec![])
-            .await?
-            .unwrap_or(0)
-            .unsigned_abs();
-    }
-    let mut done = 0;
-    for table in TABLES {
-        target.execute(table.delete, &[vec![]]).await?;
-        let read = |row: &[Column<'_>]| row.iter().map(|column| (*column).into()).collect::<Row>();
-        let piece = async |rows: Vec<Row>| {
-            target.execute(table.insert, &rows).await?;
-            done += rows.len() as u64;
-            progress(Progress { done, all });
-            Ok(())
-        };
-        source.stream(table.select, ROWS, read, piece).await?;
-    }
-    if done != all {
-        return Err(Fault::Away(format!("{done} rows were read of {all}")));
-    }
-    target.next_ids().await?;
-    target.commit().await
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {

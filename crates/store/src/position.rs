@@ -15,6 +15,14 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    /// Of what is taken whole by each take.
+    pub(crate) fn of_keys(self) -> Self {
+        Self {
+            takes: self.takes,
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing up to `other` is left behind.
     pub(crate) fn reaches(&self, other: &Self) -> bool {
         self.takes >= other.takes

@@ -134,7 +134,7 @@ impl Server {
             Some(found) if found > VERSION => Err(newer(found)),
             Some(VERSION) => Ok(connection),
             _ => Err(Fault::Away(
-                "Ward's tables are not made yet: the aggregator makes them when it first writes to the database".into(),
+                "Ward's tables are not made yet, or not up to date: the aggregator sees to it when it writes to the database".into(),
             )),
         }
     }
@@ -375,8 +375,8 @@ fn failure(error: &Error) -> Fault {
         return Fault::Away(format!("the server cannot be reached: {}", chain(error)));
     };
     let what = match *code {
-        // Class 22: the data is wrong; class 23: it breaks a constraint.
-        ref code if code.code().starts_with("22") || code.code().starts_with("23") => {
+        // The data is wrong (class 22), breaks a constraint (23), or is past what the server can keep (54).
+        ref code if ["22", "23", "54"].contains(&&code.code()[..2]) => {
             return Fault::Refused(chain(error));
         }
         SqlState::TOO_MANY_CONNECTIONS => "the server has no connection left (max_connections)",

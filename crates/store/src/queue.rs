@@ -8,8 +8,10 @@
 //! Instances stand in many small maps instead of a large one, because a map that grows moves all it has: that would hold up
 //! the engine for tens of milliseconds.
 
+mod in_order;
+
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::HashMap,
     hash::{BuildHasher as _, Hash, RandomState},
     mem,
     sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
@@ -23,16 +25,13 @@ use ward_model::{
 };
 
 use crate::{
-    batch::{Batch, Instance, KeptRecord, KeptTransition, not_recorded},
+    batch::{Batch, Instance, KeptRecord, KeptTransition},
     position::Position,
     write::{Kept, KnownInstance, KnownService, Transition, Write},
 };
 
-/// Transitions that wait: some 20 MB. An hour without a database, with eighteen of them a second.
-pub(crate) const TRANSITIONS: usize = 65_536;
-/// Records that wait: some 30 MB. Each is of one moment of one service, for trying rules out later: a gap in them is no harm
-/// to what is decided now.
-pub(crate) const RECORDS: usize = 65_536;
+use in_order::{Records, Transitions};
+
 /// Alerts, acknowledgements, and what is owed to some receivers of each alert: ten thousand of each at most, and what is
 /// gone waits as well. Some 60 MB.
 pub(crate) const KEPT: usize = 65_536;
@@ -43,88 +42,6 @@ const KEYS: usize = 2 * INSTANCES / SHARDS;
 const NAMES: usize = 2 * SERVICES;
 /// Of one transaction: some 20 ms of SQLite, and a tenth of what a server gets as time.
 const AT_ONCE: usize = 4_096;
-
-/// Transitions in order, and what became of those that found no room.
-#[derive(Debug, Default)]
-struct Transitions {
-    waiting: VecDeque<KeptTransition>,
-    /// All that ever came.
-    pushed: u64,
-    /// Of each subject that lost some: when its unknown time begins, and the last that was left out, with which it ends.
-    left_out: HashMap<Option<Name>, (KeptTransition, KeptTransition)>,
-}
-
-impl Transitions {
-    /// Makes room by the oldest, and says whether one is left out for it: what is newer says more about now. A subject keeps
-    /// the last that it lost, so that only the time between is unknown and not all that follows.
-    fn push(&mut self, kept: KeptTransition) -> bool {
-        self.waiting.push_back(kept);
-        self.pushed += 1;
-        if self.waiting.len() <= TRANSITIONS {
-            return false;
-        }
-        let Some(oldest) = self.waiting.pop_front() else {
-            return false;
-        };
-        let room = self.left_out.len() < NAMES;
-        match self.left_out.entry(oldest.subject.clone()) {
-            Entry::Occupied(mut lost) => lost.get_mut().1 = oldest,
-            Entry::Vacant(_) if !room => {}
-            Entry::Vacant(place) => {
-                place.insert((not_recorded(oldest.clone()), oldest));
-                // One alone is not lost: it is both.
-                return false;
-            }
-        }
-        true
-    }
-
-    /// The oldest, how many of them were counted, and how far that reaches.
-    fn take(&mut self) -> (Vec<KeptTransition>, usize, u64) {
-        let mut taken = Vec::new();
-        let most = self.waiting.len().min(AT_ONCE);
-        let counted = self.left_out.len() + most;
-        for (begins, last) in mem::take(&mut self.left_out).into_values() {
-            if (begins.epoch, begins.revision) != (last.epoch, last.revision) {
-                taken.push(begins);
-            }
-            taken.push(last);
-        }
-        taken.extend(self.waiting.drain(..most));
-        (taken, counted, self.pushed - self.waiting.len() as u64)
-    }
-}
-
-/// Records in order.
-#[derive(Debug, Default)]
-struct Records {
-    waiting: VecDeque<KeptRecord>,
-    /// All that ever came: the number of the next.
-    pushed: u64,
-}
-
-impl Records {
-    /// Makes room by the oldest, and says whether one is dropped for it.
-    fn push(&mut self, at: Wall, subject: Option<Name>, body: String) -> bool {
-        let seq = self.pushed;
-        self.pushed += 1;
-        let record = KeptRecord {
-            at,
-            seq,
-            subject,
-            body,
-        };
-        self.waiting.push_back(record);
-        self.waiting.len() > RECORDS && self.waiting.pop_front().is_some()
-    }
-
-    /// The oldest, and how far that reaches.
-    fn take(&mut self) -> (Vec<KeptRecord>, u64) {
-        let most = self.waiting.len().min(AT_ONCE);
-        let taken = self.waiting.drain(..most).collect();
-        (taken, self.pushed - self.waiting.len() as u64)
-    }
-}
 
 type Shard = Mutex<HashMap<InstanceId, Option<Instance>>>;
 
@@ -148,6 +65,8 @@ pub(crate) struct Queue {
     /// Takes that were begun.
     takes: AtomicU64,
     wake: Notify,
+    /// Where the furthest stands who waits to be written.
+    awaited: Mutex<Position>,
     hurry: Notify,
 }
 
@@ -172,6 +91,7 @@ impl Queue {
             records_dropped: AtomicU64::new(0),
             takes: AtomicU64::new(0),
             wake: Notify::new(),
+            awaited: Mutex::default(),
             hurry: Notify::new(),
         }
     }
@@ -258,15 +178,22 @@ impl Queue {
 
     /// Where all that was put until now is written, which the writer is to see to at once.
     pub(crate) fn ask(&self) -> Position {
+        let mut awaited = self.awaited.lock();
         let position = Position {
             // One that was begun may have passed by what was put.
             takes: self.takes.load(Ordering::SeqCst) + 1,
             shards: self.next.load(Ordering::SeqCst) + SHARDS,
-            transitions: self.transitions.lock().pushed,
-            records: self.records.lock().pushed,
+            transitions: self.transitions.lock().pushed(),
+            records: self.records.lock().pushed(),
         };
+        *awaited = position;
         self.hurry.notify_one();
         position
+    }
+
+    /// Whether somebody waits, or did, for more than is written up to `position`.
+    pub(crate) fn is_awaited_behind(&self, position: &Position) -> bool {
+        !position.reaches(&self.awaited.lock())
     }
 
     /// Somebody has asked since this was last waited for, or will.

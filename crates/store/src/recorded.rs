@@ -98,14 +98,18 @@ impl Key {
     }
 }
 
+const LAST: &str = "SELECT at, life, seq, body FROM recorded WHERE subject = $1 AND at < $2
+    ORDER BY at DESC, life DESC, seq DESC LIMIT 1";
+const BEHIND: &str =
+    "SELECT s.name, r.at, r.life, r.seq, r.body FROM recorded r JOIN subject s ON s.id = r.subject
+    WHERE (r.at, r.life, r.seq) > ($1, $2, $3) AND r.at < $4 ORDER BY r.at, r.life, r.seq LIMIT $5";
+
 /// The last record of each subject before `since`, in order of time.
 pub(crate) async fn last_before(connection: &mut Connection, since: Wall) -> Result<Vec<Record>, Fault> {
     let names = connection.query("SELECT id, name FROM subject", vec![]).await?;
     let ask = |row: &Row| vec![row.first().cloned().unwrap_or(Value::Null), since.0.into()];
     let asked: Vec<Row> = names.iter().map(ask).collect();
-    let sql = "SELECT at, life, seq, body FROM recorded WHERE subject = $1 AND at < $2
-        ORDER BY at DESC, life DESC, seq DESC LIMIT 1";
-    let answers = connection.query_each(sql, &asked).await?;
+    let answers = connection.query_each(LAST, &asked).await?;
     let mut last = Vec::new();
     for (name, answer) in names.iter().zip(answers) {
         if let ([_, name], Some([at, life, seq, body])) = (name.as_slice(), answer.first().map(Vec::as_slice))
@@ -120,11 +124,9 @@ pub(crate) async fn last_before(connection: &mut Connection, since: Wall) -> Res
 
 /// Those behind `after` and before `until`.
 pub(crate) async fn page(connection: &mut Connection, after: Key, until: Wall) -> Result<Page, Fault> {
-    let sql = "SELECT s.name, r.at, r.life, r.seq, r.body FROM recorded r JOIN subject s ON s.id = r.subject
-        WHERE (r.at, r.life, r.seq) > ($1, $2, $3) AND r.at < $4 ORDER BY r.at, r.life, r.seq LIMIT $5";
     let Key { at, life, seq } = after;
     let asked = vec![at.into(), life.into(), seq.into(), until.0.into(), PAGE.into()];
-    let rows = connection.query(sql, asked).await?;
+    let rows = connection.query(BEHIND, asked).await?;
     let (mut records, mut last) = (Vec::with_capacity(rows.len()), None);
     for row in &rows {
         if let [name, at, life, seq, body] = row.as_slice()
@@ -164,15 +166,12 @@ pub(crate) async fn step(connection: &mut Connection, keep: Duration, now: Wall)
     if done >= end {
         return Ok(Step::Done);
     }
-    let sql = "SELECT at FROM recorded WHERE at >= $1 AND at < $2 ORDER BY at LIMIT 1 OFFSET $3";
-    let piece = connection.number(sql, vec![done.into(), end.into(), PIECE.into()]);
+    let piece = connection.number(END, vec![done.into(), end.into(), PIECE.into()]);
     // The whole of that millisecond, so that the next step begins with another.
     let to = piece.await?.map_or(end, |at| at + 1);
     connection.begin().await?;
-    let sql = "SELECT subject, max(at) FROM recorded WHERE at >= $1 AND at < $2 GROUP BY subject";
-    let last = connection.query(sql, vec![done.into(), to.into()]).await?;
-    let older = "DELETE FROM recorded WHERE subject = $1 AND at < $2";
-    connection.execute(older, &last).await?;
+    let newest = connection.query(NEWEST, vec![done.into(), to.into()]).await?;
+    connection.execute(OLDER, &newest).await?;
     if to == end {
         connection.execute(OF_NOBODY, &[vec![end.into()]]).await?;
     }
@@ -181,6 +180,12 @@ pub(crate) async fn step(connection: &mut Connection, keep: Duration, now: Wall)
     Ok(Step::More)
 }
 
+/// The end of a piece.
+const END: &str = "SELECT at FROM recorded WHERE at >= $1 AND at < $2 ORDER BY at LIMIT 1 OFFSET $3";
+/// The newest of each subject in a piece.
+const NEWEST: &str = "SELECT subject, max(at) FROM recorded WHERE at >= $1 AND at < $2 GROUP BY subject";
+const OLDER: &str = "DELETE FROM recorded WHERE subject = $1 AND at < $2";
+
 /// The moment before which no more than the last of each subject is kept.
 const DONE: &str = "recorded_done";
 
@@ -188,3 +193,63 @@ const DONE: &str = "recorded_done";
 const OF_NOBODY: &str = "DELETE FROM recorded WHERE at < $1
     AND NOT EXISTS (SELECT 1 FROM known_service k WHERE k.subject = recorded.subject)
     AND NOT EXISTS (SELECT 1 FROM subject s WHERE s.id = recorded.subject AND s.name = '')";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        batch::{Batch, KeptRecord},
+        session::{Session, ThisLife},
+        sqlite,
+    };
+
+    #[test]
+    fn nothing_reads_all_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = sqlite::Connection::write(&folder.path().join("ward.db")).unwrap();
+        for (sql, parameters) in [
+            (LAST, 2),
+            (BEHIND, 5),
+            (END, 3),
+            (NEWEST, 2),
+            (OLDER, 2),
+            (OF_NOBODY, 1),
+        ] {
+            let mut plan = file.raw().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = plan
+                .query_map(rusqlite::params_from_iter(0..parameters), |row| row.get(3))
+                .unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            let all = steps
+                .iter()
+                .any(|step| step.contains("SCAN") || step.contains("ORDER BY"));
+            assert!(!all && !steps.is_empty(), "{sql}: {steps:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_is_written_twice_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = sqlite::Connection::write(&folder.path().join("ward.db")).unwrap();
+        let life = ThisLife {
+            id: -7,
+            started: Wall(0),
+        };
+        let connection = Connection::Sqlite(file);
+        let (mut session, _) = Session::begin(connection, life, 0).await.unwrap();
+        let record = |seq| KeptRecord {
+            at: Wall(5),
+            seq,
+            subject: None,
+            body: "seen".into(),
+        };
+        let batch = Batch {
+            records: vec![record(0), record(1)],
+            ..Batch::default()
+        };
+        session.write(&batch).await.unwrap();
+        session.write(&batch).await.unwrap();
+        let count = session.connection.number("SELECT count(*) FROM recorded", vec![]);
+        assert_eq!(count.await.unwrap(), Some(2));
+    }
+}

@@ -22,6 +22,7 @@ use crate::{
     backup::{BackupError, backup},
     fault::{OpenError, ReadError},
     history::Question,
+    position::Position,
     postgres,
     queue::Queue,
     reader::{self, ANSWER, Answer, Ask, PIECES, Reader, WAITING},
@@ -146,7 +147,17 @@ impl Store {
     ///
     /// Nothing is undone if the future is dropped.
     pub fn durable(&self, within: Duration) -> impl Future<Output = bool> + Send + use<> {
-        let (position, told) = (self.0.queue.ask(), Arc::clone(&self.0.told));
+        self.reached(self.0.queue.ask(), within)
+    }
+
+    /// As [`durable`](Self::durable), of what is kept by key alone. That goes whole into the next transaction, however many
+    /// instances, transitions and records wait: what has to be prompt when everything changes at once.
+    pub fn durable_kept(&self, within: Duration) -> impl Future<Output = bool> + Send + use<> {
+        self.reached(self.0.queue.ask().of_keys(), within)
+    }
+
+    fn reached(&self, position: Position, within: Duration) -> impl Future<Output = bool> + Send + use<> {
+        let told = Arc::clone(&self.0.told);
         async move { timeout(within, told.reached(position)).await.is_ok() }
     }
 

@@ -238,7 +238,8 @@ impl Writer {
         match done {
             Ok(()) => {
                 work.retry = RETRY.0;
-                if !idle && self.queue.queued() < MUCH {
+                let hurry = self.queue.queued() >= MUCH || self.queue.is_awaited_behind(&work.position);
+                if !idle && !hurry {
                     self.gather((began + PACE).since(self.clock.mono())).await;
                 }
             }
@@ -289,9 +290,9 @@ impl Writer {
                 Err(fault) => return Err(fault),
             }
         }
-        self.tell_reached(work);
         work.session = Some(session);
         self.told.up();
+        self.tell_reached(work);
         Ok(())
     }
 

@@ -64,6 +64,9 @@ pub(crate) struct AggregatorArgs {
     /// Be asked for by these names over HTTP, beside IP addresses and names without a dot; separated by commas [env: WARD_HOSTS]
     #[arg(long, value_name = "HOSTS")]
     hosts: Option<String>,
+    /// Tell this Alertmanager of alerts, instead of those of the file; may be given several times [env: WARD_ALERTMANAGERS]
+    #[arg(long, value_name = "URL")]
+    alertmanager: Vec<String>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -133,6 +136,7 @@ where
 /// What was typed over the environment over the file.
 fn source(args: AggregatorArgs) -> Source {
     let set = |flag: bool| flag.then(|| "true".to_owned());
+    let alertmanagers = Some(args.alertmanager.join(",")).filter(|urls| !urls.is_empty());
     let typed = [
         (Key::Grpc, args.grpc),
         (Key::Http, args.http),
@@ -146,6 +150,7 @@ fn source(args: AggregatorArgs) -> Source {
         (Key::DegradedIsServing, args.degraded_is_serving),
         (Key::CorsOrigins, args.cors_origins),
         (Key::Hosts, args.hosts),
+        (Key::Alertmanagers, alertmanagers),
     ];
     let flags = typed.into_iter().filter_map(|(key, text)| Some((key, text?)));
     Source {

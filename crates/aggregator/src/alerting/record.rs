@@ -33,13 +33,13 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Keeps what is seen at `now`.
-    pub(super) fn see(&mut self, memory: &Memory, now: Wall, seen: &[Seen]) {
+    /// Says what of that is to be kept which is seen at `now`.
+    pub(super) fn see(&mut self, now: Wall, seen: &[Seen], mut keep: impl FnMut(&Facts)) {
         for one in seen {
             match one {
                 Seen::Facts(facts) => {
                     self.know(now, facts);
-                    put(memory, now, facts);
+                    keep(facts);
                 }
                 Seen::Signals(name, signals) => {
                     if let Some(known) = self.known.get_mut(name) {
@@ -68,8 +68,8 @@ impl Recorder {
         }
     }
 
-    /// Signals were looked at: those that are due are kept, each service in its turn.
-    pub(super) fn looked(&mut self, memory: &Memory, now: Wall) {
+    /// Signals were looked at: those that are due are to be kept, each service in its turn.
+    pub(super) fn looked(&mut self, now: Wall, mut keep: impl FnMut(&Facts)) {
         let behind = self.last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let turns = self
             .moved
@@ -87,7 +87,7 @@ impl Recorder {
         for name in due {
             self.moved.remove(&name);
             if let Some(known) = self.known.get(&name) {
-                put(memory, now, &Facts::Service(name.clone(), known.clone()));
+                keep(&Facts::Service(name.clone(), known.clone()));
             }
             self.kept.insert(name, now);
         }
@@ -102,4 +102,87 @@ pub(super) fn put(memory: &Memory, at: Wall, facts: &Facts) {
     };
     let body = serde_json::to_string(facts).expect("names, words and numbers make JSON");
     memory.put(Write::Record { at, subject, body });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    fn moved(name: &Name, value: f64) -> Seen {
+        Seen::Signals(
+            name.clone(),
+            BTreeMap::from([(Name::new("cpu_ratio").unwrap(), value)]),
+        )
+    }
+
+    /// Of which services something was kept.
+    fn kept(kept: &[Facts]) -> Vec<String> {
+        let name = |facts: &Facts| match facts {
+            Facts::Service(name, facts) => format!("{name} {:?}", facts.signals.values().next()),
+            Facts::Gone(name) => format!("{name} gone"),
+            other => panic!("{other:?}"),
+        };
+        kept.iter().map(name).collect()
+    }
+
+    #[test]
+    fn what_changes_is_kept_at_once_and_signals_once_a_minute() {
+        let (mut recorder, shop) = (Recorder::default(), name("shop"));
+        let mut all = Vec::new();
+        let state = Seen::Facts(Facts::Service(shop.clone(), Box::default()));
+        recorder.see(Wall(0), &[state], |facts| all.push(facts.clone()));
+        assert_eq!(kept(&all), ["shop None"]);
+        for (at, value) in [
+            (10_000, 0.1),
+            (50_000, 0.2),
+            (60_000, 0.3),
+            (70_000, 0.4),
+            (80_000, 0.4),
+        ] {
+            recorder.see(Wall(at), &[moved(&shop, value)], |facts| all.push(facts.clone()));
+            recorder.looked(Wall(at), |facts| all.push(facts.clone()));
+        }
+        assert_eq!(kept(&all), ["shop None", "shop Some(0.3)"]);
+        recorder.looked(Wall(120_000), |facts| all.push(facts.clone()));
+        // What did not move since is not kept again.
+        recorder.looked(Wall(190_000), |facts| all.push(facts.clone()));
+        assert_eq!(kept(&all[2..]), ["shop Some(0.4)"]);
+        let gone = Seen::Facts(Facts::Gone(shop.clone()));
+        recorder.see(Wall(200_000), &[gone, moved(&shop, 0.5)], |facts| {
+            all.push(facts.clone())
+        });
+        recorder.looked(Wall(300_000), |facts| all.push(facts.clone()));
+        assert_eq!(kept(&all[3..]), ["shop gone"]);
+    }
+
+    #[test]
+    fn of_very_many_each_has_its_turn() {
+        let mut recorder = Recorder::default();
+        let names: Vec<Name> = (0..500).map(|n| name(&format!("s{n:03}"))).collect();
+        let states = names
+            .iter()
+            .map(|name| Seen::Facts(Facts::Service(name.clone(), Box::default())));
+        recorder.see(Wall(0), &states.collect::<Vec<_>>(), |_| {});
+        let mut turns = BTreeMap::new();
+        for look in 0..18 {
+            let at = Wall(60_000 + look * 10_000);
+            let moves: Vec<Seen> = names.iter().map(|name| moved(name, look as f64)).collect();
+            recorder.see(at, &moves, |_| {});
+            let mut count = 0;
+            recorder.looked(at, |facts| {
+                let Facts::Service(name, _) = facts else {
+                    panic!("{facts:?}")
+                };
+                *turns.entry(name.clone()).or_insert(0) += 1;
+                count += 1;
+            });
+            assert!(count <= SIGNALS_A_LOOK, "{count} at look {look}");
+        }
+        // Three minutes: three times each.
+        assert!(names.iter().all(|name| turns.get(name) == Some(&3)), "{turns:?}");
+    }
 }

@@ -196,9 +196,10 @@ impl Run {
         }
         let mut seen = mem::take(&mut self.commanded);
         seen.extend(self.sight.seen());
-        self.recorder.see(&edge.memory, now, &seen);
+        let keep = |facts: &Facts| record::put(&edge.memory, now, facts);
+        self.recorder.see(now, &seen, keep);
         if looked {
-            self.recorder.looked(&edge.memory, now);
+            self.recorder.looked(now, keep);
         }
         let changed = self.machine.step(now, seen);
         edge.metrics.judged(edge.clock.mono().since(mono));

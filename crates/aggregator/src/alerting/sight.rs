@@ -134,3 +134,83 @@ impl Sight {
         seen
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ward_proto::v1;
+
+    use super::*;
+
+    fn service(name: &str) -> Entity {
+        let condition = v1::Condition {
+            status: v1::Status::Healthy.into(),
+            ..v1::Condition::default()
+        };
+        let service = v1::ServiceState {
+            name: name.to_owned(),
+            own: Some(condition.clone()),
+            condition: Some(condition),
+            instances: Some(v1::InstanceCounts::default()),
+            ..v1::ServiceState::default()
+        };
+        Entity {
+            state: Some(State::Service(service)),
+        }
+    }
+
+    fn told(snapshot: bool, last: bool, names: &[&str]) -> Told {
+        Told {
+            snapshot,
+            last,
+            entities: names.iter().map(|name| service(name)).collect(),
+        }
+    }
+
+    fn seen(sight: &mut Sight) -> Vec<String> {
+        let word = |seen: Seen| match seen {
+            Seen::Facts(Facts::Service(name, _)) => name.to_string(),
+            Seen::Facts(Facts::Gone(name)) => format!("-{name}"),
+            other => panic!("{other:?}"),
+        };
+        sight.seen().into_iter().map(word).collect()
+    }
+
+    #[test]
+    fn half_a_revision_is_not_shown() {
+        let mut sight = Sight::default();
+        sight.anew();
+        sight.take(told(true, false, &["a"]));
+        assert_eq!(seen(&mut sight), [""; 0]);
+        sight.take(told(true, true, &["b"]));
+        assert_eq!(seen(&mut sight), ["a", "b"]);
+        assert_eq!(seen(&mut sight), [""; 0]);
+        sight.take(told(false, false, &["b"]));
+        assert_eq!(seen(&mut sight), [""; 0]);
+        sight.take(told(false, true, &["c"]));
+        assert_eq!(seen(&mut sight), ["b", "c"]);
+    }
+
+    #[test]
+    fn what_a_later_snapshot_leaves_out_is_gone() {
+        let mut sight = Sight::default();
+        sight.take(told(true, true, &["a", "b"]));
+        assert_eq!(seen(&mut sight), ["a", "b"]);
+        // It fell behind, and follows anew.
+        sight.anew();
+        sight.take(told(true, false, &["b"]));
+        sight.take(told(true, true, &["c"]));
+        assert_eq!(seen(&mut sight), ["-a", "b", "c"]);
+        let removed = v1::Removed {
+            service: "b".into(),
+            instance: String::new(),
+        };
+        sight.take(Told {
+            snapshot: false,
+            last: true,
+            entities: vec![Entity {
+                state: Some(State::Removed(removed)),
+            }],
+        });
+        assert_eq!(seen(&mut sight), ["-b"]);
+    }
+}

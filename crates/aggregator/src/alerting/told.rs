@@ -120,3 +120,80 @@ pub(super) fn affected<'a>(alerts: impl Iterator<Item = &'a Alert>) -> BTreeMap<
         .map(|(key, names)| (key, told(names)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ward_model::{CausalLink, Condition, DependencyKind, Reason, RuleName, Severity, Status, Wall};
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    fn condition(message: &str) -> Condition {
+        Condition {
+            status: Status::Unhealthy,
+            reason: Reason::Reported,
+            message: message.into(),
+            since: Wall(0),
+        }
+    }
+
+    #[test]
+    fn the_way_to_the_cause_and_what_is_seen_there_are_told() {
+        let link = |service: &str, evidence| CausalLink {
+            service: name(service),
+            via: (service != "shop").then_some(DependencyKind::Hard),
+            condition: condition("no"),
+            evidence,
+        };
+        let evidence = Evidence {
+            service: name("bank"),
+            instance: Some(name("b1")),
+            name: Some(name("error_ratio")),
+            value: Some(0.5),
+            threshold: Some(0.05),
+            condition: condition("half of it fails"),
+        };
+        let chain = CausalChain {
+            links: vec![link("shop", Vec::new()), link("bank", vec![evidence; 7])],
+        };
+        let told = of_chains(&[chain]);
+        assert_eq!(told["cause"], "shop > bank");
+        let one = "bank/b1 error_ratio = 0.5 (from 0.05 on): unhealthy, half of it fails";
+        assert_eq!(told["evidence"], format!("{}; and 2 more", [one; 5].join("; ")));
+    }
+
+    #[test]
+    fn a_page_names_those_whose_alerts_it_withholds() {
+        let key = |service: &str| AlertKey {
+            service: Some(name(service)),
+            rule: RuleName::new("ServiceUnhealthy").unwrap(),
+        };
+        let withheld = |service: &str, state| Alert {
+            key: key(service),
+            severity: Severity::Critical,
+            state,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            since: Wall(0),
+            unknown_since: None,
+            fired: None,
+            resolved: None,
+            suppression: Some(Suppression::Cause(key("bank"))),
+            acknowledged: None,
+            causes: vec![name("bank")],
+        };
+        let names: Vec<String> = (0..12).map(|n| format!("s{n:02}")).collect();
+        let mut alerts: Vec<Alert> = names
+            .iter()
+            .map(|name| withheld(name, AlertState::Suppressed))
+            .collect();
+        let told = affected(alerts[..2].iter());
+        assert_eq!(told[&key("bank")], "s00, s01");
+        alerts.push(withheld("pending", AlertState::Pending));
+        let told = affected(alerts.iter());
+        assert!(told[&key("bank")].ends_with("s09 and 2 more"), "{told:?}");
+    }
+}

@@ -5,7 +5,7 @@ use ward_model::{Alert, AlertState, Name, Now};
 
 use crate::hub::Cursor;
 
-/// Longest text of an annotation that is written down: the chain and its evidence stand in the transitions.
+/// Longest text of an annotation that is written down, in characters: the chain and its evidence stand in the transitions.
 const TEXT: usize = 512;
 
 /// What became of an alert; `None` of what is only pending.
@@ -30,13 +30,6 @@ pub(super) fn draft(alert: &Alert, at: Cursor, now: Now) -> Option<Draft> {
         draft = draft.with("root_cause", cause.as_str());
     }
     let summary = alert.annotations.get("summary").map_or("", String::as_str);
-    let cut = summary
-        .char_indices()
-        .map(|(at, _)| at)
-        .take_while(|at| *at <= TEXT)
-        .last();
-    Some(draft.with(
-        "summary",
-        &summary[..cut.filter(|_| summary.len() > TEXT).unwrap_or(summary.len())],
-    ))
+    let cut: String = summary.chars().take(TEXT).collect();
+    Some(draft.with("summary", cut))
 }

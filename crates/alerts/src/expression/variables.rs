@@ -37,10 +37,7 @@ impl VariableResolver for Variables<'_> {
                 "service" => Some(text(service.as_str())),
                 "dependencies.suspect" => Some(count(suspect_dependencies)),
                 "signals" => Some(self.signals(facts)),
-                _ => match name.strip_prefix("signals.") {
-                    Some(signal) => self.signal(facts, signal),
-                    None => of_service(facts, name, self.now),
-                },
+                _ => of_service(facts, name, self.now),
             },
             Subject::System(facts) => of_system(facts, name, self.now),
         }
@@ -48,11 +45,6 @@ impl VariableResolver for Variables<'_> {
 }
 
 impl Variables<'_> {
-    fn signal<'b>(&self, facts: &ServiceFacts, name: &str) -> Option<CowVal<'b, 'b>> {
-        let name = self.mentioned.iter().find(|signal| signal.as_str() == name)?;
-        facts.signals.get(name).copied().map(number)
-    }
-
     fn signals<'b>(&self, facts: &'b ServiceFacts) -> CowVal<'b, 'b> {
         let sent = self
             .mentioned

@@ -24,6 +24,7 @@ impl Machine {
         let verdict = self.verdict(rules, key, step.now);
         let rule = rules.get(&key.rule);
         step.remember(key, &self.book);
+        self.held.remove(key);
         let before = self.standing(key);
         let keep_firing_for = rule.map(|rule| rule.spec().keep_firing_for);
         let fate = self
@@ -37,6 +38,7 @@ impl Machine {
             }
             _ => {}
         }
+        self.explain(key);
         if let (Verdict::Holds, Some(rule)) = (verdict, rule) {
             self.refresh(rule, key, step);
         } else {
@@ -86,6 +88,15 @@ impl Machine {
         }
     }
 
+    /// Its causes are those of now; one that is resolved keeps the last.
+    fn explain(&mut self, key: &AlertKey) {
+        let is_open = |alert: &Alert| alert.state != AlertState::Resolved;
+        let service = key.service.as_ref();
+        if self.known.since(service).is_some() && self.alert(key).is_some_and(is_open) {
+            self.book.set_causes(key, self.known.causes(service));
+        }
+    }
+
     fn begin(&mut self, spec: &RuleSpec, key: &AlertKey, now: Wall) {
         self.book.admit(Alert {
             key: key.clone(),
@@ -112,7 +123,6 @@ impl Machine {
     /// Its condition holds: what it says is of now, and it may be about to fire.
     fn refresh(&mut self, rule: &Rule, key: &AlertKey, step: &mut Step) {
         let service = key.service.as_ref();
-        self.book.set_causes(key, self.known.causes(service));
         let watch = self.watches.get(&key.rule).copied().unwrap_or_default();
         let subject = self.known.subject(service, watch.tells_dependencies);
         let (Some(subject), Some(entry)) = (subject, self.book.get_mut(key)) else {
@@ -124,15 +134,16 @@ impl Machine {
             alert.severity = rule.spec().severity;
             alert.labels = labels(rule.spec(), &self.known, service);
         }
-        let since = alert.since;
-        let is_due = match alert.state {
-            AlertState::Pending => {
-                after(since, rule.spec().for_) <= step.now && !self.is_held(rule, key, since, step.now)
+        let (state, since) = (alert.state, alert.since);
+        match state {
+            AlertState::Pending if after(since, rule.spec().for_) > step.now => {}
+            AlertState::Pending if self.is_held(rule, key, since, step.now) => {
+                self.held.insert(key.clone());
             }
-            state => state == AlertState::Suppressed,
-        };
-        if is_due {
-            step.decide.insert(key.clone());
+            AlertState::Pending | AlertState::Suppressed => {
+                step.decide.insert(key.clone());
+            }
+            AlertState::Firing | AlertState::Resolved => {}
         }
     }
 

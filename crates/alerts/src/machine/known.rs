@@ -16,12 +16,12 @@ use crate::{
 const REACH: usize = 256;
 
 /// What a service became.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
     /// Something beside its signals.
     pub(super) facts: bool,
-    /// Its signals.
-    pub(super) signals: bool,
+    /// Those of its signals that have another value, or are new or gone.
+    pub(super) signals: Vec<Name>,
     /// Maintenance began or ended.
     pub(super) maintenance: bool,
     /// It became suspect or is so no more, or needs others than before.
@@ -32,8 +32,8 @@ pub(super) struct News {
 
 impl News {
     /// There is any.
-    pub(super) fn any(self) -> bool {
-        self != Self::default()
+    pub(super) fn any(&self) -> bool {
+        *self != Self::default()
     }
 }
 
@@ -71,7 +71,7 @@ impl Known {
             (before, now) => News {
                 existence: true,
                 facts: true,
-                signals: true,
+                signals: Vec::new(),
                 maintenance: before.as_ref().or(now).is_some_and(|facts| facts.maintenance),
                 suspects: true,
             },
@@ -85,7 +85,7 @@ impl Known {
         };
         let before = std::mem::replace(&mut facts.signals, signals);
         News {
-            signals: before != facts.signals,
+            signals: differing(&before, &facts.signals),
             ..News::default()
         }
     }
@@ -186,18 +186,24 @@ fn compare(before: &ServiceFacts, now: &ServiceFacts) -> News {
     if before == now {
         return News::default();
     }
-    let signals = before.signals != now.signals;
-    let others = {
-        let mut before = before.clone();
-        before.signals.clone_from(&now.signals);
-        before != *now
+    let others = |facts: &ServiceFacts| ServiceFacts {
+        signals: BTreeMap::new(),
+        ..facts.clone()
     };
     News {
-        facts: others,
-        signals,
+        facts: others(before) != others(now),
+        signals: differing(&before.signals, &now.signals),
         maintenance: before.maintenance != now.maintenance,
         suspects: (before.instances.suspect > 0) != (now.instances.suspect > 0)
             || before.dependencies != now.dependencies,
         existence: false,
     }
+}
+
+fn differing(before: &BTreeMap<Name, f64>, now: &BTreeMap<Name, f64>) -> Vec<Name> {
+    let names = before.keys().chain(now.keys());
+    names
+        .filter(|name| before.get(*name) != now.get(*name))
+        .cloned()
+        .collect()
 }

@@ -19,8 +19,6 @@ const PATIENCE: i64 = 64;
 pub(super) struct Watch {
     /// Something beside signals, dependencies and the constants.
     pub(super) facts: bool,
-    /// Signals.
-    pub(super) signals: bool,
     /// Suspects among what is needed.
     pub(super) dependencies: bool,
     /// How long something lasts.
@@ -37,7 +35,6 @@ impl Watch {
         let mut watch = Self::default();
         for word in words(&spec.expr) {
             watch.facts |= !NO_FACTS.contains(&word);
-            watch.signals |= word == "signals";
             watch.dependencies |= word == "dependencies";
             watch.time |= word == "since_seconds";
             watch.status |= spec.about_system && word == "services";

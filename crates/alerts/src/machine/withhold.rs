@@ -71,17 +71,21 @@ impl Machine {
         if may_be_explained && !causes.is_empty() && causes.iter().all(in_maintenance) {
             return Some(Suppression::Maintenance(causes.to_vec()));
         }
-        if !rule.spec().suppression || service.is_some_and(|service| causes.contains(service)) {
+        if !rule.spec().suppression {
             return None;
         }
-        let by = causes
-            .iter()
-            .find_map(|cause| self.alert_of(cause, rules, rule))?;
+        // A status that is its own cause is what is to be told; a signal is evidence of that status.
+        let own = service.filter(|_| !rule.mentions_status());
+        if own.is_none() && service.is_some_and(|service| causes.contains(service)) {
+            return None;
+        }
+        let by = own.into_iter().chain(causes).find_map(|cause| self.alert_of(cause, rules, rule, key))?;
         Some(Suppression::Cause(by))
     }
 
-    /// The alert of a cause that suppresses those of a rule: one that fires rather than one that is pending, and the most urgent.
-    fn alert_of(&self, cause: &Name, rules: &RuleSet, rule: &Rule) -> Option<AlertKey> {
+    /// The alert of a cause that suppresses one of a rule: one that fires rather than one that is pending, and the most urgent.
+    /// A signal is suppressed by the status of its own service, and by a more urgent signal of it.
+    fn alert_of(&self, cause: &Name, rules: &RuleSet, rule: &Rule, key: &AlertKey) -> Option<AlertKey> {
         let suppresses = |entry: &&Entry| {
             let alert = &entry.alert;
             // One that is pending while nobody can know would never come to fire: nothing may hide behind it.
@@ -90,8 +94,15 @@ impl Machine {
                 AlertState::Pending => alert.unknown_since.is_none(),
                 AlertState::Suppressed | AlertState::Resolved => false,
             };
-            let other = rules.get(&alert.key.rule).map(Rule::spec);
-            told && alert.severity >= rule.spec().severity && other.is_some_and(|other| other.suppression)
+            let Some(other) = rules.get(&alert.key.rule).filter(|other| other.spec().suppression) else {
+                return false;
+            };
+            let is_own = key.service.as_ref() == Some(cause);
+            let weighs_more = match is_own && !other.mentions_status() {
+                true => alert.severity > rule.spec().severity,
+                false => alert.severity >= rule.spec().severity,
+            };
+            told && alert.key != *key && weighs_more
         };
         let cause = Some(cause.clone());
         let best = self.book.about(&cause).filter(suppresses).max_by_key(|entry| {

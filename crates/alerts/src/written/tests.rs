@@ -92,7 +92,7 @@ fn changed(spec: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
         change("not suppressed", &|spec| spec.suppression = false),
         change("keeping Unknown", &|spec| spec.unknown = Unknown::Keep),
     ];
-    if spec.suppression {
+    if spec.suppression && !spec.expr.contains("signals") {
         // Rules on signals are judged by their signals whatever the status.
         all.push(change("judging Unknown", &|spec| spec.unknown = Unknown::Judge));
     }
@@ -205,11 +205,12 @@ fn what_is_not_said_stays() {
 [[test]]
 name = "a signal that ends, a service that goes"
 rules = ["ErrorRatioCritical", "ServiceUnhealthy"]
+[test.at.17s]
+bank.message = "said, and its signals stay"
 [test.at.30s]
 expect.firing = ["bank/ErrorRatioCritical"]
 [test.at.10m]
 expect.firing = ["bank/ErrorRatioCritical"]
-bank.message = "said, and its signals stay"
 [test.at.11m]
 expect.firing = ["bank/ErrorRatioCritical"]
 bank = "gone"
@@ -219,10 +220,76 @@ expect = "nothing"
 every = "5s"
 bank.error_ratio = "0.2"
 "#;
-    assert_eq!(
-        missed(text),
-        "line 11, at 11m: expected bank/ErrorRatioCritical firing; it is resolved since 11m\n"
-    );
+    let resolved = "line 12, at 11m: expected bank/ErrorRatioCritical firing; it is resolved since 11m\n";
+    assert_eq!(missed(text), resolved);
+}
+
+#[test]
+fn time_passes_where_nothing_happens() {
+    let text = r#"
+[[test]]
+name = "it fires on its second"
+[test.at.0s]
+bank = "unhealthy"
+[test.at.1h]
+expect = "nothing"
+"#;
+    let firing = "line 7, at 1h: expected no other firing; bank/ServiceUnhealthy is firing since 30s\n";
+    assert_eq!(missed(text), firing);
+}
+
+#[test]
+fn a_status_alone_is_as_ward_decides_by_default() {
+    let text = r#"
+[[test]]
+name = "own, reason, causes and age"
+[test.at.0s]
+bank = "healthy"
+[test.at.10s]
+bank = "unhealthy"
+checkout = { status = "degraded", causes = ["bank"] }
+cart = { status = "degraded", causes = ["bank"], own = "degraded", reason = "Lost" }
+expect.firing = []
+[test.at.1m5s]
+bank.message = "still the same, since 10s"
+expect.firing = []
+[test.at.1m11s]
+expect.firing = [
+  "bank/OwnCause", "bank/OwnBad", "cart/Lost", "cart/OwnBad", "checkout/Explained", "bank/Old", "cart/Old", "checkout/Old",
+]
+[test.at.1m12s]
+bank = "healthy"
+checkout = "healthy"
+cart = "healthy"
+expect.firing = []
+"#;
+    let rule = |(name, expr): (&str, &str)| {
+        let spec = RuleSpec {
+            name: RuleName::new(name).unwrap(),
+            expr: expr.to_owned(),
+            for_: Duration::ZERO,
+            keep_firing_for: Duration::ZERO,
+            annotations: BTreeMap::new(),
+            suppression: false,
+            ..shipped().remove(0)
+        };
+        Rule::compile(spec).unwrap()
+    };
+    let rules = [
+        (
+            "OwnCause",
+            "causes.exists(cause, cause == service) && since_seconds > 60.0",
+        ),
+        ("OwnBad", "own != 'healthy' && since_seconds > 60.0"),
+        (
+            "Explained",
+            "own == 'healthy' && reason == 'Dependency' && since_seconds > 60.0",
+        ),
+        ("Lost", "reason == 'Lost' && since_seconds > 60.0"),
+        ("Old", "status != 'healthy' && since_seconds > 60.0"),
+    ];
+    let outcomes = run(&parse(text).unwrap(), &rules.map(rule).into_iter().collect());
+    assert_eq!(lines(&outcomes[0].missed), "");
 }
 
 proptest! {

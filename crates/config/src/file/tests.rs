@@ -2,6 +2,7 @@
 //!
 //! What people read is held to what was read once: the snapshots, one for each kind of mistake.
 
+mod alerting;
 mod schema;
 
 use std::time::Duration;
@@ -611,8 +612,9 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         path,
         services,
         any_access(),
+        alerting::any_alerting(),
     )
-        .prop_map(|(grpc, flags, path, services, access)| {
+        .prop_map(|(grpc, flags, path, services, access, alerting)| {
             let mut aggregator = Aggregator::new(&path);
             if !access.is_empty() {
                 aggregator.server_cert = Some(format!("{path}.pem").into());
@@ -632,7 +634,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                 store,
                 services,
                 access,
-                ..Settings::default()
+                alerting,
             }
         })
 }

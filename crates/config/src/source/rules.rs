@@ -63,7 +63,11 @@ impl Loading {
     }
 
     fn rule_file(&mut self, path: &Path, left: &mut Left, rules: &mut Changes) -> Result<(), Wrong> {
-        if !left.known.insert(path.to_owned()) {
+        // One that is not there is told of when it is read.
+        if !left
+            .known
+            .insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+        {
             return Ok(());
         }
         left.files = left

@@ -1,5 +1,7 @@
 //! The three places, one over the other, and each of them wrong.
 
+mod rules;
+
 use std::fs;
 
 use super::*;
@@ -380,4 +382,106 @@ fn a_variable_wins_over_the_file_that_the_file_names() {
         loaded.warnings
     );
     assert!(home.source().load().unwrap().settings.store.address().is_err());
+}
+
+#[test]
+fn alertmanagers_can_be_said_in_a_variable_or_a_flag() {
+    let home = Home::with(
+        b"[alerting]\nalertmanagers = [{ url = \"http://file:1\" }]\nwebhooks = [{ url = \"http://hook:1\" }]\n",
+    );
+    let names = |source: &Source| -> Vec<String> {
+        let loaded = source.load().unwrap();
+        let alertmanagers = loaded.settings.alerting.alertmanagers.into_iter();
+        alertmanagers.map(|receiver| receiver.name).collect()
+    };
+    assert_eq!(names(&home.source()), ["file:1"]);
+    let by_variable = Source {
+        env: vec![variable("WARD_ALERTMANAGERS", "http://a:1, https://b")],
+        ..home.source()
+    };
+    assert_eq!(names(&by_variable), ["a:1", "b:443"]);
+    let by_flag = |url: &str| Source {
+        flags: vec![(Key::Alertmanagers, url.into())],
+        ..by_variable.clone()
+    };
+    assert_eq!(names(&by_flag("http://c:1")), ["c:1"]);
+    let shown = by_flag("http://c:1").load().unwrap();
+    let shown = shown.settings.show(&shown.origins);
+    assert!(
+        shown.contains("timeout = \"10s\", url = \"http://c:1\" }] # --alertmanager\n"),
+        "{shown}"
+    );
+    for (url, wrong) in [
+        ("c:1", "error: --alertmanager is \"c:1\", which is no address"),
+        (
+            "http://ward:hunter2@c:1",
+            "error: --alertmanager has a name or a password in it",
+        ),
+        (
+            "http://hook:1",
+            "error: --alertmanager makes two receivers that are called \"hook:1\"",
+        ),
+        (
+            "http://a:1,http://a:1/x",
+            "error: --alertmanager makes two receivers that are called \"a:1\"",
+        ),
+    ] {
+        let refused = home.refused(&by_flag(url));
+        assert!(
+            refused.starts_with(wrong) && !refused.contains("hunter2"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn what_proves_who_one_is_in_clear_text_is_worth_a_warning() {
+    let warnings = |url: &str| {
+        let text = format!("[[alerting.webhooks]]\nurl = \"{url}\"\ntoken_file = \"/t\"\n");
+        Home::with(text.as_bytes())
+            .source()
+            .load()
+            .unwrap()
+            .warnings
+            .len()
+    };
+    assert_eq!(
+        [
+            warnings("http://a"),
+            warnings("https://a"),
+            warnings("http://127.0.0.1")
+        ],
+        [1, 0, 0]
+    );
+}
+
+/// In an address of a receiver, good or bad, and however it is shown.
+#[test]
+fn a_password_of_a_receiver_is_shown_nowhere() {
+    const CANARY: &str = "hunter2-of-the-receiver";
+    let mut all = String::new();
+    for url in [
+        format!("https://ward:{CANARY}@am"),
+        format!("https://{CANARY}@am"),
+        format!("https://ward:{CANARY}/@am"),
+    ] {
+        for key in [
+            "alertmanagers = [{ url = ",
+            "webhooks = [{ name = 3, url = ",
+            "external_url = [{ a = ",
+        ] {
+            let text = format!("[alerting]\n{key}\"{url}\" }}]\n");
+            let errors = Home::with(text.as_bytes()).source().load().unwrap_err();
+            all += &format!("{errors}{errors:?}{}", errors.styled());
+        }
+        let flags = vec![(Key::Alertmanagers, url)];
+        let errors = Source {
+            flags,
+            ..Source::default()
+        }
+        .load()
+        .unwrap_err();
+        all += &format!("{errors}{errors:?}");
+    }
+    assert!(!all.contains(CANARY), "{all}");
 }

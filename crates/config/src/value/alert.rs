@@ -10,8 +10,8 @@ use super::{Text, Wrong, cut, is_not, one_of, time::between, words};
 
 /// Longest name of a label or an annotation, in bytes; as long as other names.
 const LABEL_NAME_BYTES: usize = ward_model::bounds::NAME_BYTES;
-/// Longest annotation, in bytes: several lines for people, and less than a chat or a pager cuts off.
-const ANNOTATION_BYTES: usize = 2_048;
+/// Longest annotation as it is written, in bytes: what a template may have, and twice what is made of one at most.
+const ANNOTATION_BYTES: usize = 4_096;
 /// Longest name of a receiver, in bytes: as long as the longest host with its port.
 const RECEIVER_BYTES: usize = 260;
 /// Longest name to log in with, in bytes.
@@ -240,7 +240,7 @@ impl Entry for LabelValue {
 pub(crate) struct Annotation(pub(crate) String);
 
 impl Text for Annotation {
-    const EXPECTED: &'static str = "text of at most 2048 bytes, with CEL between {{ and }}";
+    const EXPECTED: &'static str = "text of at most 4096 bytes, with CEL between {{ and }}";
 
     fn parse(text: &str) -> Result<Self, Wrong> {
         let message = if text.len() > ANNOTATION_BYTES {

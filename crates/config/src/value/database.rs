@@ -75,6 +75,14 @@ pub(crate) fn masked(text: &str) -> String {
         {
             bytes[from + colon + 1..from + host].fill(b'*');
         }
+        // On the web a name alone is often a token.
+        let authority = address.split('/').next().unwrap_or_default();
+        if let (true, Some(host)) = (
+            text[..at].ends_with("http") || text[..at].ends_with("https"),
+            authority.rfind('@'),
+        ) {
+            bytes[from..from + host].fill(b'*');
+        }
     }
     for (at, _) in text.match_indices("password=") {
         let from = at + "password=".len();
@@ -106,6 +114,10 @@ mod tests {
                 "postgresql://u@h/n?password=**&a=b",
             ),
             ("https://example.org:80/a", "https://example.org:80/a"),
+            (
+                "http://token@h/@a https://u:p@h",
+                "http://*****@h/@a https://***@h",
+            ),
         ] {
             assert_eq!(masked(text), shown);
             assert_eq!(masked(text).len(), text.len());

@@ -81,7 +81,8 @@ fn checked(text: &str, may_ask: bool) -> Result<String, Wrong> {
         return Err(Wrong {
             message: "has a name or a password in it, which would be shown with it".to_owned(),
             help: Some(
-                "leave it out, up to `@`, and set `username` and `password_file`, or `token_file`".to_owned(),
+                "leave it out, up to `@`: a receiver has `username` and `password_file`, or `token_file`"
+                    .to_owned(),
             ),
         });
     }
@@ -94,9 +95,9 @@ fn checked(text: &str, may_ask: bool) -> Result<String, Wrong> {
         }
         Some(_) => Err(is_not(text, "address")),
         None => {
-            let host = text.split('/').next().unwrap_or_default();
-            let help =
-                (is_authority(host) && !text.contains("://")).then(|| format!("write \"http://{text}\""));
+            let like = format!("http://{text}");
+            let help = !text.contains("://") && checked(&like, may_ask).is_ok();
+            let help = help.then(|| format!("write \"{like}\""));
             Err(is_not(text, "address").help(help))
         }
     }

@@ -4,30 +4,25 @@
 //! be new, or be changed by people. A silence is ours if a mark stands in its comment that says which aggregator made it
 //! and for which acknowledgement; others are never touched.
 
+mod plan;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
-use ward_model::{Acknowledgement, Alert, Mono, RuleName};
+use ward_model::{Acknowledgement, Mono};
 
+use self::plan::{Listed, Posted, SOURCE, Step, mark, plan, wanted};
 use super::address;
 use crate::{
     Timing,
     client::{Answer, Client, Request},
     desk::{Desk, Settings},
-    digest::digest,
     pace::Pace,
-    time::rfc3339,
 };
 
 /// Most bytes of the list of silences that is read: some ten thousand. There are more only if somebody makes them by
 /// program, and then this says so.
 const LIST_BYTES: usize = 8 << 20;
-/// Ends of a silence that are this near to each other are the same.
-const SAME: i64 = 1_000;
-/// The label that all our alerts have.
-const SOURCE: (&str, &str) = ("source", "ward");
 
 /// The silences of one Alertmanager.
 #[derive(Debug)]
@@ -40,57 +35,6 @@ pub(super) struct Silences {
     look: Mono,
     /// That it failed was said.
     failing: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Matcher {
-    name: String,
-    value: String,
-    is_regex: bool,
-    /// Alertmanagers before 0.22 do not say it.
-    #[serde(default = "yes")]
-    is_equal: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Posted {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    matchers: Vec<Matcher>,
-    starts_at: String,
-    ends_at: String,
-    created_by: String,
-    comment: String,
-}
-
-/// A silence as it is listed.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    id: String,
-    status: Status,
-    matchers: Vec<Matcher>,
-    starts_at: String,
-    ends_at: String,
-    comment: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Status {
-    state: String,
-}
-
-/// What is to be done to an Alertmanager.
-#[derive(Debug, PartialEq, Eq)]
-enum Step {
-    Post(Posted),
-    Expire(String),
 }
 
 impl Silences {
@@ -127,7 +71,8 @@ impl Silences {
         in_force: Arc<[Acknowledgement]>,
         desk: &Desk,
     ) {
-        let wanted = wanted(&in_force, settings, desk);
+        let covered = |said: &Acknowledgement| desk.ask(|ledger| ledger.covered(said));
+        let wanted = wanted(&in_force, settings, desk.clock.wall(), covered);
         let outcome = apply(client, settings, &wanted, desk).await;
         let now = desk.clock.mono();
         match outcome {
@@ -231,132 +176,10 @@ async fn list(client: &mut Client, settings: &Settings, desk: &Desk) -> Result<V
     let answer = client.send(&settings.receiver, request, desk.clock.wall()).await;
     let body = ended(answer, desk)?;
     serde_json::from_slice(&body).map_err(|error| Fault {
-        why: format!("read the list of silences, of {} bytes: {error}", body.len()),
+        why: format!(
+            "read the list of silences, of which there came {} bytes and at most {LIST_BYTES} are read: {error}",
+            body.len()
+        ),
         after: None,
     })
-}
-
-/// How our silences begin their mark: no two aggregators that send to one Alertmanager share it, unless nothing tells their
-/// alerts apart either.
-fn mark(settings: &Settings) -> String {
-    let Settings {
-        labels, external_url, ..
-    } = settings;
-    let url = external_url.as_deref().unwrap_or_default();
-    let labels = labels
-        .iter()
-        .flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-    let whose = digest([url].into_iter().chain(labels));
-    format!("[ward {}/", &whose[..8])
-}
-
-/// The silences that are to be there, by their marks.
-fn wanted(in_force: &[Acknowledgement], settings: &Settings, desk: &Desk) -> BTreeMap<String, Posted> {
-    let now = desk.clock.wall();
-    let lasting = in_force
-        .iter()
-        .filter(|said| said.end > now && !said.rules.is_empty());
-    lasting
-        .map(|said| {
-            let start = said.start.0.to_string();
-            let hash = digest([service(said), &start]);
-            let mark = format!("{}{}]", mark(settings), &hash[..16]);
-            let covered = desk.ask(|ledger| ledger.covered(said));
-            (mark.clone(), silence(said, mark, &settings.labels, &covered))
-        })
-        .collect()
-}
-
-/// Of those about the system the label is absent, which is the same as empty.
-fn service(said: &Acknowledgement) -> &str {
-    said.service.as_ref().map_or("", |service| service.as_str())
-}
-
-fn silence(
-    said: &Acknowledgement,
-    mark: String,
-    labels: &BTreeMap<String, String>,
-    covered: &[Arc<Alert>],
-) -> Posted {
-    let rules: Vec<&str> = said.rules.iter().map(RuleName::as_str).collect();
-    let mut matchers = vec![
-        matcher("alertname", &format!("^({})$", rules.join("|")), true),
-        matcher("service", service(said), false),
-        matcher(SOURCE.0, SOURCE.1, false),
-    ];
-    // Others may send alerts about services of the same names there. What a rule says itself, or an older configuration
-    // said, is not what tells ours from theirs.
-    let shared = |(name, value): &(&String, &String)| {
-        let says = |alert: &Arc<Alert>| alert.labels.get(*name) == Some(*value);
-        covered.iter().all(says)
-    };
-    let shared = labels.iter().filter(shared);
-    matchers.extend(shared.map(|(name, value)| matcher(name, value, false)));
-    Posted {
-        id: None,
-        matchers,
-        starts_at: rfc3339(said.start),
-        ends_at: rfc3339(said.end),
-        created_by: if said.by.is_empty() {
-            "ward".into()
-        } else {
-            said.by.clone()
-        },
-        comment: format!("{} {mark}", said.why).trim_start().to_owned(),
-    }
-}
-
-fn matcher(name: &str, value: &str, is_regex: bool) -> Matcher {
-    Matcher {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        is_regex,
-        is_equal: true,
-    }
-}
-
-/// What has to be done to make of what is listed what is wanted. Ends come first, so that what they withheld is heard.
-fn plan(wanted: &BTreeMap<String, Posted>, listed: &[Listed], ours: &str) -> Vec<Step> {
-    let mut ends = Vec::new();
-    let mut missing = wanted.clone();
-    let mut posts = Vec::new();
-    for silence in listed.iter().filter(|silence| silence.status.state != "expired") {
-        let Some(mark) = marked(&silence.comment, ours) else {
-            continue;
-        };
-        match missing.remove(mark) {
-            Some(posted) if is_same(&posted, silence) => {}
-            Some(posted) => posts.push(Step::Post(Posted {
-                id: Some(silence.id.clone()),
-                // With another start it would be another silence.
-                starts_at: silence.starts_at.clone(),
-                ..posted
-            })),
-            // Nobody acknowledges it any more, or it is there twice.
-            None => ends.push(Step::Expire(silence.id.clone())),
-        }
-    }
-    ends.extend(posts);
-    ends.extend(missing.into_values().map(Step::Post));
-    ends
-}
-
-/// The mark at the end of a comment, if it is one of ours.
-fn marked<'a>(comment: &'a str, ours: &str) -> Option<&'a str> {
-    let mark = &comment[comment.rfind(ours)?..];
-    (mark.len() == ours.len() + 17 && mark.ends_with(']')).then_some(mark)
-}
-
-fn is_same(posted: &Posted, listed: &Listed) -> bool {
-    let moment = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond);
-    let near = match (moment(&posted.ends_at), moment(&listed.ends_at)) {
-        (Some(wanted), Some(there)) => wanted.abs_diff(there) <= SAME.unsigned_abs(),
-        _ => false,
-    };
-    let sorted = |matchers: &[Matcher]| {
-        let mut matchers = matchers.to_vec();
-        matchers.sort_by(|a, b| a.name.cmp(&b.name));
-        matchers
-    };
-    near && sorted(&posted.matchers) == sorted(&listed.matchers) && posted.comment == listed.comment
 }

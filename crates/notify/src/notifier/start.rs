@@ -24,7 +24,7 @@ pub(super) struct Before {
 pub(super) fn load(shared: &Arc<Shared>) {
     let weak = Arc::downgrade(shared);
     let outbox = Arc::clone(&shared.outbox);
-    shared.state.lock().tasks.spawn(async move {
+    shared.state.lock().loading.spawn(async move {
         let kept = outbox.kept().await;
         if let Some(shared) = weak.upgrade() {
             shared.load(kept);

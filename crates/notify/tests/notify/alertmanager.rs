@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::Value;
 use ward_model::Severity;
-use ward_notify::Notifier;
+use ward_notify::{Later, Notifier, Outbox};
 
 use crate::{
     memory::Memory,
@@ -424,4 +424,68 @@ async fn what_fires_on_is_sent_at_once_after_a_restart() {
     assert_eq!(moment(&first[0]["startsAt"]), old.fired.unwrap().0);
     assert!(!is_resolved(&first[0]));
     assert!(outbox.kept().is_empty());
+}
+
+/// An outbox that never says what was kept.
+#[derive(Debug)]
+struct Silent;
+
+impl Outbox for Silent {
+    fn keep(&self, _: String, _: Option<String>) {}
+
+    fn durable(&self) -> Later<'_, bool> {
+        Box::pin(std::future::ready(true))
+    }
+
+    fn kept(&self) -> Later<'_, Vec<(String, String)>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn an_outbox_that_does_not_answer_delays_neither_delivery_nor_the_end() {
+    let server = Server::start(about_alerts(|_| Reply::ok())).await;
+    let to = config([alertmanager("am", server.url())]);
+    let notifier = Notifier::start_with(to, Arc::new(Silent), ward_chassis::Clock::start(), quick());
+    notifier.restored(Vec::new());
+    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    let began = std::time::Instant::now();
+    notifier.stop(SOON).await;
+    assert_eq!(alerts(&server.log()).len(), 1);
+    assert!(began.elapsed() < SOON / 2);
+}
+
+#[tokio::test]
+async fn one_that_comes_back_is_told_all_that_fires_at_once() {
+    let server = Server::start(about_alerts(|_| Reply::ok())).await;
+    let to = config([alertmanager("am", server.url())]);
+    let rarely = ward_notify::Timing {
+        resend: 3_600_000 * MS,
+        ..quick()
+    };
+    let notifier = Notifier::start_with(to, Memory::new() as _, ward_chassis::Clock::start(), rarely);
+    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    settled(&notifier).await;
+    server.does(about_alerts(|_| Reply::Json(500, String::new())));
+    notifier.tell(vec![firing("shop", "ServiceUnhealthy", now())]);
+    server.until_is("a failure", |log| alerts(log).len() >= 2).await;
+    server.does(about_alerts(|_| Reply::ok()));
+    settled(&notifier).await;
+    let last = alerts(&server.log()).pop().unwrap();
+    assert_eq!(last.iter().map(service).collect::<Vec<_>>(), ["bank", "shop"]);
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_read_no_further_than_needed() {
+    let server = Server::start(about_alerts(|_| Reply::Json(400, "x".repeat(4 << 20)))).await;
+    let notifier = start([alertmanager("am", server.url())], &Memory::new());
+    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    let refused = async {
+        while notifier.standing()[0].error.is_none() {
+            tokio::time::sleep(MS).await;
+        }
+    };
+    tokio::time::timeout(SOON, refused).await.unwrap();
+    let error = notifier.standing()[0].error.clone().unwrap();
+    assert!(error.len() < 300 && error.ends_with("xxx..."), "{error}");
 }

@@ -1,9 +1,9 @@
 //! An outbox in memory, that remembers what it was like before each thing that was done to it.
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
-use ward_notify::Outbox;
+use ward_notify::{Later, Outbox};
 
 pub(crate) type Kept = BTreeMap<String, String>;
 
@@ -67,14 +67,14 @@ impl Outbox for Memory {
         };
     }
 
-    fn durable(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+    fn durable(&self) -> Later<'_, bool> {
         self.show();
         *self.asked.lock() += 1;
         let away = *self.away.lock();
         Box::pin(async move { !away })
     }
 
-    fn kept(&self) -> Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send + '_>> {
+    fn kept(&self) -> Later<'_, Vec<(String, String)>> {
         let kept = self.kept().into_iter().collect();
         Box::pin(async move { kept })
     }

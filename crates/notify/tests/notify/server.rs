@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use rustls::ServerConfig;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
@@ -11,6 +12,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// What does not come within this does not come.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -86,6 +88,14 @@ impl Server {
         behaviour: impl FnMut(&Asked) -> Reply + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
+        Self::serve(listener, None, behaviour)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        behaviour: impl FnMut(&Asked) -> Reply + Send + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             behaviour: Mutex::new(Box::new(behaviour)),
@@ -96,8 +106,8 @@ impl Server {
         let accepted = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&accepted);
-                let serving = tokio::spawn(async move { state.serve(stream).await });
+                let (state, tls) = (Arc::clone(&accepted), tls.clone());
+                let serving = tokio::spawn(async move { state.serve(stream, tls).await });
                 accepted.connections.lock().push(serving);
             }
         });
@@ -106,6 +116,14 @@ impl Server {
             state,
             accepting,
         }
+    }
+
+    pub(crate) async fn start_tls(
+        tls: Arc<ServerConfig>,
+        behaviour: impl FnMut(&Asked) -> Reply + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(listener, Some(tls.into()), behaviour)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -172,8 +190,15 @@ impl Drop for Server {
 }
 
 impl State {
-    async fn serve(&self, stream: TcpStream) {
-        self.speak(stream).await;
+    async fn serve(&self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        match tls {
+            None => self.speak(stream).await,
+            Some(tls) => {
+                if let Ok(stream) = tls.accept(stream).await {
+                    self.speak(stream).await;
+                }
+            }
+        }
     }
 
     async fn speak(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {

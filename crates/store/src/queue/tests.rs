@@ -2,7 +2,10 @@
 
 use ward_model::{Epoch, Freshness, Incarnation, Reason, Revision};
 
-use super::*;
+use super::{
+    in_order::{RECORDS, TRANSITIONS},
+    *,
+};
 
 fn transition(subject: &str, revision: u64) -> Write {
     Write::Transition(Transition {
@@ -109,6 +112,81 @@ fn a_service_that_is_gone_ends_its_history() {
     let ends = (batch.transitions[0].at, batch.transitions[0].reason);
     assert_eq!(ends, (Wall(7), SpanReason::Forgotten));
     assert_eq!(batch.services[0].1, None);
+}
+
+fn keep(number: usize, body: Option<&str>) -> Write {
+    Write::Keep {
+        kind: Kept::Owed,
+        key: number.to_string(),
+        body: body.map(str::to_owned),
+    }
+}
+
+#[test]
+fn what_is_kept_finds_room_or_is_asked_for_anew() {
+    let queue = Queue::new();
+    for number in 0..KEPT {
+        put(&queue, keep(number, Some("x")));
+        put(&queue, keep(number, None));
+    }
+    assert_eq!((queue.queued(), queue.left_out()), (KEPT, 0));
+    put(&queue, keep(0, Some("last")));
+    put(&queue, keep(KEPT, Some("one more")));
+    assert_eq!((queue.queued(), queue.left_out()), (KEPT, 1));
+    let (batch, _) = queue.take();
+    assert!(batch.forget && batch.kept.len() == KEPT);
+    let first = (Kept::Owed, "0".to_owned());
+    let last = batch.kept.iter().find(|(key, _)| *key == first).unwrap();
+    assert_eq!(last.1.as_deref(), Some("last"));
+    put(&queue, keep(KEPT, Some("there is room again")));
+    assert_eq!((queue.queued(), queue.take().0.kept.len()), (1, 1));
+}
+
+#[test]
+fn of_too_many_records_the_oldest_are_dropped_and_counted() {
+    let queue = Queue::new();
+    for at in 0..RECORDS + 7 {
+        let (at, body) = (Wall(at as i64), String::new());
+        let subject = None;
+        put(&queue, Write::Record { at, subject, body });
+    }
+    assert_eq!((queue.queued(), queue.records_dropped()), (RECORDS, 7));
+    let taken: Vec<_> = drain(&queue)
+        .into_iter()
+        .flat_map(|batch| batch.records)
+        .collect();
+    let places = taken.iter().map(|record| (record.at.0, record.seq));
+    assert!(places.eq((7..RECORDS as i64 + 7).map(|at| (at, at as u64))));
+    assert_eq!((queue.queued(), queue.left_out()), (0, 0));
+}
+
+#[test]
+fn all_that_was_put_before_somebody_asks_is_taken_up_to_there() {
+    let queue = Queue::new();
+    let (_, nothing) = queue.take();
+    let asked = queue.ask();
+    assert!(
+        !nothing.reaches(&asked),
+        "one that is begun may have passed by what was put"
+    );
+    assert!(queue.take().1.reaches(&asked));
+    for number in 0..3 * AT_ONCE {
+        put(&queue, transition("web", number as u64 + 1));
+        put(&queue, instance(number));
+    }
+    let asked = queue.ask();
+    put(&queue, transition("later", 1));
+    let mut taken = (0, 0);
+    loop {
+        let (batch, position) = queue.take();
+        taken = (taken.0 + batch.transitions.len(), taken.1 + batch.instances.len());
+        if position.reaches(&asked) {
+            break;
+        }
+        assert!(queue.is_awaited_behind(&position) && !batch.is_empty());
+    }
+    assert!(taken.0 >= 3 * AT_ONCE && taken.1 == 3 * AT_ONCE, "{taken:?}");
+    assert!(!queue.is_awaited_behind(&queue.take().1));
 }
 
 #[tokio::test]

@@ -8,11 +8,14 @@
 )]
 
 mod backup;
+mod durable;
 mod history;
+mod kept;
 mod known;
 mod outages;
 mod place;
 mod program;
+mod recorded;
 
 /// Each test once over a file and once over a server.
 macro_rules! over_both {

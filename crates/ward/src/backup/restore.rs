@@ -26,7 +26,8 @@ use crate::{Exit, Failure, output::Out, progress::Bar};
   ward restore --force /backups/ward-2026-11-30      over what is there
 
 The aggregator must be stopped. The audit log begins anew and names the log of the backup, which is kept beside it;
-a log that was there is kept as well. Clients that watched say that the log is another one: that is so.")]
+a log that was there is kept as well. Clients that watched say that the log is another one: that is so.
+What the backup owes to receivers of alerts is left out, so that nobody is woken for what is over.")]
 pub(crate) struct RestoreArgs {
     /// A directory that `ward backup` made
     #[arg(value_name = "DIR")]

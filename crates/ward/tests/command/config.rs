@@ -83,7 +83,17 @@ fn check_says_all_that_is_wrong() {
 fn an_aggregator_with_mistakes_does_not_start() {
     let (_home, path) = file(BROKEN);
     let done = ward_with(
-        &["aggregator", "--http", "7780", "--config", &path],
+        &[
+            "aggregator",
+            "--http",
+            "7780",
+            "--alertmanager",
+            "am:1",
+            "--alertmanager",
+            "http://b",
+            "--config",
+            &path,
+        ],
         &[("WARD_DEBUG", "perhaps")],
     );
     assert_eq!((done.code, done.stdout.as_str()), (64, ""));
@@ -91,7 +101,8 @@ fn an_aggregator_with_mistakes_does_not_start() {
         "aggregator.grcp",
         "--http is \"7780\"",
         "WARD_DEBUG is \"perhaps\"",
-        "5 mistakes",
+        "--alertmanager is \"am:1\"",
+        "6 mistakes",
     ] {
         assert!(
             done.stderr.contains(part),
@@ -174,11 +185,11 @@ fn show_says_what_is_in_force_and_why() {
         done.stdout
             .starts_with(&format!("# SHA-256 {}\n", json["hash"].as_str().unwrap()))
     );
-    let bank = json["settings"].as_array().unwrap().last().unwrap();
-    assert_eq!(
-        (bank["key"].as_str(), bank["value"].as_u64()),
-        (Some("services.bank.min_healthy"), Some(2))
-    );
+    let settings = json["settings"].as_array().unwrap();
+    let of = |key: &str| settings.iter().find(|entry| entry["key"] == key).unwrap();
+    let bank = of("services.bank.min_healthy");
+    assert_eq!(bank["value"], 2);
+    assert_eq!(of("alerting.rules.Watchdog.expr")["value"], "true");
     assert_eq!(bank["origin"], format!("{path}:4"));
 }
 

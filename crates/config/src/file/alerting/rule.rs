@@ -134,23 +134,22 @@ impl Changes {
     pub(super) fn take(&mut self, rules: Rules, reading: &mut Reading<'_>) {
         let mut known = self.known();
         for (name, rule) in rules.0 {
-            if let Some((first, _)) = self.said.get(&name) {
-                let mistake = reading.wrong(&rule.path, &rule.span, "is there twice");
-                mistake.help = Some(format!("the first one is in {first}: keep one of them"));
-                continue;
-            }
             if self.said.len() == RULES {
                 let message = format!("is one rule more than the {RULES} that there may be");
                 reading.wrong(&rule.path, &rule.span, message);
                 return;
             }
             let spec = rule.settle(&name, known.remove(&name), reading);
-            let is_enabled = rule.value.enabled.as_ref().is_none_or(|said| said.value);
             let compiled =
                 spec.and_then(|spec| rule.compile(with_runbook(spec, self.runbooks.as_deref()), reading));
-            let place = reading.place(&rule.span);
-            self.said
-                .insert(name, (place.to_string(), compiled.filter(|_| is_enabled)));
+            if let Some((first, _)) = self.said.get(&name) {
+                let mistake = reading.wrong(&rule.path, &rule.span, "is there twice");
+                mistake.help = Some(format!("the first one is in {first}: keep one of them"));
+                continue;
+            }
+            let is_enabled = rule.value.enabled.as_ref().is_none_or(|said| said.value);
+            let place = reading.place(&rule.span).to_string();
+            self.said.insert(name, (place, compiled.filter(|_| is_enabled)));
         }
     }
 
@@ -256,9 +255,7 @@ impl At<RuleTable> {
             let message = format!("has {}", missing.join(" and "));
             reading.wrong(&self.path, &self.span, message).help = Some(help);
         }
-        if self.value.expr.is_none() || self.value.severity.is_none() {
-            return None;
-        }
+        self.value.expr.as_ref()?;
         Some(RuleSpec {
             name: name.clone(),
             about_system: false,
@@ -277,36 +274,43 @@ impl At<RuleTable> {
 
     /// `None` after saying what is wrong.
     fn compile(&self, spec: RuleSpec, reading: &mut Reading<'_>) -> Option<Rule> {
-        let compiled = Rule::compile(spec);
-        let mistakes =
-            |mistakes: Vec<RuleMistake>| mistakes.iter().for_each(|mistake| self.blame(mistake, reading));
-        compiled.map_err(mistakes).ok()
+        let blame = |mistakes: Vec<RuleMistake>| {
+            let (said, shipped): (Vec<_>, Vec<_>) = mistakes
+                .iter()
+                .partition(|mistake| self.said(&mistake.part).is_some());
+            // What is shipped is wrong in all its parts if it is about something else now; once says it.
+            said.into_iter()
+                .chain(shipped.into_iter().take(1))
+                .for_each(|mistake| self.blame(mistake, reading));
+        };
+        Rule::compile(spec).map_err(blame).ok()
     }
 
-    /// Shows what is wrong in an expression: there, if it is in this file.
-    fn blame(&self, wrong: &RuleMistake, reading: &mut Reading<'_>) {
+    /// Where this file has a part, and its text.
+    fn said(&self, part: &Part) -> Option<(&Range<usize>, &str)> {
         fn said<'a, T>(said: &'a At<T>, text: impl Fn(&'a T) -> &'a str) -> (&'a Range<usize>, &'a str) {
             (&said.span, text(&said.value))
         }
         let rule = &self.value;
-        let (path, said) = match &wrong.part {
-            Part::Expr => (
-                joined(&self.path, "expr"),
-                rule.expr.as_ref().map(|cel| said(cel, |cel| &cel.0)),
-            ),
-            Part::Hold => (
-                joined(&self.path, "hold"),
-                rule.hold.as_ref().map(|cel| said(cel, |cel| &cel.0)),
-            ),
+        match part {
+            Part::Expr => rule.expr.as_ref().map(|cel| said(cel, |cel| &cel.0)),
+            Part::Hold => rule.hold.as_ref().map(|cel| said(cel, |cel| &cel.0)),
             Part::Annotation(name) => {
-                let entries = rule.annotations.as_ref().map(|entries| &entries.value.0);
-                let annotation = entries.and_then(|entries| entries.get(name));
-                let path = joined(&joined(&self.path, "annotations"), name);
-                (path, annotation.map(|text| said(text, |text| &text.0)))
+                let annotation = rule.annotations.as_ref()?.value.0.get(name);
+                annotation.map(|annotation| said(annotation, |annotation| &annotation.0))
             }
+        }
+    }
+
+    /// Shows what is wrong in a part: there, if it is in this file.
+    fn blame(&self, wrong: &RuleMistake, reading: &mut Reading<'_>) {
+        let path = match &wrong.part {
+            Part::Expr => joined(&self.path, "expr"),
+            Part::Hold => joined(&self.path, "hold"),
+            Part::Annotation(name) => joined(&joined(&self.path, "annotations"), name),
         };
         let message = escaped(&wrong.wrong.message);
-        let mistake = match said {
+        let mistake = match self.said(&wrong.part) {
             Some((span, text)) => {
                 let place = reading.within(span, text, &wrong.at());
                 reading.wrong(&path, &place, message)

@@ -284,6 +284,155 @@ const VALUES: &[(&str, &[&str])] = &[
     ),
     ("services.s.maintenance", WINDOWS),
     ("services.s.colour", &["1"]),
+    ("store.keep_recorded", &["\"8d\"", "\"x\"", "3"]),
+    ("alerting", &["{}", "[]", "1", "{ colour = 1 }"]),
+    (
+        "alerting.labels",
+        &[
+            "{}",
+            "{ cluster = \"eu\" }",
+            "{ _a9 = \"eu\" }",
+            "{ severity = \"eu\" }",
+            "{ __a = \"eu\" }",
+            "{ \"a-b\" = \"eu\" }",
+            "{ 9a = \"eu\" }",
+            "{ a = \"\" }",
+            "{ a = \"{{ b }}\" }",
+            "{ a = \"b\\n\" }",
+            "{ a = 1 }",
+            "[]",
+        ],
+    ),
+    ("alerting.external_url", URLS),
+    ("alerting.runbooks", URLS),
+    (
+        "alerting.rule_files",
+        &[
+            "[]",
+            "[\"a.toml\", \"/etc/ward/*.toml\", \"../a*b*\"]",
+            "[\"*/a.toml\"]",
+            "[\"a/\"]",
+            "[\"a/..\"]",
+            "[\"\"]",
+            "[\"~/a\"]",
+            "\"a\"",
+            "[1]",
+        ],
+    ),
+    (
+        "alerting.rules",
+        &[
+            "{}",
+            "{ CpuHigh = {} }",
+            "{ CpuHigh = { enabled = false } }",
+            "{ Own = {} }",
+            "{ Own = { expr = \"true\" } }",
+            "{ Own = { severity = \"info\" } }",
+            "{ Own = { expr = \"true\", severity = \"info\" } }",
+            "{ CpuHigher = { expr = \"true\", severity = \"info\" } }",
+            "{ \"a-b\" = { expr = \"true\", severity = \"info\" } }",
+            "{ 1a = { expr = \"true\", severity = \"info\" } }",
+            "{ CpuHigh = 1 }",
+            "[]",
+        ],
+    ),
+    ("alerting.rules.CpuHigh.enabled", FLAGS),
+    ("alerting.rules.CpuHigh.expr", &["\"true\"", "\"\"", "true"]),
+    ("alerting.rules.CpuHigh.hold", &["\"false\"", "\"\"", "1"]),
+    ("alerting.rules.CpuHigh.for", DURATIONS),
+    ("alerting.rules.CpuHigh.keep_firing_for", DURATIONS),
+    ("alerting.rules.CpuHigh.severity", SEVERITIES),
+    (
+        "alerting.rules.CpuHigh.about",
+        &["\"service\"", "\"services\"", "1"],
+    ),
+    (
+        "alerting.rules.CpuHigh.services",
+        &["[]", "[\"a\", \"b-*\"]", "[\"A\"]", "\"a\""],
+    ),
+    (
+        "alerting.rules.CpuHigh.unknown",
+        &["\"keep\"", "\"judge\"", "\"drop\"", "1"],
+    ),
+    ("alerting.rules.CpuHigh.suppression", FLAGS),
+    (
+        "alerting.rules.CpuHigh.labels",
+        &["{ a = \"b\" }", "{ source = \"b\" }"],
+    ),
+    (
+        "alerting.rules.CpuHigh.annotations",
+        &[
+            "{ source = \"b\" }",
+            "{ a = \"\" }",
+            "{ a = \"b\\n\\tc {{ service }}\" }",
+            "{ a = \"\\u0007\" }",
+            "{ \"a b\" = \"c\" }",
+            "{ a = 1 }",
+        ],
+    ),
+    ("alerting.alertmanagers", RECEIVERS),
+    ("alerting.webhooks", RECEIVERS),
+    (
+        "alerting.webhooks",
+        &[
+            "[{ url = \"http://a/?b=c\" }]",
+            "[{ url = \"http://a\", watchdog = true, least_severity = \"info\" }]",
+            "[{ url = \"http://a\", watchdog = 1 }]",
+            "[{ url = \"http://a\", least_severity = \"high\" }]",
+        ],
+    ),
+    (
+        "alerting.alertmanagers",
+        &[
+            "[{ url = \"http://a\", watchdog = true }]",
+            "[{ url = \"http://a/?b=c\" }]",
+        ],
+    ),
+];
+
+const URLS: &[&str] = &[
+    "\"http://a\"",
+    "\"https://a.example:8443/b/%20c@d\"",
+    "\"http://[::1]:1/\"",
+    "\"http://\"",
+    "\"http://u@a\"",
+    "\"http://u:p@a\"",
+    "\"a.example\"",
+    "\"ftp://a\"",
+    "\"http://a b\"",
+    "\"http://a/{{ b }}\"",
+    "\"http://a/?b\"",
+    "\"http://a/#b\"",
+    "\"\"",
+    "1",
+];
+
+const SEVERITIES: &[&str] = &[
+    "\"critical\"",
+    "\"warning\"",
+    "\"info\"",
+    "\"none\"",
+    "\"page\"",
+    "1",
+];
+
+const RECEIVERS: &[&str] = &[
+    "[]",
+    "[{ url = \"http://a\" }]",
+    "[{ url = \"http://a\", name = \"a-1\", timeout = \"1s\" }]",
+    "[{ url = \"http://a\", username = \"b\", password_file = \"/c\" }]",
+    "[{ url = \"http://a\", token_file = \"/c\" }]",
+    "[{ url = \"https://a\", ca = \"/a\", cert = \"/b\", key = \"/c\" }]",
+    "[{ name = \"a\" }]",
+    "[{ url = \"http://a\", name = \"a b\" }]",
+    "[{ url = \"http://a\", name = \"\" }]",
+    "[{ url = \"http://a\", name = \"a\\\\b\" }]",
+    "[{ url = \"http://a\", username = \"a:b\", password_file = \"/c\" }]",
+    "[{ url = \"http://a\", token = \"secret\" }]",
+    "[{ url = \"http://a\", token_file = \"\" }]",
+    "[{ url = \"http://a\", timeout = 1 }]",
+    "{ url = \"http://a\" }",
+    "[\"http://a\"]",
 ];
 
 #[test]
@@ -303,6 +452,62 @@ fn it_refuses_each_value_that_the_parser_refuses_and_no_other() {
     }
     assert!(seen[0] > 40 && seen[1] > 60, "{seen:?}");
 }
+
+const KEYS: &[&str] = &[
+    "aggregator",
+    "services",
+    "access",
+    "server_key",
+    "anonymous",
+    "report",
+    "watch",
+    "grpc",
+    "data_dir",
+    "debug",
+    "cors_origins",
+    "hosts",
+    "a",
+    "b",
+    "Bank",
+    "criticality",
+    "min_healthy",
+    "interval",
+    "dependencies",
+    "service",
+    "kind",
+    "any_of",
+    "levels",
+    "error_ratio",
+    "degraded",
+    "unhealthy",
+    "raise",
+    "clear",
+    "maintenance",
+    "start",
+    "end",
+    "every",
+    "at",
+    "for",
+    "zone",
+    "why",
+    "day_of_month",
+    "degraded_is_serving",
+    "labels",
+    "rules",
+    "rule_files",
+    "CpuHigh",
+    "expr",
+    "severity",
+    "hold",
+    "annotations",
+    "alertmanagers",
+    "webhooks",
+    "url",
+    "name",
+    "token_file",
+    "timeout",
+    "watchdog",
+];
 
 /// Any JSON, of words that mean something here among others.
 fn documents() -> impl Strategy<Value = Json> {
@@ -329,6 +534,11 @@ fn documents() -> impl Strategy<Value = Json> {
             "UTC",
             "https://a.example",
             "*.internal",
+            "true",
+            "info",
+            "http://a",
+            "https://a.example/?b",
+            "judge",
             ""
         ])
         .prop_map(str::to_owned),
@@ -341,46 +551,7 @@ fn documents() -> impl Strategy<Value = Json> {
         word.prop_map(Json::from),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
-        let key = prop::sample::select(vec![
-            "aggregator",
-            "services",
-            "access",
-            "server_key",
-            "anonymous",
-            "report",
-            "watch",
-            "grpc",
-            "data_dir",
-            "debug",
-            "cors_origins",
-            "hosts",
-            "a",
-            "b",
-            "Bank",
-            "criticality",
-            "min_healthy",
-            "interval",
-            "dependencies",
-            "service",
-            "kind",
-            "any_of",
-            "levels",
-            "error_ratio",
-            "degraded",
-            "unhealthy",
-            "raise",
-            "clear",
-            "maintenance",
-            "start",
-            "end",
-            "every",
-            "at",
-            "for",
-            "zone",
-            "why",
-            "day_of_month",
-            "degraded_is_serving",
-        ]);
+        let key = prop::sample::select(KEYS);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Json::from),
             prop::collection::btree_map(key.prop_map(str::to_owned), inner, 0..5)
@@ -393,10 +564,11 @@ proptest! {
     /// What the schema refuses the parser refuses: an editor never complains about a file that works. (Not the other way
     /// round: that two keys contradict each other, a schema does not see.)
     #[test]
-    fn editors_do_not_complain_about_what_works(service in documents(), aggregator in documents(), whole in documents()) {
+    fn editors_do_not_complain_about_what_works(service in documents(), aggregator in documents(), alerting in documents(), whole in documents()) {
         let of_service = json!({ "services": { "s": service } });
         let of_aggregator = json!({ "aggregator": aggregator });
-        for document in [of_service, of_aggregator, whole] {
+        let of_alerting = json!({ "alerting": alerting });
+        for document in [of_service, of_aggregator, of_alerting, whole] {
             let Json::Object(table) = &document else { continue };
             let text = table.iter().map(|(key, value)| format!("{key} = {}\n", show::toml(value))).collect::<String>();
             if load(&text).is_ok() {

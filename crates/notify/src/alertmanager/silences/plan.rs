@@ -1,0 +1,295 @@
+//! Silences as Alertmanager's API v2 writes them, and what has to be done to have those that are wanted. Pure.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use ward_model::{Acknowledgement, Alert, RuleName, Wall};
+
+use crate::{desk::Settings, digest::digest, time::rfc3339};
+
+/// Ends of a silence that are this near to each other are the same.
+const SAME: i64 = 1_000;
+/// The label that all our alerts have.
+pub(super) const SOURCE: (&str, &str) = ("source", "ward");
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Matcher {
+    name: String,
+    value: String,
+    is_regex: bool,
+    /// Alertmanagers before 0.22 do not say it.
+    #[serde(default = "yes")]
+    is_equal: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Posted {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    matchers: Vec<Matcher>,
+    starts_at: String,
+    ends_at: String,
+    created_by: String,
+    pub(super) comment: String,
+}
+
+/// A silence as it is listed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    id: String,
+    status: Status,
+    matchers: Vec<Matcher>,
+    starts_at: String,
+    ends_at: String,
+    comment: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Status {
+    state: String,
+}
+
+/// What is to be done to an Alertmanager.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Post(Posted),
+    Expire(String),
+}
+
+/// How our silences begin their mark: no two aggregators that send to one Alertmanager share it, unless nothing tells their
+/// alerts apart either.
+pub(super) fn mark(settings: &Settings) -> String {
+    let Settings {
+        labels, external_url, ..
+    } = settings;
+    let url = external_url.as_deref().unwrap_or_default();
+    let labels = labels
+        .iter()
+        .flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    let whose = digest([url].into_iter().chain(labels));
+    format!("[ward {}/", &whose[..8])
+}
+
+/// The silences that are to be there, by their marks. `covered` is what is known of the alerts that one covers.
+pub(super) fn wanted(
+    in_force: &[Acknowledgement],
+    settings: &Settings,
+    now: Wall,
+    covered: impl Fn(&Acknowledgement) -> Vec<Arc<Alert>>,
+) -> BTreeMap<String, Posted> {
+    let lasting = in_force
+        .iter()
+        .filter(|said| said.end > now && !said.rules.is_empty());
+    lasting
+        .map(|said| {
+            let start = said.start.0.to_string();
+            let hash = digest([service(said), &start]);
+            let mark = format!("{}{}]", mark(settings), &hash[..16]);
+            let silence = silence(said, &mark, &settings.labels, &covered(said));
+            (mark, silence)
+        })
+        .collect()
+}
+
+/// Of those about the system the label is absent, which is the same as empty.
+fn service(said: &Acknowledgement) -> &str {
+    said.service.as_ref().map_or("", |service| service.as_str())
+}
+
+fn silence(
+    said: &Acknowledgement,
+    mark: &str,
+    labels: &BTreeMap<String, String>,
+    covered: &[Arc<Alert>],
+) -> Posted {
+    let rules: Vec<&str> = said.rules.iter().map(RuleName::as_str).collect();
+    let mut matchers = vec![
+        matcher("alertname", &format!("^({})$", rules.join("|")), true),
+        matcher("service", service(said), false),
+        matcher(SOURCE.0, SOURCE.1, false),
+    ];
+    // Others may send alerts about services of the same names there. What a rule says itself, or an older configuration
+    // said, is not what tells ours from theirs.
+    let shared = |(name, value): &(&String, &String)| {
+        let says = |alert: &Arc<Alert>| alert.labels.get(*name) == Some(*value);
+        covered.iter().all(says)
+    };
+    let shared = labels.iter().filter(shared);
+    matchers.extend(shared.map(|(name, value)| matcher(name, value, false)));
+    Posted {
+        id: None,
+        matchers,
+        starts_at: rfc3339(said.start),
+        ends_at: rfc3339(said.end),
+        created_by: if said.by.is_empty() {
+            "ward".into()
+        } else {
+            said.by.clone()
+        },
+        comment: format!("{} {mark}", said.why).trim_start().to_owned(),
+    }
+}
+
+fn matcher(name: &str, value: &str, is_regex: bool) -> Matcher {
+    Matcher {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        is_regex,
+        is_equal: true,
+    }
+}
+
+/// What has to be done to make of what is listed what is wanted. Ends come first, so that what they withheld is heard.
+pub(super) fn plan(wanted: &BTreeMap<String, Posted>, listed: &[Listed], ours: &str) -> Vec<Step> {
+    let mut ends = Vec::new();
+    let mut missing = wanted.clone();
+    let mut posts = Vec::new();
+    for silence in listed.iter().filter(|silence| silence.status.state != "expired") {
+        let Some(mark) = marked(&silence.comment, ours) else {
+            continue;
+        };
+        match missing.remove(mark) {
+            Some(posted) if is_same(&posted, silence) => {}
+            Some(posted) => posts.push(Step::Post(Posted {
+                id: Some(silence.id.clone()),
+                // With another start it would be another silence.
+                starts_at: silence.starts_at.clone(),
+                ..posted
+            })),
+            // Nobody acknowledges it any more, or it is there twice.
+            None => ends.push(Step::Expire(silence.id.clone())),
+        }
+    }
+    ends.extend(posts);
+    ends.extend(missing.into_values().map(Step::Post));
+    ends
+}
+
+/// The mark at the end of a comment, if it is one of ours.
+fn marked<'a>(comment: &'a str, ours: &str) -> Option<&'a str> {
+    let mark = &comment[comment.rfind(ours)?..];
+    (mark.len() == ours.len() + 17 && mark.ends_with(']')).then_some(mark)
+}
+
+fn is_same(posted: &Posted, listed: &Listed) -> bool {
+    let moment = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond);
+    let near = match (moment(&posted.ends_at), moment(&listed.ends_at)) {
+        (Some(wanted), Some(there)) => wanted.abs_diff(there) <= SAME.unsigned_abs(),
+        _ => false,
+    };
+    let sorted = |matchers: &[Matcher]| {
+        let mut matchers = matchers.to_vec();
+        matchers.sort_by(|a, b| a.name.cmp(&b.name));
+        matchers
+    };
+    near && sorted(&posted.matchers) == sorted(&listed.matchers) && posted.comment == listed.comment
+}
+
+#[cfg(test)]
+mod tests {
+    use ward_model::{Name, Severity};
+
+    use super::*;
+    use crate::{Auth, Kind, Receiver};
+
+    fn settings(url: &str) -> Settings {
+        Settings {
+            receiver: Arc::new(Receiver {
+                name: "am".into(),
+                kind: Kind::Alertmanager,
+                url: String::new(),
+                auth: Auth::None,
+                ca: None,
+                identity: None,
+                timeout: std::time::Duration::ZERO,
+                least: Severity::None,
+            }),
+            labels: Arc::default(),
+            external_url: Some(url.into()),
+        }
+    }
+
+    fn said(service: Option<&str>) -> Acknowledgement {
+        Acknowledgement {
+            service: service.map(|name| Name::new(name).unwrap()),
+            rules: vec![RuleName::new("Ill").unwrap()],
+            by: String::new(),
+            why: "because [of] \u{e9}".into(),
+            start: Wall(1_700_000_000_000),
+            end: Wall(1_700_000_600_000),
+        }
+    }
+
+    fn all(said: &[Acknowledgement], settings: &Settings) -> BTreeMap<String, Posted> {
+        wanted(said, settings, Wall(1_700_000_100_000), |_| Vec::new())
+    }
+
+    fn listed(id: &str, silence: &Posted, state: &str) -> Listed {
+        Listed {
+            id: id.into(),
+            status: Status { state: state.into() },
+            matchers: silence.matchers.iter().rev().cloned().collect(),
+            starts_at: "2023-11-14T22:13:20.000Z".into(),
+            ends_at: silence.ends_at.clone(),
+            comment: silence.comment.clone(),
+        }
+    }
+
+    #[test]
+    fn the_system_is_whoever_has_no_service() {
+        let wanted = all(&[said(None)], &settings("u"));
+        let silence = wanted.values().next().unwrap();
+        assert_eq!(silence.matchers[1], matcher("service", "", false));
+        assert_eq!(silence.created_by, "ward");
+    }
+
+    #[test]
+    fn only_what_differs_is_touched_and_ends_come_first() {
+        let (ours, theirs) = (settings("http://a"), settings("http://b"));
+        let wanted = all(&[said(Some("bank")), said(Some("shop"))], &ours);
+        let kept: Vec<&Posted> = wanted.values().collect();
+        let foreign = all(&[said(Some("bank"))], &theirs);
+        let mut longer = listed("longer", kept[1], "active");
+        longer.ends_at = "2024-01-01T00:00:00Z".into();
+        let mut by_hand = listed("by hand", kept[0], "active");
+        by_hand.comment = "by hand".into();
+        let there = [
+            longer,
+            listed("same", kept[0], "active"),
+            listed("twin", kept[0], "pending"),
+            listed("over", kept[0], "expired"),
+            listed("theirs", foreign.values().next().unwrap(), "active"),
+            by_hand,
+        ];
+        let steps = plan(&wanted, &there, &mark(&ours));
+        let [Step::Expire(twin), Step::Post(again)] = &steps[..] else {
+            panic!("{steps:?}");
+        };
+        assert_eq!((twin.as_str(), again.id.as_deref()), ("twin", Some("longer")));
+        assert_eq!(again.ends_at, kept[1].ends_at);
+        let steps = plan(&BTreeMap::new(), &there, &mark(&ours));
+        let ends: Vec<&Step> = steps.iter().collect();
+        assert_eq!(ends.len(), 3, "{ends:?}");
+        assert!(
+            plan(&wanted, &[], &mark(&ours))
+                .iter()
+                .all(|step| matches!(step, Step::Post(_)))
+        );
+    }
+
+    #[test]
+    fn one_that_is_over_is_wanted_no_more() {
+        let wanted = wanted(&[said(None)], &settings("u"), Wall(1_700_000_600_000), |_| {
+            Vec::new()
+        });
+        assert!(wanted.is_empty());
+    }
+}
