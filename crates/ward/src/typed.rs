@@ -136,13 +136,11 @@ mod tests {
             ("1d2h3m4s5ms", 93_784_005),
         ] {
             assert_eq!(ms(text), Some(expected), "{text}");
-            assert_eq!(
-                duration(&written(Duration::from_millis(expected)))
-                    .unwrap()
-                    .as_millis(),
-                u128::from(expected)
-            );
+            let lasts = duration(text).unwrap();
+            assert_eq!(duration(&written(lasts)), Ok(lasts), "{text}");
         }
+        assert_eq!(written(Duration::from_millis(93_784_005)), "1d2h3m4s5ms");
+        assert_eq!(written(Duration::ZERO), "0s");
         for bad in [
             "",
             "5",

@@ -91,7 +91,8 @@ fn all(alert: &Alert, times: &Times) -> String {
         line(&format!("fired {}", times.brief(fired)));
     }
     standing(alert, times).iter().for_each(|said| line(said));
-    if !alert.causes.is_empty() {
+    // An annotation of that name tells it whole: the chain.
+    if !alert.causes.is_empty() && !alert.annotations.contains_key("cause") {
         line(&format!("cause: {}", causes(alert)));
     }
     for (name, said) in &alert.annotations {

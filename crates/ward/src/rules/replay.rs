@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use ward_alerts::{Recorded, Replay, RuleSet, Window};
 use ward_chassis::Clock;
 use ward_config::changed_rules;
-use ward_model::Wall;
+use ward_model::{Severity, Wall};
 
 use self::{read::Recording, report::Report};
 use super::in_force;
@@ -41,7 +41,8 @@ const AHEAD: usize = 4_096;
   ward rules replay --since 2d --until 1d --service payments -o json
 
 FILE is a file of rules, with `[rules.NAME]` for each that is to be other than it is in force, or a
-whole ward.toml. How far back a recording goes says `keep_recorded` of the aggregator's `[store]`.")]
+whole ward.toml. Signs of life (severity none) are left out. How far back a recording goes says
+`keep_recorded` of the aggregator's `[store]`.")]
 pub(super) struct ReplayArgs {
     /// From how long ago, such as 90m, 24h or 7d
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = typed::duration)]
@@ -160,6 +161,8 @@ impl Player {
     async fn end(self, about: Option<&About>) -> Result<(RuleSet, Replay), Failure> {
         drop(self.lines);
         let mut replay = self.replay.await.context("replay what was recorded")?;
+        // A sign of life is for no person.
+        replay.lives.retain(|life| life.severity > Severity::None);
         if let Some(About(service)) = about {
             replay.lives.retain(|life| life.key.service == *service);
         }
