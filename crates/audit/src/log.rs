@@ -204,10 +204,10 @@ impl Log {
             if there.size >= size {
                 return Ok(there.text);
             }
-            // In this order: who fails says so before it ends.
-            let ended = self.shared.is_ended();
+            // In this order: what fails does so before it ends, and was not closed.
+            let is_ended = self.shared.is_ended();
             match self.shared.queue.state() {
-                State::Writing if ended => return Err(AppendError::Closed),
+                State::Writing if is_ended => return Err(AppendError::Closed),
                 State::Writing => {}
                 State::Full => return Err(AppendError::Full),
                 State::Failed(why) => return Err(AppendError::Failed(why)),

@@ -6,30 +6,30 @@
 //! log that was cut and signed anew is a shorter log and a whole one.
 //!
 //! Entries are hashed as they stand and their beginning is compared with what it must be; nothing is parsed, so that this runs
-//! at the speed of the hash. Files are read ahead by a second thread, a few bundles at most. Only findings end the reading of
-//! what depends on them: what is wrong elsewhere is told as well.
+//! at the speed of the hash. That is done on all cores, a bundle at a time; what links the bundles is judged in order. Only
+//! findings end the reading of what depends on them: what is wrong elsewhere is told as well.
 
+mod ahead;
+mod bundle;
 mod levels;
 mod narrower;
-mod reading;
 mod report;
 mod tail;
 
 use std::{path::Path, thread};
 
-use ward_tlog::{Checkpoint, Hash, Head, TILE_WIDTH, TileId, Verifier, entries_path, leaf_hash};
+use ward_tlog::{Checkpoint, Hash, Head, TILE_WIDTH, TileId, Verifier};
 
 pub use report::{Anchoring, Finding, Report, Verdict};
 
 use crate::{
-    event::Prefix,
     files::{Disk, Files},
     key,
-    layout::{CHECKPOINT, Entries, FORMAT, FORMAT_TEXT, PUBLIC_KEY, SMALL},
-    tiles::{Found, Published, ReadError},
+    layout::{CHECKPOINT, FORMAT, FORMAT_TEXT, PUBLIC_KEY, SMALL},
+    tiles::{Published, ReadError},
 };
+use bundle::Looked;
 use levels::Levels;
-use reading::Pair;
 
 /// Verifies the log in `dir`: with `key`, else with the one that lies there; against a checkpoint that somebody has kept.
 /// `progress` is told how many entries are done, and of how many. A writer may go on meanwhile.
@@ -190,103 +190,38 @@ impl<'a> Walk<'a> {
     fn all(&mut self, progress: &mut dyn FnMut(u64, u64)) {
         let (files, size) = (self.files, self.head.size);
         thread::scope(|scope| {
-            let pairs = reading::ahead(scope, files, size);
-            for bundle in 0..size.div_ceil(TILE_WIDTH) {
-                let width = (size - bundle * TILE_WIDTH).min(TILE_WIDTH) as u16;
-                let Ok(pair) = pairs.recv() else {
-                    // The thread that reads has panicked, which the scope tells.
-                    return;
-                };
-                if !self.bundle(bundle, width, pair) {
+            for looked in ahead::all(scope, files, size) {
+                if !self.bundle(looked) {
                     return;
                 }
-                progress(bundle * TILE_WIDTH + u64::from(width), size);
+                progress(self.levels.size(), size);
             }
             self.end();
         });
     }
 
-    /// Takes a bundle and its tile. `false` if the hashes are not all there: nothing can be said of what is behind.
-    fn bundle(&mut self, index: u64, width: u16, pair: Pair) -> bool {
-        let first = index * TILE_WIDTH;
-        let tile = pair
-            .tile
-            .map_err(|error| self.report.read_error(error, Some(first)));
-        let tile: Option<Vec<Hash>> = tile.ok().map(|found| found.hashes().collect());
-        let taken = match pair.bundle {
-            Ok(found) => self.entries(index, width, &found, tile.as_deref()),
-            Err(error) => {
-                self.report.read_error(error, Some(first));
-                0
-            }
-        };
-        // What the bundle does not have, the tile may have the hashes of.
-        let rest = tile.as_ref().and_then(|tile| tile.get(taken..width.into()));
-        rest.into_iter().flatten().for_each(|hash| self.take(*hash));
-        if rest.is_none() && taken < width.into() {
-            return false;
+    /// Takes what was seen of the next bundle. `false` if nothing can be said of what is behind it.
+    fn bundle(&mut self, looked: Looked) -> bool {
+        if let Some(first) = looked.first {
+            first.judge(&self.last, self.report);
         }
-        if width == TILE_WIDTH as u16 {
-            self.raise(index);
+        self.report.join(looked.findings);
+        self.report.verified += looked.leaves.len() as u64;
+        self.last = looked.leaves.last().copied().unwrap_or(self.last);
+        let before = self.levels.size();
+        let held = self
+            .held
+            .and_then(|held| usize::try_from(held.checked_sub(before)?).ok());
+        if let Some(leaves) = held
+            .and_then(|held| looked.leaves.get(..held))
+            .filter(|leaves| !leaves.is_empty())
+        {
+            self.at_held = Some(self.levels.root_with(leaves));
         }
-        true
-    }
-
-    /// Says how many it took.
-    fn entries(&mut self, index: u64, width: u16, found: &Found, tile: Option<&[Hash]>) -> usize {
-        let first = index * TILE_WIDTH;
-        let mut entries = Entries { rest: &found.bytes };
-        let mut count = 0;
-        for entry in entries.by_ref().take(width.into()) {
-            let at = first + count as u64;
-            let leaf = leaf_hash(entry);
-            let in_place = entry.starts_with(Prefix::of(at, &self.last).as_bytes());
-            let in_tile = tile.is_none_or(|tile| tile[count] == leaf);
-            if !(in_place && in_tile) {
-                self.wrong_entry(index, found.width, at, in_place);
-            }
-            // With the hash of the tile one damaged entry is one finding; with its own, all that rests on it would be.
-            self.take(tile.map_or(leaf, |tile| tile[count]));
-            count += 1;
-        }
-        // A wider one has more, which this checkpoint does not speak of.
-        let all = count + entries.by_ref().count();
-        if all != usize::from(found.width) || !entries.rest.is_empty() {
-            let what = format!(
-                "has {all} whole entries and {} bytes behind them, expected {}",
-                entries.rest.len(),
-                found.width
-            );
-            let path = self.files.path(&entries_path(index, found.width));
-            self.report.damaged(path, Some(first + count as u64), &what);
-        }
-        count
-    }
-
-    #[cold]
-    fn wrong_entry(&mut self, index: u64, width: u16, at: u64, in_place: bool) {
-        let what = match in_place {
-            false => "does not have the event that belongs behind the one before",
-            true => "has an event that its tile has another hash of",
-        };
-        self.report
-            .damaged(self.files.path(&entries_path(index, width)), Some(at), what);
-    }
-
-    fn take(&mut self, leaf: Hash) {
-        self.last = leaf;
-        self.levels.push(leaf);
-        self.report.verified += 1;
-        if self.held == Some(self.levels.size()) {
-            self.at_held = Some(self.levels.root());
-        }
-    }
-
-    /// What is full becomes a hash of the level above; full tiles there are compared.
-    fn raise(&mut self, index: u64) {
-        for (id, hashes) in self.levels.raise(index) {
+        for (id, hashes) in self.levels.add(looked.leaves, looked.root) {
             self.compare(id, &hashes);
         }
+        looked.is_whole
     }
 
     /// A tile above the lowest level.

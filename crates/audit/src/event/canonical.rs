@@ -184,6 +184,11 @@ impl Prefix {
         }
     }
 
+    /// As much of an entry as the longest one has.
+    pub(crate) fn most_of(entry: &[u8]) -> &[u8] {
+        &entry[..entry.len().min(PREFIX)]
+    }
+
     /// The bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[self.used.clone()]

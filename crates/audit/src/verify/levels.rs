@@ -17,11 +17,6 @@ impl Levels {
         self.size
     }
 
-    pub(super) fn push(&mut self, leaf: Hash) {
-        self.size += 1;
-        self.at(0).push(leaf);
-    }
-
     fn at(&mut self, level: usize) -> &mut Vec<Hash> {
         if self.edges.len() == level {
             self.edges.push(Vec::with_capacity(WIDTH));
@@ -29,28 +24,47 @@ impl Levels {
         &mut self.edges[level]
     }
 
-    /// After the full tile `index` of the lowest level: takes its root up, and gives the tiles above that are full with it.
-    pub(super) fn raise(&mut self, mut index: u64) -> Vec<(TileId, Vec<Hash>)> {
+    /// Takes the next tile of the lowest level, and the root over it if it is full. Gives the tiles above that are full with it.
+    pub(super) fn add(&mut self, leaves: Vec<Hash>, root: Option<Hash>) -> Vec<(TileId, Vec<Hash>)> {
+        self.size += leaves.len() as u64;
+        match root {
+            Some(root) => self.raise(root),
+            None => {
+                *self.at(0) = leaves;
+                Vec::new()
+            }
+        }
+    }
+
+    fn raise(&mut self, mut root: Hash) -> Vec<(TileId, Vec<Hash>)> {
         let mut full = Vec::new();
-        for level in 0.. {
+        self.at(0).clear();
+        let mut index = self.size / TILE_WIDTH - 1;
+        for level in 1.. {
             let edge = self.at(level);
+            edge.push(root);
             if edge.len() < WIDTH {
                 break;
             }
-            if level > 0 {
-                let id = TileId {
-                    level: level as u8,
-                    index,
-                    width: WIDTH as u16,
-                };
-                full.push((id, edge.clone()));
-            }
-            let root = root_in_place(edge);
-            edge.clear();
             index /= TILE_WIDTH;
-            self.at(level + 1).push(root);
+            let id = TileId {
+                level: level as u8,
+                index,
+                width: WIDTH as u16,
+            };
+            full.push((id, edge.clone()));
+            root = root_in_place(edge);
+            edge.clear();
         }
         full
+    }
+
+    /// What the root would be with the first few hashes of the next tile.
+    pub(super) fn root_with(&self, leaves: &[Hash]) -> Hash {
+        let mut edge = self.clone();
+        let root = (leaves.len() == WIDTH).then(|| root_in_place(&mut leaves.to_vec()));
+        edge.add(leaves.to_vec(), root);
+        edge.head().root
     }
 
     /// Tiles above the lowest level that are not full.
@@ -76,15 +90,8 @@ impl Levels {
             .collect()
     }
 
-    pub(super) fn root(&self) -> Hash {
-        self.head().root
-    }
-
     pub(super) fn head(&self) -> Head {
         let mut edge = self.clone();
-        if edge.edges.first().is_some_and(|lowest| lowest.len() == WIDTH) {
-            edge.raise(self.size / TILE_WIDTH - 1);
-        }
         let mut frontier = Vec::new();
         for hashes in edge.edges.iter_mut().rev() {
             let mut rest = hashes.as_mut_slice();
@@ -100,7 +107,7 @@ impl Levels {
 }
 
 /// The root over a power of two of hashes. Leaves nothing of use in them.
-fn root_in_place(hashes: &mut [Hash]) -> Hash {
+pub(super) fn root_in_place(hashes: &mut [Hash]) -> Hash {
     let mut count = hashes.len();
     while count > 1 {
         for at in 0..count / 2 {
@@ -120,18 +127,23 @@ mod tests {
     #[test]
     fn the_root_is_that_of_the_tree_at_every_size() {
         let (mut levels, mut tree) = (Levels::default(), Tree::new());
+        let mut tile = Vec::new();
         for n in 0..70_000_u64 {
             let leaf = leaf_hash(&n.to_be_bytes());
-            levels.push(leaf);
+            tile.push(leaf);
             tree.push(leaf);
             if n < 1000 || n % 251 == 0 || n % 256 == 255 {
-                assert_eq!(levels.head(), tree.head(), "{n}");
+                assert_eq!(levels.root_with(&tile), tree.root(), "{n}");
             }
             if n % 256 == 255 {
-                let full = levels.raise(n / 256);
+                let root = root_in_place(&mut tile.clone());
+                let full = levels.add(std::mem::take(&mut tile), Some(root));
                 assert_eq!(full.len(), usize::from(n == 65_535));
+                assert_eq!(levels.head(), tree.head(), "{n}");
             }
         }
+        assert!(levels.add(tile, None).is_empty());
+        assert_eq!(levels.head(), tree.head());
         let partial: Vec<_> = levels.partial().iter().map(|(id, _)| id.path()).collect();
         assert_eq!(partial, ["tile/1/001.p/17", "tile/2/000.p/1"]);
     }

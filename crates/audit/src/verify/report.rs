@@ -127,7 +127,21 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Takes the findings of another one.
+    pub(super) fn join(&mut self, other: Self) {
+        self.integrity.join(other.integrity);
+        self.completeness.join(other.completeness);
+    }
+}
+
 impl Verdict {
+    fn join(&mut self, other: Self) {
+        if let Self::Broken(findings) = other {
+            findings.into_iter().for_each(|finding| self.add(finding));
+        }
+    }
+
     fn add(&mut self, finding: Finding) {
         match self {
             Self::Sound => *self = Self::Broken(vec![finding]),

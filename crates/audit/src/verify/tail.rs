@@ -32,12 +32,7 @@ pub(super) fn read(files: &dyn Files, size: u64, last: Hash, report: &mut Report
         return;
     }
     (report.unsigned, report.torn) = (found.unsigned, found.torn);
-    for finding in found.integrity.findings() {
-        report.damaged(finding.path.clone(), finding.index, &finding.what);
-    }
-    for finding in found.completeness.findings() {
-        report.missing(finding.path.clone(), finding.index);
-    }
+    report.join(found);
 }
 
 fn follow(files: &dyn Files, size: u64, mut last: Hash, report: &mut Report) {
