@@ -202,6 +202,7 @@ impl Run {
         }
         let changed = self.machine.step(now, seen);
         edge.metrics.judged(edge.clock.mono().since(mono));
+        edge.alerting.notifier.alive();
         let is_anew = mono >= self.anew_due;
         if is_anew {
             self.anew_due = mono + ANEW;
@@ -325,6 +326,7 @@ impl Run {
         for said in self.acknowledged.values() {
             keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(said));
         }
+        edge.alerting.notifier.keep_again();
     }
 }
 

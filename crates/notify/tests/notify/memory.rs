@@ -39,6 +39,11 @@ impl Memory {
         self.kept.lock().clone()
     }
 
+    /// It is another one.
+    pub(crate) fn lose(&self) {
+        self.kept.lock().clear();
+    }
+
     /// How often it was asked whether all is on disk.
     pub(crate) fn asked(&self) -> usize {
         *self.asked.lock()
