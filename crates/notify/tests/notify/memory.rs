@@ -55,9 +55,8 @@ impl Memory {
     }
 
     fn show(&self) {
-        let kept = self.kept();
         if let Some(watcher) = &mut *self.watcher.lock() {
-            watcher(&kept);
+            watcher(&self.kept());
         }
     }
 }
