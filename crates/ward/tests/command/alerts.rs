@@ -487,6 +487,12 @@ async fn a_real_aggregator_is_asked_told_and_replayed() {
         "{}",
         replay.stdout
     );
+    assert!(
+        !replay.stdout.starts_with("1h"),
+        "it begins at the start: {}",
+        replay.stdout
+    );
+    assert!(!replay.stdout.contains("Watchdog"), "{}", replay.stdout);
     let slower = home.path().join("slower.toml");
     std::fs::write(&slower, "[rules.ServiceUnhealthy]\nfor = \"1h\"\n").unwrap();
     let tried = ward.run(&[
