@@ -5,7 +5,7 @@ use ward_model::Severity;
 use ward_notify::{Config, Kind};
 
 /// In the words of who delivers.
-pub(super) fn receivers(settings: &Alerting) -> Config {
+pub(super) fn receivers(settings: &Alerting, _id: String) -> Config {
     let alertmanagers = settings.alertmanagers.iter();
     let alertmanagers = alertmanagers.map(|named| receiver(named, Kind::Alertmanager, Severity::None));
     let webhooks = settings.webhooks.iter().map(|webhook| {
