@@ -79,7 +79,10 @@ impl Machine {
         if own.is_none() && service.is_some_and(|service| causes.contains(service)) {
             return None;
         }
-        let by = own.into_iter().chain(causes).find_map(|cause| self.alert_of(cause, rules, rule, key))?;
+        let by = own
+            .into_iter()
+            .chain(causes)
+            .find_map(|cause| self.alert_of(cause, rules, rule, key))?;
         Some(Suppression::Cause(by))
     }
 
@@ -94,7 +97,10 @@ impl Machine {
                 AlertState::Pending => alert.unknown_since.is_none(),
                 AlertState::Suppressed | AlertState::Resolved => false,
             };
-            let Some(other) = rules.get(&alert.key.rule).filter(|other| other.spec().suppression) else {
+            let Some(other) = rules
+                .get(&alert.key.rule)
+                .filter(|other| other.spec().suppression)
+            else {
                 return false;
             };
             let is_own = key.service.as_ref() == Some(cause);
