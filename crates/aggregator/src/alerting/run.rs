@@ -122,6 +122,11 @@ impl Run {
             .iter()
             .map(|alert| (alert.key.clone(), stand(alert)))
             .collect();
+        // What fires on is shown from the start: the first step may have nothing to say of it.
+        edge.alerting.board.store(Arc::new(Board {
+            alerts: alerts.clone(),
+            acknowledged: said.clone(),
+        }));
         machine.restore(alerts, said.clone());
         let mut commanded = vec![Seen::Facts(Facts::Started { last_alive })];
         commanded.extend(said.iter().cloned().map(Seen::Acknowledged));
