@@ -156,16 +156,11 @@ impl App {
         metrics.config.succeeded(clock.wall(), &reloader.now().hash);
         let services = config.services.clone().into_iter();
         let declarations = services.map(|(name, service)| (name, service.declaration));
-        let hub_config = hub::Config {
-            bookmark_every: config.bookmark_every,
-            stall_after: config.stall_after,
-            bounds: hub::Bounds::default(),
-        };
         let life = Life::new(clock.clone());
         let memory = Arc::new(Memory::open(&config.store, data_dir.path(), &life).await);
         let (decider_loop, decider, hub) = decider::start(
             config.engine.clone(),
-            hub_config,
+            of_hub(&config),
             declarations,
             metrics.timings.clone(),
             life,
@@ -345,6 +340,14 @@ pub async fn run(config: Config, shutdown: &Shutdown) -> Result<DrainReport, Run
     };
     let report = app.stop_unless(shutdown).await?;
     if failed { Err(RunError::Failed) } else { Ok(report) }
+}
+
+fn of_hub(config: &Config) -> hub::Config {
+    hub::Config {
+        bookmark_every: config.bookmark_every,
+        stall_after: config.stall_after,
+        bounds: hub::Bounds::default(),
+    }
 }
 
 /// The DNS names by which certificates are known.

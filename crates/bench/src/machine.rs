@@ -32,18 +32,37 @@ pub(crate) fn client_core() -> usize {
 
 /// Keeps the calling thread, and what it starts from now on, on one core.
 pub(crate) fn pin(core: usize) -> anyhow::Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core)?;
-    sched_setaffinity(Pid::from_raw(0), &cores).with_context(|| format!("keep to core {core}"))
+    keep_to([core]).with_context(|| format!("keep to core {core}"))
 }
 
 /// Does something on another core, such as starting a process that stays there.
 pub(crate) fn on_core<T>(core: usize, what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    elsewhere([core], what)
+}
+
+/// Does something on all cores, as a program runs that nobody keeps to one: what has threads of its own is to use them.
+pub(crate) fn on_all_cores<T>(what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    // Those that are not there are left out by the system.
+    elsewhere(0..CpuSet::count(), what)
+}
+
+fn elsewhere<T>(
+    cores: impl IntoIterator<Item = usize>,
+    what: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let own = sched_getaffinity(Pid::from_raw(0)).context("read the cores of this thread")?;
-    pin(core)?;
+    keep_to(cores).context("leave the cores of this thread")?;
     let done = what();
     sched_setaffinity(Pid::from_raw(0), &own).context("return to the cores of this thread")?;
     done
+}
+
+fn keep_to(cores: impl IntoIterator<Item = usize>) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    for core in cores {
+        set.set(core)?;
+    }
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
 /// As many open files as this process may have: thousands of connections are made.

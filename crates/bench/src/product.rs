@@ -58,6 +58,11 @@ impl Aggregator {
 
     /// The same in a data directory that is there already.
     pub(crate) fn start_in(data: &Path) -> anyhow::Result<Self> {
+        machine::on_core(machine::SERVER_CORE, || Self::start_here(data))
+    }
+
+    /// The same on whatever cores the caller may use.
+    pub(crate) fn start_here(data: &Path) -> anyhow::Result<Self> {
         let any = "127.0.0.1:0";
         let mut command = Command::new(program()?);
         command
@@ -67,7 +72,7 @@ impl Aggregator {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let mut child = machine::on_core(machine::SERVER_CORE, || Ok(command.spawn()?))?;
+        let mut child = command.spawn()?;
         let mut said = BufReader::new(child.stderr.take().context("ward without stderr")?);
         let mut line = String::new();
         while !line.starts_with(LISTENING) {

@@ -161,6 +161,12 @@ impl Desk {
         }
     }
 
+    /// Keeps anew what is owed.
+    pub(crate) fn keep_again(&self) {
+        let inner = self.inner.lock();
+        self.write(inner.ledger.kept_anew());
+    }
+
     /// Takes what was owed in the life before.
     pub(crate) fn load(&self, entry: Entry<'static>, now: Now) {
         let mut inner = self.inner.lock();

@@ -327,6 +327,12 @@ impl Ledger {
         (item.id.kept_as(&self.receiver), Some(entry.encode()))
     }
 
+    /// All that is owed, to be kept anew.
+    pub(crate) fn kept_anew(&self) -> Vec<Write> {
+        let owed = self.items.iter().filter(|(_, item)| item.owed.is_some());
+        owed.map(|(place, item)| self.kept(*place, item)).collect()
+    }
+
     /// Forgets all; what was owed is to be forgotten on disk too.
     pub(crate) fn clear(&mut self) -> Vec<Write> {
         let mut writes = Vec::new();

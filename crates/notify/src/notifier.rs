@@ -128,6 +128,12 @@ impl Notifier {
         state.ring();
     }
 
+    /// The outbox lost what it kept, and can keep again: what is owed is given to it anew. Never waits.
+    pub fn keep_again(&self) {
+        let state = self.0.state.lock();
+        state.desks.iter().for_each(|post| post.desk.keep_again());
+    }
+
     /// Whoever makes alerts goes on: to be said at each of its steps, with or without something to tell. Once it was said,
     /// the sign of life is sent only while it is said at least once a minute: a timer would go on when nothing else does.
     pub fn alive(&self) {

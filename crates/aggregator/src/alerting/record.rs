@@ -98,7 +98,9 @@ impl Recorder {
 pub(super) fn put(memory: &Memory, at: Wall, facts: &Facts) {
     let subject = match facts {
         Facts::Service(name, _) | Facts::Gone(name) => Some(name.clone()),
-        Facts::System(_) | Facts::Started { .. } => None,
+        Facts::System(_) => None,
+        // No service can be called that; and it does not hide how the system was.
+        Facts::Started { .. } => Name::new("_started").ok(),
     };
     let body = serde_json::to_string(facts).expect("names, words and numbers make JSON");
     memory.put(Write::Record { at, subject, body });

@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
 use tokio::{
     select,
+    task::unconstrained,
     time::{MissedTickBehavior, interval, timeout},
 };
 use ward_alerts::{Facts, Machine, Seen};
@@ -26,7 +27,7 @@ use super::{
     told::{self, Annotations},
     words,
 };
-use crate::edge::Shared;
+use crate::{edge::Shared, hub::Follower};
 
 /// How often rules are judged. What waits the shortest waits some seconds.
 const STEP: Duration = Duration::from_secs(1);
@@ -60,6 +61,7 @@ impl Time {
 struct Run {
     time: Time,
     machine: Machine,
+    follower: Follower,
     sight: Sight,
     recorder: Recorder,
     acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
@@ -81,24 +83,16 @@ pub(crate) async fn run(edge: Shared, mut commands: Commands) {
     let mut in_force = edge.reloader.changes();
     let mut lost = edge.memory.losses();
     loop {
-        let mut follower = edge.hub.follow();
-        run.sight.anew();
-        loop {
-            select! {
-                biased;
-                _ = ticks.tick() => run.step(&edge).await,
-                Some(command) = commands.0.recv() => run.command(&edge, command).await,
-                changed = in_force.changed() => {
-                    changed.expect("the edge holds the sender");
-                    let settings = in_force.borrow_and_update().settings.alerting.clone();
-                    run.replace(&edge, &settings);
-                }
-                Ok(()) = lost.changed() => run.keep_all(&edge),
-                told = follower.next() => match told {
-                    Some(told) => run.sight.take(told),
-                    None => break,
-                },
+        select! {
+            biased;
+            _ = ticks.tick() => run.step(&edge).await,
+            Some(command) = commands.0.recv() => run.command(&edge, command).await,
+            changed = in_force.changed() => {
+                changed.expect("the edge holds the sender");
+                let settings = in_force.borrow_and_update().settings.alerting.clone();
+                run.replace(&edge, &settings);
             }
+            Ok(()) = lost.changed() => run.keep_all(&edge),
         }
     }
 }
@@ -133,6 +127,7 @@ impl Run {
         Self {
             time,
             machine,
+            follower: edge.hub.follow(),
             sight: Sight::default(),
             recorder: Recorder::default(),
             acknowledged: said
@@ -198,6 +193,7 @@ impl Run {
                 return;
             }
         }
+        self.look(edge);
         let mut seen = mem::take(&mut self.commanded);
         seen.extend(self.sight.seen());
         let keep = |facts: &Facts| record::put(&edge.memory, now, facts);
@@ -207,12 +203,28 @@ impl Run {
         }
         let changed = self.machine.step(now, seen);
         edge.metrics.judged(edge.clock.mono().since(mono));
+        edge.alerting.notifier.alive();
         let is_anew = mono >= self.anew_due;
         if is_anew {
             self.anew_due = mono + ANEW;
         }
         if !changed.is_empty() || is_anew {
             self.tell(edge, changed, is_anew).await;
+        }
+    }
+
+    /// Takes what was published since. It is not waited for: to be woken for each revision would cost those who wait for a
+    /// verdict more than it is worth once a second, and of what came in between the newest is enough.
+    fn look(&mut self, edge: &Shared) {
+        while let Some(told) = unconstrained(self.follower.next()).now_or_never() {
+            match told {
+                Some(told) => self.sight.take(told),
+                // It was ended, as a watcher that took nothing for long: anew, with the next step.
+                None => {
+                    self.follower = edge.hub.follow();
+                    return self.sight.anew();
+                }
+            }
         }
     }
 
@@ -330,6 +342,7 @@ impl Run {
         for said in self.acknowledged.values() {
             keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(said));
         }
+        edge.alerting.notifier.keep_again();
     }
 }
 

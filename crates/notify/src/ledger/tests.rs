@@ -31,6 +31,7 @@ fn alert(service: &str, fired: Now, resolved: Option<Now>) -> Arc<Alert> {
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         since: fired.wall,
+        unknown_since: None,
         fired: Some(fired.wall),
         resolved: resolved.map(|now| now.wall),
         suppression: None,

@@ -355,6 +355,16 @@ async fn receivers_change_and_those_that_stay_are_not_disturbed() {
     notifier.replace(both.clone());
     let first = two.until("it", |log| alerts(log).pop()).await;
     assert_eq!(first[0]["labels"]["cluster"], "eu-1");
+    let mut worse = bank.clone();
+    worse.annotations.insert("summary".into(), "worse".into());
+    notifier.tell(vec![worse]);
+    let told = |log: &[Asked]| {
+        let all = alerts(log).into_iter().flatten();
+        all.into_iter()
+            .find(|alert| alert["annotations"]["summary"] == "worse")
+    };
+    let worse = two.until("what varies", told).await;
+    assert_eq!(worse["labels"]["cluster"], "eu-1");
     let names: Vec<String> = notifier
         .standing()
         .into_iter()

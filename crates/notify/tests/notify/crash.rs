@@ -236,6 +236,22 @@ async fn what_was_owed_as_firing_and_fires_no_more_is_told_as_resolved() {
 }
 
 #[tokio::test]
+async fn an_outbox_that_lost_all_is_told_it_anew() {
+    let outbox = Memory::new();
+    let notifier = start([webhook("hook", "http://127.0.0.1:9".into())], &outbox);
+    notifier.tell(vec![
+        firing("bank", "ServiceUnhealthy", now()),
+        firing("shop", "CpuHigh", now()),
+    ]);
+    let kept = outbox.kept();
+    assert_eq!(kept.len(), 2);
+    outbox.lose();
+    assert!(outbox.kept().is_empty());
+    notifier.keep_again();
+    assert_eq!(outbox.kept(), kept);
+}
+
+#[tokio::test]
 async fn what_nobody_can_read_and_what_is_owed_to_nobody_is_forgotten() {
     let server = Server::start(|_| Reply::ok()).await;
     let first = Memory::new();

@@ -39,6 +39,11 @@ impl Memory {
         self.kept.lock().clone()
     }
 
+    /// It is another one.
+    pub(crate) fn lose(&self) {
+        self.kept.lock().clear();
+    }
+
     /// How often it was asked whether all is on disk.
     pub(crate) fn asked(&self) -> usize {
         *self.asked.lock()
@@ -50,9 +55,8 @@ impl Memory {
     }
 
     fn show(&self) {
-        let kept = self.kept();
         if let Some(watcher) = &mut *self.watcher.lock() {
-            watcher(&kept);
+            watcher(&self.kept());
         }
     }
 }

@@ -84,6 +84,7 @@ pub(crate) fn firing(service: &str, rule: &str, fired: Wall) -> Alert {
             .into(),
         annotations: BTreeMap::from([("summary".to_owned(), format!("{service} is ill"))]),
         since: fired,
+        unknown_since: None,
         fired: Some(fired),
         resolved: None,
         suppression: None,

@@ -481,21 +481,32 @@ async fn a_real_aggregator_is_asked_told_and_replayed() {
             "bank/ServiceUnhealthy critical ",
         )
     });
+    is_replayed(&ward, home.path());
+}
+
+fn is_replayed(ward: &Aggregator, home: &std::path::Path) {
     let replay = ward.run(&["rules", "replay", "--since", "1h"]);
     assert!(
         replay.stdout.contains("\nstorefront/ServiceUnhealthy  critical "),
         "{}",
         replay.stdout
     );
-    let slower = home.path().join("slower.toml");
-    std::fs::write(&slower, "[rules.ServiceUnhealthy]\nfor = \"1h\"\n").unwrap();
+    assert!(
+        !replay.stdout.starts_with("1h"),
+        "it begins at the start: {}",
+        replay.stdout
+    );
+    assert!(!replay.stdout.contains("Watchdog"), "{}", replay.stdout);
+    let slower = home.join("slower.toml");
+    std::fs::write(&slower, "[rules.ServiceUnhealthy]\nfor = \"1h\"\n")
+        .expect("a file in a directory of the test");
     let tried = ward.run(&[
         "rules",
         "replay",
         "--since",
         "1h",
         "--rules",
-        slower.to_str().unwrap(),
+        slower.to_str().expect("a path of UTF-8"),
     ]);
     assert!(
         tried

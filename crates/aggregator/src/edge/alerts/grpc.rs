@@ -141,9 +141,16 @@ impl AlertService for Service {
         &self,
         _request: Request<v1::ListRulesRequest>,
     ) -> Result<Response<v1::ListRulesResponse>, Status> {
-        let rules = super::rules(&self.edge).into_iter().map(rule);
-        let rules = within(rules, PAGE_BYTES, prost::Message::encoded_len).collect();
-        Ok(Response::new(v1::ListRulesResponse { rules }))
+        let rules = super::rules(&self.edge).into_iter().map(rule).collect();
+        let answer = v1::ListRulesResponse { rules };
+        let most = self.edge.limits.message_bytes_out;
+        // Some of them would be taken for all.
+        if prost::Message::encoded_len(&answer) > most {
+            let message =
+                format!("the rules have more than the {most} bytes of a message: see /api/v1/rules");
+            return Err(Failure::Exhausted(message).into());
+        }
+        Ok(Response::new(answer))
     }
 
     async fn read_recording(
@@ -258,7 +265,7 @@ impl Reading {
             });
         }
         let is_over = recorded.is_empty() && std::mem::replace(&mut self.is_begun, true);
-        Ok((!is_over).then(|| v1::ReadRecordingResponse {
+        Ok((!is_over).then_some(v1::ReadRecordingResponse {
             since_unix_ms: self.since.0,
             until_unix_ms: self.until.0,
             recorded,

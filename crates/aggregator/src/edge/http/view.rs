@@ -4,6 +4,7 @@
 //! RFC 3339 and every type has a schema. The model was not given the schemas: it depends on nothing but serde, and what
 //! is shown may have to change at another pace than what is known.
 
+mod alerts;
 mod explain;
 mod past;
 mod state;
@@ -16,6 +17,7 @@ use ward_model::Wall;
 
 use crate::hub;
 
+pub(super) use alerts::{Acknowledgement, Alert, Receiver, Rule};
 pub(super) use explain::Explanation;
 pub(super) use past::{AuditEvent, AuditHead, History};
 pub(super) use state::{InstanceState, Maintenance, ObserverState, ServiceState, SystemState};
