@@ -17,7 +17,7 @@ use crate::{
 
 /// Less than a verdict would take that waited for an Alertmanager which does not answer, or for a page that waits for the
 /// store.
-pub(crate) const CADENCE: Duration = Duration::from_secs(1);
+pub(crate) const CADENCE: Duration = Duration::from_secs(4);
 /// Verdicts that are watched.
 const VERDICTS: usize = 20;
 

@@ -6,6 +6,7 @@
 //! Rules have a short `for` here, so that nobody waits; what is waited for is a level, with a deadline.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests of what happens in time read the clock"
