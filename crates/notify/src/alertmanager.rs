@@ -74,7 +74,7 @@ impl Courier {
         if may {
             self.deliver().await;
         } else {
-            self.silence().await;
+            self.silence(false).await;
         }
         (!stopping).then(|| self.wake())
     }
@@ -96,7 +96,7 @@ impl Courier {
     /// Sends all that is due, until a request fails.
     async fn deliver(&mut self) {
         loop {
-            self.silence().await;
+            self.silence(true).await;
             let batch = self.desk.ask(|ledger| ledger.batch(BATCH));
             let alone = || self.desk.ask(|ledger| ledger.alone(self.desk.clock.mono()));
             let batch = if batch.is_empty() {
@@ -181,6 +181,7 @@ impl Courier {
 
     fn failed(&mut self, why: String, after: Option<std::time::Duration>) -> Went {
         self.pace.failed(self.now().mono, after, rand::random());
+        self.silences.lost(&self.desk.acknowledged());
         self.desk.failed(why);
         Went::Nowhere
     }
@@ -197,10 +198,10 @@ impl Courier {
         Went::On
     }
 
-    async fn silence(&mut self) {
+    async fn silence(&mut self, with_alerts: bool) {
         let now = self.desk.clock.now();
         let in_force = self.desk.acknowledged();
-        if self.silences.is_due(&in_force, now.mono) {
+        if self.silences.is_due(&in_force, now.mono, with_alerts) {
             let settings = self.desk.settings();
             self.silences
                 .reconcile(&mut self.client, &settings, in_force, &self.desk)

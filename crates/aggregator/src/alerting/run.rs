@@ -109,6 +109,12 @@ impl Run {
         let mut machine = Machine::new(settings.settings.alerting.rules.clone());
         let written = alerts.iter().map(|alert| (alert.key.clone(), stand(alert)));
         let written = written.collect();
+        // What fires on is shown from the start: the first step may have nothing to say of it.
+        edge.alerting.board.store(Arc::new(Board {
+            alerts: alerts.clone(),
+            acknowledged: acknowledged.clone(),
+            beyond: 0,
+        }));
         machine.restore(alerts, acknowledged.clone());
         let mut commanded = vec![Seen::Facts(Facts::Started { last_alive })];
         commanded.extend(acknowledged.iter().cloned().map(Seen::Acknowledged));

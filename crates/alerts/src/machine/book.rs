@@ -133,7 +133,10 @@ impl Book {
     /// The withheld alerts that a service explains.
     pub(super) fn suppressed_by(&self, cause: &Name) -> impl Iterator<Item = &AlertKey> {
         let explained = self.explained.get(cause).into_iter().flatten();
-        explained.filter(|key| {
+        // A signal is explained by the status of its own service.
+        let own = self.entries.get(&Some(cause.clone())).into_iter();
+        let own = own.flat_map(BTreeMap::values).map(|entry| &entry.alert.key);
+        explained.chain(own).filter(|key| {
             self.get(key)
                 .is_some_and(|entry| entry.alert.state == AlertState::Suppressed)
         })

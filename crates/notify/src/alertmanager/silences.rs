@@ -33,6 +33,8 @@ pub(super) struct Silences {
     done: Option<Arc<[Acknowledgement]>>,
     /// When to look again.
     look: Mono,
+    /// It was not reached since, and may have lost them.
+    is_lost: bool,
     /// That it failed was said.
     failing: bool,
 }
@@ -44,13 +46,16 @@ impl Silences {
             pace: Pace::new(timing),
             done: None,
             look: Mono::default(),
+            is_lost: false,
             failing: false,
         }
     }
 
-    pub(super) fn is_due(&self, in_force: &Arc<[Acknowledgement]>, now: Mono) -> bool {
+    /// Whether to look, now or with alerts that are about to be sent.
+    pub(super) fn is_due(&self, in_force: &Arc<[Acknowledgement]>, now: Mono, with_alerts: bool) -> bool {
         let changed = self.done.as_ref() != Some(in_force);
-        now >= self.pace.from(false) && (changed || now >= self.look)
+        let may = now >= self.pace.from(false) || (with_alerts && self.is_lost);
+        may && (changed || now >= self.look)
     }
 
     /// When to look again, if nothing changes.
@@ -61,6 +66,14 @@ impl Silences {
             Mono::default()
         };
         due.max(self.pace.from(false))
+    }
+
+    /// It was not reached, and may come back with nothing: what is there is looked at whenever alerts are sent, until it is
+    /// right again. Otherwise what is acknowledged would be heard.
+    pub(super) fn lost(&mut self, in_force: &[Acknowledgement]) {
+        if !in_force.is_empty() {
+            (self.done, self.is_lost) = (None, true);
+        }
     }
 
     /// Makes what is there what is to be there.
@@ -81,6 +94,7 @@ impl Silences {
                     tracing::info!(receiver = desk.name, "silences are as they should be again");
                 }
                 self.pace.took(now);
+                self.is_lost = false;
                 self.done = Some(in_force);
                 self.look = now + self.timing.resend;
             }
