@@ -89,7 +89,9 @@ impl Courier {
         let (due, refused) = self.desk.ask(|ledger| (ledger.batch(1), ledger.next_refused()));
         let due = (!due.is_empty()).then(Mono::default);
         let alerts = due.into_iter().chain(refused).map(|due| due.max(self.from()));
-        let all = alerts.chain([self.round, self.silences.next()]);
+        let silences = self.desk.acknowledged().map(|_| self.silences.next());
+        let silences = silences.map(|due| due.max(self.pace.asked()));
+        let all = alerts.chain([self.round]).chain(silences);
         all.min().unwrap_or_default()
     }
 
@@ -199,8 +201,10 @@ impl Courier {
 
     async fn silence(&mut self) {
         let now = self.desk.clock.now();
-        let in_force = self.desk.acknowledged();
-        if self.silences.is_due(&in_force, now.mono) {
+        let Some(in_force) = self.desk.acknowledged() else {
+            return;
+        };
+        if self.silences.is_due(&in_force, now.mono) && !self.pace.is_asked(now.mono) {
             let settings = self.desk.settings();
             self.silences
                 .reconcile(&mut self.client, &settings, in_force, &self.desk)

@@ -48,9 +48,15 @@ impl Pace {
         }
     }
 
+    /// Until when the receiver asked to be left alone.
+    pub(crate) fn asked(&self) -> Mono {
+        let pause = self.pause.filter(|pause| pause.asked);
+        pause.map_or(Mono::default(), |pause| pause.until)
+    }
+
     /// Whether the receiver asked to be left alone for now.
     pub(crate) fn is_asked(&self, now: Mono) -> bool {
-        self.pause.is_some_and(|pause| pause.asked && pause.until > now)
+        self.asked() > now
     }
 
     pub(crate) fn took(&mut self, now: Mono) {

@@ -311,14 +311,14 @@ async fn silences_of_others_are_left_alone() {
     let left = real.until("one", "silences", one).await;
     let left = left.as_array().unwrap().iter().find(alive).unwrap();
     assert_eq!(left["createdBy"], "bob");
-    // Another aggregator, known by another address, does not end ours either.
+    // Another installation, of the same address and labels, does not end ours either.
     set(&notifier, &[&said]);
     real.until("two", "silences", |all| {
         all.as_array().unwrap().iter().filter(alive).count() == 2
     })
     .await;
     let other = Config {
-        external_url: Some("http://other.example".into()),
+        id: "another".into(),
         ..crate::sample::config([alertmanager("am", real.url())])
     };
     let other = Notifier::start_with(
