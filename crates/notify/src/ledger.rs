@@ -130,7 +130,7 @@ impl Ledger {
             owed: Some(now.wall),
             tried: false,
             refused: None,
-            until: self.until(alert, now),
+            until: self.until(&id, now),
             outdated: false,
             alert: Arc::clone(alert),
             id,
@@ -143,15 +143,14 @@ impl Ledger {
         let Some(id) = Id::of(alert) else {
             return Vec::new();
         };
-        let until = self.until(alert, now);
-        if self.refresh(&id, alert) || until.is_some_and(|until| until <= now.mono) {
+        if self.refresh(&id, alert) {
             return Vec::new();
         }
         let item = Item {
             owed: None,
             tried: true,
             refused: None,
-            until,
+            until: self.until(&id, now),
             outdated: false,
             alert: Arc::clone(alert),
             id,
@@ -183,7 +182,7 @@ impl Ledger {
             self.spare.remove(&place);
             return Vec::new();
         }
-        let until = self.until(&alert, now);
+        let until = self.until(&id, now);
         let item = Item {
             owed: Some(entry.owed),
             tried: true,
@@ -218,11 +217,10 @@ impl Ledger {
         item.is_some_and(|item| item.owed.is_some())
     }
 
-    fn until(&self, alert: &Alert, now: Now) -> Option<Mono> {
-        let resolved = alert.resolved.filter(|_| alert.state == AlertState::Resolved)?;
-        let age = u64::try_from(now.wall.0.saturating_sub(resolved.0)).unwrap_or_default();
-        let age = std::time::Duration::from_millis(age);
-        Some(now.mono + self.timing.retain.saturating_sub(age))
+    /// Until when a resolution is of use. It counts from when we hear of it: the clock that it is dated by may have been set
+    /// since, and after a restart to send it for too long harms nobody.
+    fn until(&self, id: &Id, now: Now) -> Option<Mono> {
+        (id.state == AlertState::Resolved).then(|| now.mono + self.timing.retain)
     }
 
     fn insert(&mut self, place: u64, mut item: Item) -> Vec<Write> {

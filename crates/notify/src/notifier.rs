@@ -115,9 +115,9 @@ impl Notifier {
         state.ring();
     }
 
-    /// What changed, causes before what they explain. Never waits. What is owed is given to the outbox before this returns:
-    /// an owner that keeps alerts in the same queue calls this first, so that a crash may make it tell something twice, and
-    /// not forget it.
+    /// What changed, causes before what they explain. Never waits. What is owed is given to the outbox before this returns,
+    /// and nobody is woken to deliver it before [`Notifier::ring`]: an owner keeps the alerts themselves in between, in the
+    /// same queue. A crash may then make it tell something twice, and neither forget it nor tell it as something new.
     ///
     /// Pending and suppressed ones are passed over.
     pub fn tell(&self, changed: Vec<Alert>) {
@@ -126,7 +126,11 @@ impl Notifier {
         for alert in changed {
             state.tell(alert, now);
         }
-        state.ring();
+    }
+
+    /// What was told is delivered now.
+    pub fn ring(&self) {
+        self.0.state.lock().ring();
     }
 
     /// The outbox lost what it kept, and can keep again: what is owed is given to it anew. Never waits.

@@ -62,6 +62,12 @@ pub(crate) fn start(receivers: impl IntoIterator<Item = Receiver>, outbox: &Arc<
     )
 }
 
+/// Tells, with nothing of its own to keep.
+pub(crate) fn tell(notifier: &Notifier, changed: Vec<Alert>) {
+    notifier.tell(changed);
+    notifier.ring();
+}
+
 pub(crate) fn now() -> Wall {
     Clock::start().wall()
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     memory::Memory,
-    sample::{MS, acknowledged, alertmanager, config, firing, now, quick, resolved, start},
+    sample::{MS, acknowledged, alertmanager, config, firing, now, quick, resolved, start, tell},
     server::{Asked, Reply, Server},
 };
 
@@ -55,7 +55,7 @@ async fn a_silence_is_set_once_and_ends_before_the_resolution_is_sent() {
     let server = Server::start(move |asked| answers.answer(asked)).await;
     let notifier = start([alertmanager("am", server.url())], &Memory::new());
     let bank = firing("bank", "ServiceUnhealthy", now());
-    notifier.tell(vec![bank.clone()]);
+    tell(&notifier, vec![bank.clone()]);
     let said = acknowledged("bank", &["ServiceUnhealthy", "CpuHigh"], LONG);
     notifier.silence(vec![said]);
     let set = |asked: &Asked| asked.method == "POST" && asked.path == "/api/v2/silences";
@@ -76,7 +76,7 @@ async fn a_silence_is_set_once_and_ends_before_the_resolution_is_sent() {
     assert_eq!(server.log().iter().filter(|asked| set(asked)).count(), 1);
     // In either order of the two calls' effects, the silence is gone first.
     notifier.silence(Vec::new());
-    notifier.tell(vec![resolved(&bank)]);
+    tell(&notifier, vec![resolved(&bank)]);
     let ended = |asked: &Asked| {
         let over = |alert: &Value| {
             let end: jiff::Timestamp = alert["endsAt"].as_str().unwrap().parse().unwrap();
@@ -136,7 +136,7 @@ async fn that_silences_cannot_be_set_keeps_no_alert_back() {
         notifier.silence(vec![acknowledged("bank", &["ServiceUnhealthy"], LONG)]);
         for n in 0..3 {
             let name = format!("s{n}");
-            notifier.tell(vec![firing(&name, "ServiceUnhealthy", now())]);
+            tell(&notifier, vec![firing(&name, "ServiceUnhealthy", now())]);
             let came = |asked: &Asked| {
                 let is = |alert: &Value| alert["labels"]["service"] == name;
                 asked.is_alerts() && asked.alerts().iter().any(is)
@@ -210,7 +210,7 @@ async fn who_asked_to_be_left_alone_is_not_asked_for_silences_either() {
     .await;
     let notifier = start([alertmanager("am", server.url())], &Memory::new());
     notifier.silence(Vec::new());
-    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
     server
         .until_is("the answer", |log| log.iter().any(Asked::is_alerts))
         .await;

@@ -85,7 +85,11 @@ pub(super) fn wanted(
             let start = said.start.0.to_string();
             let hash = digest([service(said), &start]);
             let mark = format!("{}{}]", mark(settings), &hash[..16]);
-            let silence = silence(said, &mark, &settings.labels, &covered(said));
+            // One that begins in the future of a clock that was set back silences nothing before.
+            let silence = Posted {
+                starts_at: rfc3339(said.start.min(now)),
+                ..silence(said, &mark, &settings.labels, &covered(said))
+            };
             (mark, silence)
         })
         .collect()
@@ -304,6 +308,13 @@ mod tests {
         let mine = all(&[said(Some("bank"))], &nameless);
         let there = [listed("mine", mine.values().next().unwrap(), "active")];
         assert_eq!(plan(&BTreeMap::new(), &there, &nameless), []);
+    }
+
+    #[test]
+    fn one_begins_at_once_also_by_a_clock_that_was_set_back() {
+        let before = Wall(1_600_000_000_000);
+        let wanted = wanted(&[said(None)], &settings("a"), before, |_| Vec::new());
+        assert_eq!(wanted.values().next().unwrap().starts_at, rfc3339(before));
     }
 
     #[test]
