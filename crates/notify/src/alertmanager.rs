@@ -117,10 +117,7 @@ impl Courier {
         match self.post(batch).await {
             Answer::Took(_) => self.took(batch),
             Answer::Failed { why, after } => self.failed(why, after),
-            Answer::Refused {
-                status: 400 | 413 | 422,
-                why,
-            } => match batch {
+            Answer::Refused { why } => match batch {
                 [one] => {
                     self.refused_one(one, &why);
                     self.pace.slowed(self.now().mono);
@@ -128,7 +125,6 @@ impl Courier {
                 }
                 _ => self.send_singly(batch).await,
             },
-            Answer::Refused { why, .. } => self.refused(why),
         }
     }
 
@@ -139,11 +135,7 @@ impl Courier {
             let went = match self.post(std::slice::from_ref(one)).await {
                 Answer::Took(_) => self.took(std::slice::from_ref(one)),
                 Answer::Failed { why, after } => self.failed(why, after),
-                Answer::Refused {
-                    status: 400 | 413 | 422,
-                    why,
-                } => self.refused_one(one, &why),
-                Answer::Refused { why, .. } => self.refused(why),
+                Answer::Refused { why } => self.refused_one(one, &why),
             };
             if went == Went::Nowhere {
                 return went;
@@ -167,7 +159,7 @@ impl Courier {
                 let request = Request::post(url, "application/json", body);
                 self.client.send(&receiver, request, now).await
             }
-            Err(why) => Answer::Refused { status: 0, why },
+            Err(why) => Answer::Failed { why, after: None },
         }
     }
 
@@ -184,12 +176,6 @@ impl Courier {
     fn failed(&mut self, why: String, after: Option<std::time::Duration>) -> Went {
         self.pace.failed(self.now().mono, after, rand::random());
         self.desk.failed(why);
-        Went::Nowhere
-    }
-
-    fn refused(&mut self, why: String) -> Went {
-        self.pace.refused(self.now().mono);
-        self.desk.refused(why);
         Went::Nowhere
     }
 

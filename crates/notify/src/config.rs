@@ -107,7 +107,7 @@ pub struct Timing {
     pub retain: Duration,
     /// The pause after a first failure. It doubles with each further one.
     pub first: Duration,
-    /// The longest such pause, and the one after a refusal.
+    /// The longest such pause, and the one before something that was refused is tried again.
     pub longest: Duration,
     /// Something new does not wait for the end of such a pause, and is tried this long after the last try.
     pub early: Duration,

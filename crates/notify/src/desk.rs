@@ -46,7 +46,7 @@ impl Pulse {
 }
 
 /// Whether an alert is for no person: it says that alerts are made and told.
-fn is_sign_of_life(alert: &Alert) -> bool {
+pub(crate) fn is_sign_of_life(alert: &Alert) -> bool {
     alert.severity == Severity::None && alert.key.rule.as_str() == WATCHDOG
 }
 
@@ -270,13 +270,13 @@ impl Desk {
             tracing::warn!(
                 receiver = self.name,
                 error = why,
-                "the receiver is not reached; alerts stay owed"
+                "the receiver takes no alerts; they stay owed"
             );
         }
         inner.standing.error = Some(why);
     }
 
-    /// A request was refused, whatever was in it.
+    /// A request about nothing that is owed was refused.
     pub(crate) fn refused(&self, why: String) {
         let mut inner = self.inner.lock();
         inner.standing.requests[2] += 1;

@@ -145,7 +145,7 @@ fn ended(answer: Answer, desk: &Desk) -> Result<Vec<u8>, Fault> {
             desk.counted(1);
             Err(Fault { why, after })
         }
-        Answer::Refused { why, .. } => {
+        Answer::Refused { why } => {
             desk.counted(2);
             Err(Fault { why, after: None })
         }

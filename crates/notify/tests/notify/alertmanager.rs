@@ -219,16 +219,16 @@ async fn what_is_asked_for_is_waited_for_also_by_what_is_new() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_no_hot_loop_and_what_is_new_is_tried_soon() {
+async fn not_to_be_known_is_no_hot_loop_and_what_is_new_is_tried_soon() {
     let server = Server::start(about_alerts(|_| Reply::Json(401, "who are\u{1b} you".into()))).await;
     let notifier = start([alertmanager("am", server.url())], &Memory::new());
     tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
     server.until_is("the first", |log| !alerts(log).is_empty()).await;
     tokio::time::sleep(3 * quick().longest).await;
     let tried = server.posts().len();
-    assert!((2..=6).contains(&tried), "{tried}");
+    assert!((2..=12).contains(&tried), "{tried}");
     let standing = &notifier.standing()[0];
-    assert_eq!(standing.requests[1], 0);
+    assert_eq!(standing.requests[2], 0);
     let error = standing.error.clone().unwrap();
     assert!(
         error.ends_with("answered 401 Unauthorized: who are\\u{1b} you"),

@@ -149,8 +149,30 @@ async fn redirects_are_not_followed() {
     let server = Server::start(move |_| Reply::Headers(307, vec![("location", to.clone())])).await;
     let notifier = start([webhook("hook", server.url())], &Memory::new());
     tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
-    until("refused", &notifier, |standing| standing.requests[2] >= 1).await;
+    until("it failed", &notifier, |standing| standing.requests[1] >= 1).await;
     assert!(elsewhere.log().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_or_a_token_that_is_wrong_for_long_loses_nothing() {
+    let server = Server::start(|_| Reply::ok()).await;
+    for status in [301, 401, 403, 404] {
+        server.does(move |_| Reply::Json(status, String::new()));
+        let notifier = start([webhook("hook", server.url())], &Memory::new());
+        let name = format!("s{status}");
+        tell(&notifier, vec![firing(&name, "ServiceUnhealthy", now())]);
+        // Longer than something that is refused is tried.
+        tokio::time::sleep(quick().give_up + 2 * quick().longest).await;
+        let standing = notifier.standing().remove(0);
+        assert_eq!(
+            (standing.owed, standing.dropped),
+            (1, 0),
+            "{status}: {standing:?}"
+        );
+        server.does(|_| Reply::ok());
+        until("nothing owed", &notifier, |standing| standing.owed == 0).await;
+        assert_eq!(all(&server.log()).last(), Some(&pair("firing", &name)));
+    }
 }
 
 #[tokio::test]
