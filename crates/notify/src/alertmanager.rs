@@ -89,7 +89,9 @@ impl Courier {
         let (due, refused) = self.desk.ask(|ledger| (ledger.batch(1), ledger.next_refused()));
         let due = (!due.is_empty()).then(Mono::default);
         let alerts = due.into_iter().chain(refused).map(|due| due.max(self.from()));
-        let all = alerts.chain([self.round, self.silences.next()]);
+        let silences = self.desk.acknowledged().map(|_| self.silences.next());
+        let silences = silences.map(|due| due.max(self.pace.asked()));
+        let all = alerts.chain([self.round]).chain(silences);
         all.min().unwrap_or_default()
     }
 
@@ -115,10 +117,7 @@ impl Courier {
         match self.post(batch).await {
             Answer::Took(_) => self.took(batch),
             Answer::Failed { why, after } => self.failed(why, after),
-            Answer::Refused {
-                status: 400 | 413 | 422,
-                why,
-            } => match batch {
+            Answer::Refused { why } => match batch {
                 [one] => {
                     self.refused_one(one, &why);
                     self.pace.slowed(self.now().mono);
@@ -126,7 +125,6 @@ impl Courier {
                 }
                 _ => self.send_singly(batch).await,
             },
-            Answer::Refused { why, .. } => self.refused(why),
         }
     }
 
@@ -137,11 +135,7 @@ impl Courier {
             let went = match self.post(std::slice::from_ref(one)).await {
                 Answer::Took(_) => self.took(std::slice::from_ref(one)),
                 Answer::Failed { why, after } => self.failed(why, after),
-                Answer::Refused {
-                    status: 400 | 413 | 422,
-                    why,
-                } => self.refused_one(one, &why),
-                Answer::Refused { why, .. } => self.refused(why),
+                Answer::Refused { why } => self.refused_one(one, &why),
             };
             if went == Went::Nowhere {
                 return went;
@@ -165,7 +159,7 @@ impl Courier {
                 let request = Request::post(url, "application/json", body);
                 self.client.send(&receiver, request, now).await
             }
-            Err(why) => Answer::Refused { status: 0, why },
+            Err(why) => Answer::Failed { why, after: None },
         }
     }
 
@@ -186,12 +180,6 @@ impl Courier {
         Went::Nowhere
     }
 
-    fn refused(&mut self, why: String) -> Went {
-        self.pace.refused(self.now().mono);
-        self.desk.refused(why);
-        Went::Nowhere
-    }
-
     fn refused_one(&mut self, one: &Ticket, why: &str) -> Went {
         self.pace.took(self.now().mono);
         self.desk.refused_one(one, why, self.now());
@@ -200,8 +188,10 @@ impl Courier {
 
     async fn silence(&mut self, with_alerts: bool) {
         let now = self.desk.clock.now();
-        let in_force = self.desk.acknowledged();
-        if self.silences.is_due(&in_force, now.mono, with_alerts) {
+        let Some(in_force) = self.desk.acknowledged() else {
+            return;
+        };
+        if self.silences.is_due(&in_force, now.mono, with_alerts) && !self.pace.is_asked(now.mono) {
             let settings = self.desk.settings();
             self.silences
                 .reconcile(&mut self.client, &settings, in_force, &self.desk)

@@ -58,9 +58,10 @@ impl Request {
 pub(crate) enum Answer {
     /// Taken; with what was read of what it said.
     Took(Vec<u8>),
-    /// Understood, and not taken: it would be no use to ask the same again soon.
-    Refused { status: u16, why: String },
-    /// It did not come to that.
+    /// Not taken for what is in it: it would be no use to ask the same again soon.
+    Refused { why: String },
+    /// It did not come to that. That it does not know us, or that there is nothing at this address, says nothing about what
+    /// is asked: it lasts until somebody mends it.
     Failed { why: String, after: Option<Duration> },
 }
 
@@ -125,10 +126,10 @@ async fn read(origin: &str, mut response: Response, most: usize, now: Wall) -> A
     let why = || format!("{origin} answered {status}{}", answer::quoted(&body));
     match status.as_u16() {
         200..=299 => Answer::Took(body),
-        408 | 425 | 429 | 500..=599 => Answer::Failed {
+        400 | 413 | 422 => Answer::Refused { why: why() },
+        status => Answer::Failed {
             why: why(),
-            after: after.filter(|_| matches!(status.as_u16(), 429 | 503)),
+            after: after.filter(|_| matches!(status, 429 | 503)),
         },
-        status => Answer::Refused { status, why: why() },
     }
 }

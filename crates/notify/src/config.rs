@@ -86,6 +86,9 @@ impl fmt::Debug for Receiver {
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
+    /// What tells this installation from any other, always the same: silences carry it, and those that carry another are
+    /// somebody else's. Without one no silence is ended before its time, since it may be anybody's.
+    pub id: String,
     /// To whom.
     pub receivers: Vec<Receiver>,
     /// Labels of every alert, beside its own; its own win. One that fires keeps those that it was first told with.
@@ -104,7 +107,7 @@ pub struct Timing {
     pub retain: Duration,
     /// The pause after a first failure. It doubles with each further one.
     pub first: Duration,
-    /// The longest such pause, and the one after a refusal.
+    /// The longest such pause, and the one before something that was refused is tried again.
     pub longest: Duration,
     /// Something new does not wait for the end of such a pause, and is tried this long after the last try.
     pub early: Duration,

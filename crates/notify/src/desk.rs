@@ -46,7 +46,7 @@ impl Pulse {
 }
 
 /// Whether an alert is for no person: it says that alerts are made and told.
-fn is_sign_of_life(alert: &Alert) -> bool {
+pub(crate) fn is_sign_of_life(alert: &Alert) -> bool {
     alert.severity == Severity::None && alert.key.rule.as_str() == WATCHDOG
 }
 
@@ -67,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) labels: Arc<BTreeMap<String, String>>,
     pub(crate) external_url: Option<Arc<str>>,
+    /// [`crate::Config::id`].
+    pub(crate) id: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,8 @@ struct Inner {
     settings: Settings,
     ledger: Ledger,
     sign_of_life: Option<Arc<Alert>>,
-    acknowledged: Arc<[Acknowledgement]>,
+    /// None until it is known.
+    acknowledged: Option<Arc<[Acknowledgement]>>,
     standing: Standing,
     stopping: bool,
     /// It was said that it takes nothing.
@@ -113,7 +116,7 @@ impl Desk {
                 },
                 settings,
                 sign_of_life: None,
-                acknowledged: Arc::new([]),
+                acknowledged: None,
                 stopping: false,
                 said_down: false,
                 said_unrecorded: false,
@@ -187,18 +190,19 @@ impl Desk {
 
     pub(crate) fn acknowledge(&self, in_force: &Arc<[Acknowledgement]>) {
         let mut inner = self.inner.lock();
-        if inner.acknowledged != *in_force {
-            inner.acknowledged = Arc::clone(in_force);
+        if inner.acknowledged.as_ref() != Some(in_force) {
+            inner.acknowledged = Some(Arc::clone(in_force));
             self.bell.notify_one();
         }
     }
 
-    pub(crate) fn acknowledged(&self) -> Arc<[Acknowledgement]> {
-        let all = Arc::clone(&self.inner.lock().acknowledged);
+    /// None while nobody has said: silences are then left as they are.
+    pub(crate) fn acknowledged(&self) -> Option<Arc<[Acknowledgement]>> {
+        let all = self.inner.lock().acknowledged.clone()?;
         if all.len() <= SILENCES {
-            return all;
+            return Some(all);
         }
-        all.iter().take(SILENCES).cloned().collect()
+        Some(all.iter().take(SILENCES).cloned().collect())
     }
 
     pub(crate) fn sign_of_life(&self) -> Option<Arc<Alert>> {
@@ -266,13 +270,13 @@ impl Desk {
             tracing::warn!(
                 receiver = self.name,
                 error = why,
-                "the receiver is not reached; alerts stay owed"
+                "the receiver takes no alerts; they stay owed"
             );
         }
         inner.standing.error = Some(why);
     }
 
-    /// A request was refused, whatever was in it.
+    /// A request about nothing that is owed was refused.
     pub(crate) fn refused(&self, why: String) {
         let mut inner = self.inner.lock();
         inner.standing.requests[2] += 1;

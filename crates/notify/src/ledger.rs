@@ -17,16 +17,16 @@ use std::{
     sync::Arc,
 };
 
-use ward_model::{Alert, AlertKey, AlertState, Mono, Now, Wall};
+use ward_model::{Alert, AlertKey, AlertState, Mono, Now, Severity, Wall, bounds::SERVICES};
 
 use crate::{
     Timing,
     outbox::{Entry, Id, Write},
 };
 
-/// Most things known of one receiver, told or owed: an alert for each service there can be. At a kilobyte each they take
-/// ten megabytes, and in a storm an Alertmanager is sent 40 requests a minute.
-pub(crate) const MOST: usize = 10_000;
+/// Most things known of one receiver, told or owed: two alerts for each service there can be. At a kilobyte each they take
+/// twenty megabytes, and in a storm an Alertmanager is sent 80 requests a minute.
+pub(crate) const MOST: usize = 2 * SERVICES;
 /// A refused thing is tried again after the longest pause, and then after twice as long each time up to so many times it.
 const SLOWEST: u32 = 16;
 
@@ -42,6 +42,12 @@ pub(crate) struct Ledger {
     due: BTreeSet<u64>,
     /// Told, and of use only for telling it again or for not doing so.
     spare: BTreeSet<u64>,
+    /// All places by how urgent what stands there is.
+    ranks: BTreeSet<(Severity, u64)>,
+    /// Firings that were left out, which are told to us again and again.
+    left_out: BTreeSet<(AlertKey, Wall)>,
+    /// Refused since the receiver last took something: it may take none of anything.
+    doubted: BTreeSet<u64>,
     dropped: u64,
 }
 
@@ -49,6 +55,8 @@ pub(crate) struct Ledger {
 struct Item {
     id: Id,
     alert: Arc<Alert>,
+    /// How urgent it was when it came.
+    rank: Severity,
     /// Since when it is owed; none if it was told.
     owed: Option<Wall>,
     /// It was tried, and was kept on disk before.
@@ -102,6 +110,9 @@ impl Ledger {
             places: BTreeMap::new(),
             due: BTreeSet::new(),
             spare: BTreeSet::new(),
+            ranks: BTreeSet::new(),
+            left_out: BTreeSet::new(),
+            doubted: BTreeSet::new(),
             dropped: 0,
         }
     }
@@ -127,10 +138,11 @@ impl Ledger {
             return Vec::new();
         }
         let item = Item {
+            rank: bound::rank(alert),
             owed: Some(now.wall),
             tried: false,
             refused: None,
-            until: self.until(alert, now),
+            until: self.until(&id, now),
             outdated: false,
             alert: Arc::clone(alert),
             id,
@@ -143,15 +155,15 @@ impl Ledger {
         let Some(id) = Id::of(alert) else {
             return Vec::new();
         };
-        let until = self.until(alert, now);
-        if self.refresh(&id, alert) || until.is_some_and(|until| until <= now.mono) {
+        if self.refresh(&id, alert) {
             return Vec::new();
         }
         let item = Item {
+            rank: bound::rank(alert),
             owed: None,
             tried: true,
             refused: None,
-            until,
+            until: self.until(&id, now),
             outdated: false,
             alert: Arc::clone(alert),
             id,
@@ -183,8 +195,9 @@ impl Ledger {
             self.spare.remove(&place);
             return Vec::new();
         }
-        let until = self.until(&alert, now);
+        let until = self.until(&id, now);
         let item = Item {
+            rank: bound::rank(&alert),
             owed: Some(entry.owed),
             tried: true,
             refused,
@@ -193,9 +206,14 @@ impl Ledger {
             alert,
             id,
         };
+        let forgotten = self.forgotten(&item.id);
+        let id = item.id.clone();
         let mut writes = self.insert(entry.order, item);
-        // It is on disk already.
+        // It is on disk already, and stays there only if it is owed.
         writes.retain(|(_, body)| body.is_none());
+        if !self.places.contains_key(&id) && !writes.contains(&forgotten) {
+            writes.push(forgotten);
+        }
         writes
     }
 
@@ -218,11 +236,10 @@ impl Ledger {
         item.is_some_and(|item| item.owed.is_some())
     }
 
-    fn until(&self, alert: &Alert, now: Now) -> Option<Mono> {
-        let resolved = alert.resolved.filter(|_| alert.state == AlertState::Resolved)?;
-        let age = u64::try_from(now.wall.0.saturating_sub(resolved.0)).unwrap_or_default();
-        let age = std::time::Duration::from_millis(age);
-        Some(now.mono + self.timing.retain.saturating_sub(age))
+    /// Until when a resolution is of use. It counts from when we hear of it: the clock that it is dated by may have been set
+    /// since, and after a restart to send it for too long harms nobody.
+    fn until(&self, id: &Id, now: Now) -> Option<Mono> {
+        (id.state == AlertState::Resolved).then(|| now.mono + self.timing.retain)
     }
 
     fn insert(&mut self, place: u64, mut item: Item) -> Vec<Write> {
@@ -232,8 +249,11 @@ impl Ledger {
             return vec![self.forgotten(&item.id)];
         }
         let place = self.displace(place, &item.id, &mut writes);
-        if !self.make_room(&mut writes) {
+        if !self.make_room(&item, &mut writes) {
             return writes;
+        }
+        if item.id.state == AlertState::Resolved {
+            self.left_out.remove(&(item.id.key.clone(), item.id.fired));
         }
         let place = (place..)
             .find(|place| !self.items.contains_key(place))
@@ -244,6 +264,7 @@ impl Ledger {
         if item.owed.is_some() || self.repeats {
             self.due.insert(place);
         }
+        self.ranks.insert((item.rank, place));
         self.places.insert(item.id.clone(), place);
         self.items.insert(place, item);
         self.settle(place);
@@ -304,7 +325,9 @@ impl Ledger {
     fn remove(&mut self, place: u64, writes: &mut Vec<Write>) {
         self.due.remove(&place);
         self.spare.remove(&place);
+        self.doubted.remove(&place);
         if let Some(item) = self.items.remove(&place) {
+            self.ranks.remove(&(item.rank, place));
             self.places.remove(&item.id);
             if item.owed.is_some() {
                 writes.push(self.forgotten(&item.id));

@@ -49,7 +49,8 @@ struct State {
     /// What fires, with its place: for receivers that are new, and so that labels stay as they were.
     firing: BTreeMap<AlertKey, (u64, Arc<Alert>)>,
     place: u64,
-    acknowledged: Arc<[Acknowledgement]>,
+    /// None until it was said, when the owner has read what was in force before the start.
+    acknowledged: Option<Arc<[Acknowledgement]>>,
     before: Before,
     /// Reads what was owed. Not among the tasks, which are waited for at the end: an outbox may never answer.
     loading: JoinSet<()>,
@@ -78,7 +79,7 @@ impl Notifier {
             tasks: JoinSet::new(),
             firing: BTreeMap::new(),
             place: u64::try_from(clock.wall().0).unwrap_or_default() * PLACES,
-            acknowledged: Arc::new([]),
+            acknowledged: None,
             before: Before::default(),
             loading: JoinSet::new(),
         };
@@ -114,9 +115,9 @@ impl Notifier {
         state.ring();
     }
 
-    /// What changed, causes before what they explain. Never waits. What is owed is given to the outbox before this returns:
-    /// an owner that keeps alerts in the same queue calls this first, so that a crash may make it tell something twice, and
-    /// not forget it.
+    /// What changed, causes before what they explain. Never waits. What is owed is given to the outbox before this returns,
+    /// and nobody is woken to deliver it before [`Notifier::ring`]: an owner keeps the alerts themselves in between, in the
+    /// same queue. A crash may then make it tell something twice, and neither forget it nor tell it as something new.
     ///
     /// Pending and suppressed ones are passed over.
     pub fn tell(&self, changed: Vec<Alert>) {
@@ -125,7 +126,11 @@ impl Notifier {
         for alert in changed {
             state.tell(alert, now);
         }
-        state.ring();
+    }
+
+    /// What was told is delivered now.
+    pub fn ring(&self) {
+        self.0.state.lock().ring();
     }
 
     /// The outbox lost what it kept, and can keep again: what is owed is given to it anew. Never waits.
@@ -140,14 +145,16 @@ impl Notifier {
         self.0.pulse.beat(self.0.clock.mono());
     }
 
-    /// All acknowledgements that are in force now. Never waits. To be called before [`Notifier::tell`] where both change,
+    /// All acknowledgements that are in force now. Never waits. Until it is said first, also with none, silences are left as
+    /// they are: those of the life before are still wanted. To be called before [`Notifier::tell`] where both change,
     /// so that a silence ends before the resolution is told.
     pub fn silence(&self, in_force: Vec<Acknowledgement>) {
         let mut state = self.0.state.lock();
-        state.acknowledged = in_force.into();
+        let in_force: Arc<[Acknowledgement]> = in_force.into();
         for post in &state.desks {
-            post.desk.acknowledge(&state.acknowledged);
+            post.desk.acknowledge(&in_force);
         }
+        state.acknowledged = Some(in_force);
     }
 
     /// Other receivers, labels, addresses. Receivers of the same name and kind go on with what they are owed; of those that
@@ -185,11 +192,13 @@ impl Shared {
         let mut before = std::mem::take(&mut state.desks);
         let labels = Arc::new(config.labels.clone());
         let external_url: Option<Arc<str>> = config.external_url.as_deref().map(Into::into);
+        let id: Arc<str> = config.id.as_str().into();
         for receiver in &config.receivers {
             let settings = Settings {
                 receiver: Arc::new(receiver.clone()),
                 labels: Arc::clone(&labels),
                 external_url: external_url.clone(),
+                id: Arc::clone(&id),
             };
             let known = before.iter().position(|post| post.is(receiver));
             let post = match known {
@@ -210,7 +219,9 @@ impl Shared {
         for (place, alert) in state.firing.values() {
             desk.remember(alert, *place, now);
         }
-        desk.acknowledge(&state.acknowledged);
+        if let Some(in_force) = &state.acknowledged {
+            desk.acknowledge(in_force);
+        }
         let task = state.tasks.spawn(serve(Arc::clone(&desk), kind));
         Post { desk, kind, task }
     }

@@ -48,9 +48,15 @@ impl Pace {
         }
     }
 
+    /// Until when the receiver asked to be left alone.
+    pub(crate) fn asked(&self) -> Mono {
+        let pause = self.pause.filter(|pause| pause.asked);
+        pause.map_or(Mono::default(), |pause| pause.until)
+    }
+
     /// Whether the receiver asked to be left alone for now.
     pub(crate) fn is_asked(&self, now: Mono) -> bool {
-        self.pause.is_some_and(|pause| pause.asked && pause.until > now)
+        self.asked() > now
     }
 
     pub(crate) fn took(&mut self, now: Mono) {
@@ -85,17 +91,6 @@ impl Pace {
             until: now + self.timing.early,
             asked: false,
         });
-    }
-
-    /// It refuses us altogether, which does not pass by itself soon.
-    pub(crate) fn refused(&mut self, now: Mono) {
-        self.tried = Some(now);
-        if self.pause.is_none_or(|pause| pause.until <= now) {
-            self.pause = Some(Pause {
-                until: now + self.timing.longest,
-                asked: false,
-            });
-        }
     }
 }
 
@@ -153,12 +148,5 @@ mod tests {
         pace.took(at(400));
         pace.failed(at(400), Some(Duration::ZERO), 0.0);
         assert_eq!(pace.from(true).since(at(400)), S / 2);
-    }
-
-    #[test]
-    fn a_refusal_waits_the_longest() {
-        let mut pace = Pace::new(Timing::default());
-        pace.refused(at(1));
-        assert_eq!((pace.from(false), pace.from(true)), (at(61), at(2)));
     }
 }

@@ -1,7 +1,8 @@
 //! Telling a webhook: each thing once, one event a request, in order.
 //!
-//! That it does not take one event keeps nothing back but what is about the same alert. That it takes nothing keeps all
-//! back until it does.
+//! That it does not take one event for what is in it (400, 413, 422) keeps nothing back but what is about the same alert,
+//! and that for a day. That it takes nothing, because of an address or a token that is wrong too, keeps all back until it
+//! does.
 
 mod event;
 
@@ -103,12 +104,12 @@ impl Courier {
                 true
             }
             (Answer::Failed { why, after }, _) => self.failed(why, after, now.mono),
-            (Answer::Refused { why, .. }, Some(ticket)) => {
+            (Answer::Refused { why }, Some(ticket)) => {
                 self.pace.slowed(now.mono);
                 self.desk.refused_one(ticket, &why, now);
                 false
             }
-            (Answer::Refused { why, .. }, None) => {
+            (Answer::Refused { why }, None) => {
                 self.pace.slowed(now.mono);
                 self.desk.refused(why);
                 false
@@ -138,7 +139,7 @@ impl Courier {
         };
         let Ok(url) = Url::parse(&receiver.url) else {
             let why = "use the address of the webhook: it is no http:// or https:// URL".to_owned();
-            return Answer::Refused { status: 0, why };
+            return Answer::Failed { why, after: None };
         };
         let request = Request::post(url, event::CONTENT_TYPE, event);
         self.client.send(&receiver, request, now).await

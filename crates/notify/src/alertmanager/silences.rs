@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use reqwest::Method;
 use ward_model::{Acknowledgement, Mono};
 
-use self::plan::{Listed, Posted, SOURCE, Step, mark, plan, wanted};
+use self::plan::{Listed, Posted, SOURCE, Step, plan, wanted};
 use super::address;
 use crate::{
     Timing,
@@ -126,7 +126,7 @@ async fn apply(
     desk: &Desk,
 ) -> Result<(), Fault> {
     let listed = list(client, settings, desk).await?;
-    for step in plan(wanted, &listed, &mark(settings)) {
+    for step in plan(wanted, &listed, settings) {
         let request = match &step {
             Step::Post(silence) => post(settings, silence),
             Step::Expire(id) => ask(settings, Method::DELETE, &["silence", id]),
@@ -159,7 +159,7 @@ fn ended(answer: Answer, desk: &Desk) -> Result<Vec<u8>, Fault> {
             desk.counted(1);
             Err(Fault { why, after })
         }
-        Answer::Refused { why, .. } => {
+        Answer::Refused { why } => {
             desk.counted(2);
             Err(Fault { why, after: None })
         }

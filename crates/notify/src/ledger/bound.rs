@@ -2,10 +2,22 @@
 
 use std::sync::Arc;
 
-use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Mono, Wall};
+use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Mono, Severity, Wall};
 
-use super::{Ledger, MOST};
-use crate::outbox::Write;
+use super::{Item, Ledger, MOST};
+use crate::{
+    desk::is_sign_of_life,
+    outbox::{Id, Write},
+};
+
+/// How urgent an alert is where there is not room for all. That the sign of life stays away would wake somebody.
+pub(super) fn rank(alert: &Alert) -> Severity {
+    if is_sign_of_life(alert) {
+        Severity::Critical
+    } else {
+        alert.severity
+    }
+}
 
 impl Ledger {
     /// Notes whether what stands at a place may go.
@@ -22,10 +34,10 @@ impl Ledger {
         }
     }
 
-    /// Makes room for one more: first goes what was told, then for webhooks the oldest that is owed, since the newest
-    /// word is worth more than one of yesterday. An Alertmanager has no oldest: all of it fires, and the new one is left
-    /// out. Says whether there is room.
-    pub(super) fn make_room(&mut self, writes: &mut Vec<Write>) -> bool {
+    /// Makes room for one more: first goes what was told, then what is least urgent. Of things as urgent as the new one,
+    /// for webhooks the oldest goes, since the newest word is worth more than one of yesterday. An Alertmanager has no
+    /// oldest: all of it fires, and the new one is left out. Says whether there is room.
+    pub(super) fn make_room(&mut self, new: &Item, writes: &mut Vec<Write>) -> bool {
         if self.items.len() < MOST {
             return true;
         }
@@ -33,12 +45,40 @@ impl Ledger {
             self.remove(place, writes);
             return true;
         }
-        self.dropped += 1;
-        let oldest = self.due.first().copied().filter(|_| !self.repeats);
-        if let Some(place) = oldest {
+        let Some((place, known)) = self.least() else {
+            return false;
+        };
+        let (known_rank, known_id) = (known.rank, known.id.clone());
+        // One that was left out before is no news, and would only take turns with the others.
+        let is_news = !self.repeats && !self.left_out.contains(&firing(&new.id));
+        let makes_way = known_rank < new.rank || (known_rank == new.rank && is_news);
+        if makes_way {
             self.remove(place, writes);
         }
-        oldest.is_some()
+        self.leave_out(if makes_way { &known_id } else { &new.id });
+        makes_way
+    }
+
+    /// What is least urgent: for a webhook the oldest such, for an Alertmanager the newest.
+    fn least(&self) -> Option<(u64, &Item)> {
+        let (rank, oldest) = *self.ranks.first()?;
+        let newest = self.ranks.range(..=(rank, u64::MAX)).next_back();
+        let newest = newest.map(|(_, place)| *place).filter(|_| self.repeats);
+        let place = newest.unwrap_or(oldest);
+        Some((place, self.items.get(&place)?))
+    }
+
+    /// Counts it, once for each firing. The set is bounded as the ledger is: whoever overfills both is counted twice.
+    fn leave_out(&mut self, id: &Id) {
+        if self.left_out.insert(firing(id)) {
+            self.dropped += 1;
+        }
+        if id.state == AlertState::Resolved {
+            self.left_out.remove(&firing(id));
+        }
+        if self.left_out.len() > MOST {
+            self.left_out.pop_first();
+        }
     }
 
     /// Forgets what is of no more use.
@@ -75,4 +115,8 @@ impl Ledger {
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
     }
+}
+
+fn firing(id: &Id) -> (AlertKey, Wall) {
+    (id.key.clone(), id.fired)
 }

@@ -1,6 +1,6 @@
 //! What of a ledger is to be sent, in which order, and what becomes of it.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use ward_model::{AlertState, Mono, Now};
 
@@ -101,7 +101,21 @@ impl Ledger {
             }
             self.settle(*place);
         }
+        if !tickets.is_empty() {
+            self.hasten();
+        }
         writes
+    }
+
+    /// It takes something: what it refused since it last did may have been refused for no fault of its own, and is tried
+    /// at once. If it is refused again it is.
+    fn hasten(&mut self) {
+        for place in mem::take(&mut self.doubted) {
+            let refused = self.items.get_mut(&place).and_then(|item| item.refused.as_mut());
+            if let Some(refused) = refused {
+                refused.next = Mono::default();
+            }
+        }
     }
 
     /// It was refused for what it is. Given up after a day; an Alertmanager is sent what fires on for as long as it does.
@@ -119,6 +133,9 @@ impl Ledger {
             times: times.saturating_add(1),
             next: now.mono + self.timing.longest.saturating_mul(factor),
         });
+        if times == 0 {
+            self.doubted.insert(place);
+        }
         let ends = !self.repeats || item.id.state == AlertState::Resolved;
         let given = i64::try_from(self.timing.give_up.as_millis()).unwrap_or(i64::MAX);
         let mut writes = Vec::new();

@@ -103,14 +103,20 @@ fn what_is_resolved_is_sent_for_a_quarter_of_an_hour() {
         assert_eq!(ledger.batch(9).len(), sent, "{second}");
         ledger.delivered(&ledger.batch(9));
     }
-    // One that was resolved before a restart has had some of that.
-    ledger.remember(&alert("shop", at(0), Some(at(200))), 2, at(1_000));
-    ledger.remember(&alert("cart", at(0), Some(at(90))), 3, at(1_000));
-    assert_eq!(shown(&ledger.batch(9)), [pair("shop", Resolved)]);
-    ledger.delivered(&ledger.batch(9));
-    ledger.expire(at(1_100).mono);
-    ledger.round();
-    assert!(ledger.batch(9).is_empty());
+    // By whatever clock it is dated.
+    let mut set_back = at(2_000);
+    set_back.wall.0 -= 86_400_000;
+    let mut set_forward = at(2_000);
+    set_forward.wall.0 += 86_400_000;
+    ledger.tell(&alert("shop", at(0), Some(at(1_900))), 2, set_back);
+    ledger.tell(&alert("cart", at(0), Some(at(1_900))), 3, set_forward);
+    for (second, sent) in [(2_899, 2), (2_900, 0)] {
+        ledger.round();
+        ledger.delivered(&ledger.batch(9));
+        ledger.expire(at(second).mono);
+        ledger.round();
+        assert_eq!(ledger.batch(9).len(), sent, "{second}");
+    }
 }
 
 #[test]
@@ -239,6 +245,123 @@ fn what_is_refused_is_tried_ever_more_slowly_for_a_day_also_across_restarts() {
     let next = hook.event(at(last).mono).unwrap();
     assert_eq!(shown(&[next]), [pair("bank", Resolved)]);
     assert_eq!(hook.dropped(), 1);
+}
+
+fn urgent(service: &str, severity: Severity) -> Arc<Alert> {
+    Arc::new(Alert {
+        severity,
+        ..Alert::clone(&alert(service, at(0), None))
+    })
+}
+
+#[test]
+fn a_full_ledger_keeps_what_is_urgent_and_counts_what_it_leaves_out_once() {
+    for repeats in [true, false] {
+        let mut ledger = ledger(repeats);
+        let mut life = Alert::clone(&urgent("life", Severity::None));
+        life.key.rule = RuleName::new("Watchdog").unwrap();
+        ledger.tell(&Arc::new(life), 0, at(0));
+        for n in 1..MOST {
+            ledger.tell(&urgent(&format!("s{n}"), Severity::Warning), n as u64, at(0));
+        }
+        // Each minute all that fires is told again.
+        for minute in 1..4 {
+            for n in 0..5 {
+                let place = minute * 100_000 + n;
+                ledger.tell(
+                    &urgent(&format!("page{n}"), Severity::Critical),
+                    place,
+                    at(minute * 60),
+                );
+                ledger.tell(
+                    &urgent(&format!("note{n}"), Severity::Info),
+                    place,
+                    at(minute * 60),
+                );
+            }
+            for n in 1..MOST {
+                let place = minute * 100_000 + 10 + n as u64;
+                ledger.tell(
+                    &urgent(&format!("s{n}"), Severity::Warning),
+                    place,
+                    at(minute * 60),
+                );
+            }
+        }
+        // Five made way, five notes were left out.
+        assert_eq!((ledger.items.len(), ledger.dropped()), (MOST, 10), "{repeats}");
+        let known = |service: &str| {
+            let name = Name::new(service).unwrap();
+            ledger
+                .places
+                .keys()
+                .any(|id| id.key.service.as_ref() == Some(&name))
+        };
+        for n in 0..5 {
+            assert!(
+                known(&format!("page{n}")) && !known(&format!("note{n}")),
+                "{repeats}"
+            );
+        }
+        assert!(known("life"), "{repeats}");
+        let gone = if repeats { MOST - 1 } else { 1 };
+        assert!(!known(&format!("s{gone}")), "{repeats}");
+        assert_eq!(ledger.left_out.len(), 10, "{repeats}");
+        let ended = Alert {
+            severity: Severity::Info,
+            ..Alert::clone(&alert("note0", at(0), Some(at(300))))
+        };
+        ledger.tell(&Arc::new(ended), 1 << 40, at(300));
+        assert_eq!(ledger.dropped(), 10, "{repeats}");
+        assert_eq!(ledger.left_out.len(), 9, "{repeats}");
+    }
+}
+
+#[test]
+fn what_was_kept_beyond_the_bound_is_not_kept_for_ever() {
+    for repeats in [true, false] {
+        let mut ledger = ledger(repeats);
+        let mut kept = BTreeSet::new();
+        for n in 0..MOST + 3 {
+            let alert = alert(&format!("s{n}"), at(0), None);
+            kept.insert(Id::of(&alert).unwrap().kept_as("r"));
+            let entry = Entry {
+                receiver: "r".into(),
+                order: n as u64,
+                owed: at(0).wall,
+                refused: None,
+                alert: Cow::Owned(Alert::clone(&alert)),
+            };
+            for (key, body) in ledger.load(entry, at(5)) {
+                assert!(body.is_none() && kept.remove(&key), "{key}");
+            }
+        }
+        let owed: BTreeSet<String> = ledger.places.keys().map(|id| id.kept_as("r")).collect();
+        assert_eq!(owed, kept, "{repeats}");
+        assert_eq!((owed.len(), ledger.dropped()), (MOST, 3), "{repeats}");
+    }
+}
+
+#[test]
+fn what_was_refused_while_all_was_is_tried_once_the_receiver_takes_something() {
+    let mut hook = ledger(false);
+    hook.tell(&alert("bank", at(0), None), 1, at(0));
+    for second in [0, 60, 180, 420] {
+        let ticket = hook.event(at(second).mono).unwrap();
+        hook.refused(&ticket, at(second));
+    }
+    hook.tell(&alert("shop", at(430), None), 2, at(430));
+    let shop = hook.event(at(430).mono).unwrap();
+    assert_eq!(shown(&[shop.clone()]), [pair("shop", Firing)]);
+    hook.delivered(&[shop]);
+    let bank = hook.event(at(430).mono).expect("at once");
+    assert_eq!(shown(&[bank.clone()]), [pair("bank", Firing)]);
+    // If it is its own fault it waits as long as before, whatever else is taken.
+    hook.refused(&bank, at(430));
+    hook.tell(&alert("cart", at(431), None), 3, at(431));
+    let cart = hook.event(at(431).mono).unwrap();
+    hook.delivered(&[cart]);
+    assert!(hook.event(at(431).mono).is_none());
 }
 
 /// One thing that may happen.
@@ -410,6 +533,7 @@ impl World {
         let owed: BTreeSet<String> = owed.map(|item| item.id.kept_as("r")).collect();
         assert_eq!(owed, self.kept.keys().cloned().collect());
         assert_eq!(self.ledger.items.len(), self.ledger.places.len());
+        assert_eq!(self.ledger.items.len(), self.ledger.ranks.len());
         let known = |places: &BTreeSet<u64>| places.iter().all(|place| self.ledger.items.contains_key(place));
         assert!(known(&self.ledger.due) && known(&self.ledger.spare));
     }

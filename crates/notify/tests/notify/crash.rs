@@ -13,7 +13,7 @@ use ward_notify::Notifier;
 
 use crate::{
     memory::{Kept, Memory},
-    sample::{MS, alertmanager, firing, now, resolved, start, watchdog, webhook},
+    sample::{MS, alertmanager, firing, now, resolved, start, tell, watchdog, webhook},
     server::{Asked, Reply, SOON, Server},
 };
 
@@ -88,7 +88,7 @@ async fn live(history: &[Vec<Alert>]) -> Vec<Moment> {
     );
     notifier.restored(Vec::new());
     for step in history {
-        notifier.tell(step.clone());
+        tell(&notifier, step.clone());
         *told.lock() += 1;
         settled(&notifier).await;
     }
@@ -146,7 +146,7 @@ async fn goes_on(moment: &Moment, history: &[Vec<Alert>]) -> (Vec<Asked>, Vec<As
     );
     notifier.restored(fires(&history[..moment.told]));
     for step in &history[moment.told..] {
-        notifier.tell(step.clone());
+        tell(&notifier, step.clone());
     }
     tokio::time::sleep(5 * MS).await;
     settled(&notifier).await;
@@ -197,10 +197,13 @@ async fn whenever_it_dies_all_is_told_at_least_once_and_as_the_same() {
 async fn what_was_owed_as_firing_and_fires_no_more_is_told_as_resolved() {
     let outbox = Memory::new();
     let before = start([webhook("hook", "http://127.0.0.1:9".into())], &outbox);
-    before.tell(vec![
-        firing("bank", "ServiceUnhealthy", now()),
-        firing("shop", "CpuHigh", now()),
-    ]);
+    tell(
+        &before,
+        vec![
+            firing("bank", "ServiceUnhealthy", now()),
+            firing("shop", "CpuHigh", now()),
+        ],
+    );
     let shop = fires(&[vec![firing("shop", "CpuHigh", now())]]);
     drop(before);
     let kept = outbox.kept();
@@ -239,10 +242,13 @@ async fn what_was_owed_as_firing_and_fires_no_more_is_told_as_resolved() {
 async fn an_outbox_that_lost_all_is_told_it_anew() {
     let outbox = Memory::new();
     let notifier = start([webhook("hook", "http://127.0.0.1:9".into())], &outbox);
-    notifier.tell(vec![
-        firing("bank", "ServiceUnhealthy", now()),
-        firing("shop", "CpuHigh", now()),
-    ]);
+    tell(
+        &notifier,
+        vec![
+            firing("bank", "ServiceUnhealthy", now()),
+            firing("shop", "CpuHigh", now()),
+        ],
+    );
     let kept = outbox.kept();
     assert_eq!(kept.len(), 2);
     outbox.lose();
@@ -256,7 +262,7 @@ async fn what_nobody_can_read_and_what_is_owed_to_nobody_is_forgotten() {
     let server = Server::start(|_| Reply::ok()).await;
     let first = Memory::new();
     let before = start([webhook("gone", "http://127.0.0.1:9".into())], &first);
-    before.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    tell(&before, vec![firing("bank", "ServiceUnhealthy", now())]);
     drop(before);
     let mut kept = first.kept();
     kept.insert("hook nonsense".into(), "{\"receiver\":\"hook\"}".into());

@@ -14,7 +14,7 @@ use ward_notify::{Config, Notifier};
 
 use crate::{
     memory::Memory,
-    sample::{MS, acknowledged, alertmanager, firing, now, resolved, start},
+    sample::{MS, acknowledged, alertmanager, firing, now, resolved, start, tell},
     server::{Asked, Reply, SOON, Server},
 };
 
@@ -153,7 +153,7 @@ async fn people_hear_once_that_it_fires_and_once_that_it_is_resolved() {
     let outbox = Memory::new();
     let notifier = start([alertmanager("am", real.url())], &outbox);
     let bank = bank();
-    notifier.tell(vec![bank.clone()]);
+    tell(&notifier, vec![bank.clone()]);
     people
         .until_is("the page", |log| told(log) == [pair("firing", "bank")])
         .await;
@@ -163,14 +163,14 @@ async fn people_hear_once_that_it_fires_and_once_that_it_is_resolved() {
         alerts.as_array().is_some_and(|alerts| alerts.len() == 1)
     })
     .await;
-    notifier.tell(vec![resolved(&bank)]);
+    tell(&notifier, vec![resolved(&bank)]);
     people
         .until_is("the resolution", |log| {
             told(log) == [pair("firing", "bank"), pair("resolved", "bank")]
         })
         .await;
     // Firing again is a new page, whatever is still sent of the old one.
-    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
     people
         .until_is("the second page", |log| {
             told(log).get(2) == Some(&pair("firing", "bank"))
@@ -192,7 +192,7 @@ async fn an_acknowledgement_is_a_silence_and_the_resolution_is_heard() {
     let real = Real::start(&program, &people, None).await;
     let notifier = start([alertmanager("am", real.url())], &Memory::new());
     let bank = bank();
-    notifier.tell(vec![bank.clone()]);
+    tell(&notifier, vec![bank.clone()]);
     people
         .until_is("the page", |log| told(log) == [pair("firing", "bank")])
         .await;
@@ -229,11 +229,11 @@ async fn an_acknowledgement_is_a_silence_and_the_resolution_is_heard() {
         (1, &all[0]["id"])
     );
     // Another alert of the service is heard.
-    notifier.tell(vec![firing("bank", "DiskHigh", now())]);
+    tell(&notifier, vec![firing("bank", "DiskHigh", now())]);
     people.until_is("the other", |log| told(log).len() == 2).await;
     // It ends with the alert, and that is heard.
     set(&notifier, &[]);
-    notifier.tell(vec![resolved(&bank)]);
+    tell(&notifier, vec![resolved(&bank)]);
     people
         .until_is("the resolution", |log| {
             told(log).last() == Some(&pair("resolved", "bank"))
@@ -257,7 +257,7 @@ async fn one_that_lost_its_state_is_told_all_of_it() {
     let notifier = start([alertmanager("am", real.url())], &Memory::new());
     let said = acknowledged("shop", &["ServiceUnhealthy"], 3_600_000 * MS);
     set(&notifier, &[&said]);
-    notifier.tell(vec![bank(), firing("shop", "ServiceUnhealthy", now())]);
+    tell(&notifier, vec![bank(), firing("shop", "ServiceUnhealthy", now())]);
     let both = |alerts: &Value| {
         let states = alerts
             .as_array()
@@ -311,14 +311,14 @@ async fn silences_of_others_are_left_alone() {
     let left = real.until("one", "silences", one).await;
     let left = left.as_array().unwrap().iter().find(alive).unwrap();
     assert_eq!(left["createdBy"], "bob");
-    // Another aggregator, known by another address, does not end ours either.
+    // Another installation, of the same address and labels, does not end ours either.
     set(&notifier, &[&said]);
     real.until("two", "silences", |all| {
         all.as_array().unwrap().iter().filter(alive).count() == 2
     })
     .await;
     let other = Config {
-        external_url: Some("http://other.example".into()),
+        id: "another".into(),
         ..crate::sample::config([alertmanager("am", real.url())])
     };
     let other = Notifier::start_with(

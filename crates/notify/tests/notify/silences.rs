@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     memory::Memory,
-    sample::{MS, acknowledged, alertmanager, firing, now, quick, resolved, start},
+    sample::{MS, acknowledged, alertmanager, config, firing, now, quick, resolved, start, tell},
     server::{Asked, Reply, Server},
 };
 
@@ -55,7 +55,7 @@ async fn a_silence_is_set_once_and_ends_before_the_resolution_is_sent() {
     let server = Server::start(move |asked| answers.answer(asked)).await;
     let notifier = start([alertmanager("am", server.url())], &Memory::new());
     let bank = firing("bank", "ServiceUnhealthy", now());
-    notifier.tell(vec![bank.clone()]);
+    tell(&notifier, vec![bank.clone()]);
     let said = acknowledged("bank", &["ServiceUnhealthy", "CpuHigh"], LONG);
     notifier.silence(vec![said]);
     let set = |asked: &Asked| asked.method == "POST" && asked.path == "/api/v2/silences";
@@ -76,7 +76,7 @@ async fn a_silence_is_set_once_and_ends_before_the_resolution_is_sent() {
     assert_eq!(server.log().iter().filter(|asked| set(asked)).count(), 1);
     // In either order of the two calls' effects, the silence is gone first.
     notifier.silence(Vec::new());
-    notifier.tell(vec![resolved(&bank)]);
+    tell(&notifier, vec![resolved(&bank)]);
     let ended = |asked: &Asked| {
         let over = |alert: &Value| {
             let end: jiff::Timestamp = alert["endsAt"].as_str().unwrap().parse().unwrap();
@@ -136,7 +136,7 @@ async fn that_silences_cannot_be_set_keeps_no_alert_back() {
         notifier.silence(vec![acknowledged("bank", &["ServiceUnhealthy"], LONG)]);
         for n in 0..3 {
             let name = format!("s{n}");
-            notifier.tell(vec![firing(&name, "ServiceUnhealthy", now())]);
+            tell(&notifier, vec![firing(&name, "ServiceUnhealthy", now())]);
             let came = |asked: &Asked| {
                 let is = |alert: &Value| alert["labels"]["service"] == name;
                 asked.is_alerts() && asked.alerts().iter().any(is)
@@ -149,4 +149,75 @@ async fn that_silences_cannot_be_set_keeps_no_alert_back() {
         assert_eq!(notifier.standing()[0].error, None, "{shown}");
         tokio::time::sleep(MS).await;
     }
+}
+
+#[tokio::test]
+async fn a_restart_ends_no_silence_before_it_is_known_which_are_wanted() {
+    let kept = Kept::default();
+    let answers = kept.clone();
+    let server = Server::start(move |asked| answers.answer(asked)).await;
+    let said = acknowledged("bank", &["ServiceUnhealthy"], LONG);
+    let before = start([alertmanager("am", server.url())], &Memory::new());
+    before.silence(vec![said.clone()]);
+    let set = |asked: &Asked| asked.path == "/api/v2/silences" && asked.method == "POST";
+    server.until_is("the silence", |log| log.iter().any(set)).await;
+    drop(before);
+    let after = start([alertmanager("am", server.url())], &Memory::new());
+    // One that is opened later knows no more.
+    let receivers = [
+        alertmanager("am", server.url()),
+        alertmanager("new", server.url()),
+    ];
+    after.replace(config(receivers));
+    after.restored(vec![firing("bank", "ServiceUnhealthy", now())]);
+    let rounds = server.posts().len() + 6;
+    server
+        .until_is("some rounds", |log| {
+            log.iter().filter(|asked| asked.is_alerts()).count() >= rounds
+        })
+        .await;
+    let states = || {
+        kept.0
+            .lock()
+            .iter()
+            .map(|all| all["status"]["state"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["active"]);
+    after.silence(vec![said]);
+    let asked = server.log().len();
+    server
+        .until_is("a look", |log| {
+            log[asked..].iter().any(|asked| asked.method == "GET")
+        })
+        .await;
+    assert_eq!(states(), ["active"]);
+    after.silence(Vec::new());
+    server
+        .until_is("its end", |log| log.iter().any(|asked| asked.method == "DELETE"))
+        .await;
+}
+
+#[tokio::test]
+async fn who_asked_to_be_left_alone_is_not_asked_for_silences_either() {
+    let server = Server::start(|asked| {
+        if asked.is_alerts() {
+            Reply::Headers(429, vec![("retry-after", "1".into())])
+        } else {
+            Reply::Json(200, "[]".into())
+        }
+    })
+    .await;
+    let notifier = start([alertmanager("am", server.url())], &Memory::new());
+    notifier.silence(Vec::new());
+    tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
+    server
+        .until_is("the answer", |log| log.iter().any(Asked::is_alerts))
+        .await;
+    let came = std::time::Instant::now();
+    let asked = server.log().len();
+    // Both what changed and what is looked at anyway.
+    notifier.silence(vec![acknowledged("bank", &["ServiceUnhealthy"], LONG)]);
+    server.until_is("the next", |log| log.len() > asked).await;
+    assert!(came.elapsed() >= 900 * MS, "{:?}", came.elapsed());
 }

@@ -13,7 +13,7 @@ use ward_notify::Notifier;
 
 use crate::{
     memory::Memory,
-    sample::{MS, firing, now, start, webhook},
+    sample::{MS, firing, now, start, tell, webhook},
     server::{Reply, SOON, Server},
 };
 
@@ -84,7 +84,7 @@ async fn only_who_is_trusted_is_told_and_files_are_looked_at_anew() {
     hook.ca = Some(at("ca.pem"));
     hook.identity = Some((at("cert.pem"), at("key.pem")));
     let notifier = start([hook], &Memory::new());
-    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
     error(&notifier, "ca.pem").await;
     write(&at("ca.pem"), "nothing");
     error(&notifier, "none in PEM").await;
@@ -115,7 +115,7 @@ async fn the_systems_authorities_do_not_vouch_for_a_stranger() {
     let server = Server::start_tls(server_side(&ours, None), |_| Reply::ok()).await;
     let hook = webhook("hook", format!("https://localhost:{}", server.address().port()));
     let notifier = start([hook], &Memory::new());
-    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
     let waiting = async {
         while notifier.standing()[0].requests[1] == 0 {
             tokio::time::sleep(MS).await;

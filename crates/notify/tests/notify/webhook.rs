@@ -8,7 +8,9 @@ use ward_notify::{Auth, Kind, Notifier};
 
 use crate::{
     memory::Memory,
-    sample::{MS, alertmanager, config, firing, now, quick, receiver, resolved, start, watchdog, webhook},
+    sample::{
+        MS, alertmanager, config, firing, now, quick, receiver, resolved, start, tell, watchdog, webhook,
+    },
     server::{Asked, Reply, SOON, Server},
 };
 
@@ -44,14 +46,14 @@ async fn each_thing_is_told_once_as_a_cloud_event() {
     let outbox = Memory::new();
     let notifier = start([webhook("hook", server.url())], &outbox);
     let bank = firing("bank", "ServiceUnhealthy", now());
-    notifier.tell(vec![bank.clone()]);
+    tell(&notifier, vec![bank.clone()]);
     server.until_is("the first", |log| log.len() == 1).await;
     // What varies is no event.
     let mut varied = bank.clone();
     varied.annotations.insert("summary".into(), "worse".into());
-    notifier.tell(vec![varied.clone()]);
-    notifier.tell(vec![resolved(&varied)]);
-    notifier.tell(vec![resolved(&varied)]);
+    tell(&notifier, vec![varied.clone()]);
+    tell(&notifier, vec![resolved(&varied)]);
+    tell(&notifier, vec![resolved(&varied)]);
     server.until_is("the second", |log| log.len() == 2).await;
     until("nothing owed", &notifier, |standing| standing.owed == 0).await;
     tokio::time::sleep(3 * quick().resend).await;
@@ -80,8 +82,8 @@ async fn what_was_missed_is_told_in_order_when_it_is_back() {
         firing("bank", "ServiceUnhealthy", now()),
         firing("shop", "ServiceUnhealthy", now()),
     );
-    notifier.tell(vec![bank.clone(), shop]);
-    notifier.tell(vec![resolved(&bank)]);
+    tell(&notifier, vec![bank.clone(), shop]);
+    tell(&notifier, vec![resolved(&bank)]);
     until("failures", &notifier, |standing| standing.requests[1] >= 3).await;
     let before = server.log();
     assert!(before.iter().all(|asked| told(asked) == pair("firing", "bank")));
@@ -115,8 +117,11 @@ async fn what_is_refused_holds_back_only_its_own_and_is_given_up_in_the_end() {
     let outbox = Memory::new();
     let notifier = start([webhook("hook", server.url())], &outbox);
     let bad = firing("bad", "ServiceUnhealthy", now());
-    notifier.tell(vec![bad.clone(), firing("good", "ServiceUnhealthy", now())]);
-    notifier.tell(vec![resolved(&bad)]);
+    tell(
+        &notifier,
+        vec![bad.clone(), firing("good", "ServiceUnhealthy", now())],
+    );
+    tell(&notifier, vec![resolved(&bad)]);
     server
         .until_is("the other", |log| all(log).contains(&pair("firing", "good")))
         .await;
@@ -143,9 +148,31 @@ async fn redirects_are_not_followed() {
     let to = elsewhere.url();
     let server = Server::start(move |_| Reply::Headers(307, vec![("location", to.clone())])).await;
     let notifier = start([webhook("hook", server.url())], &Memory::new());
-    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
-    until("refused", &notifier, |standing| standing.requests[2] >= 1).await;
+    tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
+    until("it failed", &notifier, |standing| standing.requests[1] >= 1).await;
     assert!(elsewhere.log().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_or_a_token_that_is_wrong_for_long_loses_nothing() {
+    let server = Server::start(|_| Reply::ok()).await;
+    for status in [301, 401, 403, 404] {
+        server.does(move |_| Reply::Json(status, String::new()));
+        let notifier = start([webhook("hook", server.url())], &Memory::new());
+        let name = format!("s{status}");
+        tell(&notifier, vec![firing(&name, "ServiceUnhealthy", now())]);
+        // Longer than something that is refused is tried.
+        tokio::time::sleep(quick().give_up + 2 * quick().longest).await;
+        let standing = notifier.standing().remove(0);
+        assert_eq!(
+            (standing.owed, standing.dropped),
+            (1, 0),
+            "{status}: {standing:?}"
+        );
+        server.does(|_| Reply::ok());
+        until("nothing owed", &notifier, |standing| standing.owed == 0).await;
+        assert_eq!(all(&server.log()).last(), Some(&pair("firing", &name)));
+    }
 }
 
 #[tokio::test]
@@ -157,7 +184,10 @@ async fn the_sign_of_life_goes_only_where_it_is_wanted_again_and_again() {
     let outbox = Memory::new();
     let wanting = receiver("wants", Kind::Webhook { watchdog: true }, wants.url());
     let notifier = start([wanting, webhook("not", not.url())], &outbox);
-    notifier.tell(vec![watchdog(), firing("bank", "ServiceUnhealthy", now())]);
+    tell(
+        &notifier,
+        vec![watchdog(), firing("bank", "ServiceUnhealthy", now())],
+    );
     let pings = |log: &[Asked]| all(log).into_iter().filter(|told| told.0 == "watchdog").count();
     wants.until_is("three", |log| pings(log) == 3).await;
     let log = wants.log();
@@ -172,7 +202,7 @@ async fn the_sign_of_life_goes_only_where_it_is_wanted_again_and_again() {
     assert!(outbox.kept().is_empty());
     // Alerts that it cannot be told are no reason to say nothing.
     wants.does(|asked| Reply::Json(if told(asked).0 == "watchdog" { 200 } else { 400 }, String::new()));
-    notifier.tell(vec![firing("shop", "ServiceUnhealthy", now())]);
+    tell(&notifier, vec![firing("shop", "ServiceUnhealthy", now())]);
     wants.until_is("more of them", |log| pings(log) >= 6).await;
 }
 
@@ -184,7 +214,7 @@ async fn what_is_less_urgent_is_not_told() {
     let notifier = start([pager], &Memory::new());
     let mut note = firing("note", "CpuHigh", now());
     note.severity = Severity::Warning;
-    notifier.tell(vec![note, firing("bank", "ServiceUnhealthy", now())]);
+    tell(&notifier, vec![note, firing("bank", "ServiceUnhealthy", now())]);
     server.until_is("the page", |log| !log.is_empty()).await;
     assert_eq!(all(&server.log()), [pair("firing", "bank")]);
 }
@@ -199,7 +229,7 @@ async fn credentials_are_read_for_each_request_and_shown_nowhere() {
         token_file: file.clone(),
     };
     let notifier = start([hook.clone()], &Memory::new());
-    notifier.tell(vec![firing("bank", "ServiceUnhealthy", now())]);
+    tell(&notifier, vec![firing("bank", "ServiceUnhealthy", now())]);
     let said = |standing: &ward_notify::Standing| {
         let error = standing.error.clone().unwrap_or_default();
         error.starts_with("read the token from") && error.contains("No such file")
@@ -250,12 +280,12 @@ async fn a_new_webhook_is_told_only_what_comes() {
     );
     let notifier = start([webhook("old", old.url())], &Memory::new());
     let bank = firing("bank", "ServiceUnhealthy", now());
-    notifier.tell(vec![bank.clone()]);
+    tell(&notifier, vec![bank.clone()]);
     notifier.replace(config([webhook("old", old.url()), webhook("new", new.url())]));
     let mut again = bank.clone();
     again.annotations.clear();
-    notifier.tell(vec![again]);
-    notifier.tell(vec![resolved(&bank)]);
+    tell(&notifier, vec![again]);
+    tell(&notifier, vec![resolved(&bank)]);
     new.until_is("the resolution", |log| !log.is_empty()).await;
     assert_eq!(all(&new.log()), [pair("resolved", "bank")]);
 }
@@ -268,7 +298,10 @@ async fn the_sign_of_life_ends_when_nobody_makes_alerts_any_more() {
     );
     let wanting = receiver("wants", Kind::Webhook { watchdog: true }, hook.url());
     let notifier = start([wanting, alertmanager("am", am.url())], &Memory::new());
-    notifier.tell(vec![watchdog(), firing("bank", "ServiceUnhealthy", now())]);
+    tell(
+        &notifier,
+        vec![watchdog(), firing("bank", "ServiceUnhealthy", now())],
+    );
     let pings = |log: &[Asked]| all(log).into_iter().filter(|told| told.0 == "watchdog").count();
     let signs = |log: &[Asked]| {
         let alerts = log
@@ -288,9 +321,20 @@ async fn the_sign_of_life_ends_when_nobody_makes_alerts_any_more() {
     let after = (pings(&hook.log()), signs(&am.log()));
     assert_eq!((before.0, before.1.0), (after.0, after.1.0));
     assert!(after.1.1 >= before.1.1 + 2, "what fires is sent on");
-    notifier.alive();
-    hook.until_is("more", |log| pings(log) > after.0).await;
-    am.until_is("more", |log| signs(log).0 > after.1.0).await;
+    let goes_on = async {
+        loop {
+            notifier.alive();
+            tokio::time::sleep(10 * MS).await;
+        }
+    };
+    let more = async {
+        hook.until_is("more", |log| pings(log) > after.0).await;
+        am.until_is("more", |log| signs(log).0 > after.1.0).await;
+    };
+    tokio::select! {
+        () = goes_on => {}
+        () = more => {}
+    }
 }
 
 #[tokio::test]
@@ -299,7 +343,7 @@ async fn a_storm_is_written_down_together_and_is_no_reason_to_knock_for_each() {
     let outbox = Memory::new();
     let notifier = start([webhook("hook", server.url())], &outbox);
     let all = (0..1_000).map(|n| firing(&format!("s{n}"), "ServiceUnhealthy", now()));
-    notifier.tell(all.collect());
+    tell(&notifier, all.collect());
     tokio::time::sleep(5 * quick().longest).await;
     let tries = server.log().len();
     assert!((3..=20).contains(&tries), "{tries}");

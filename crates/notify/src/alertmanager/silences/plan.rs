@@ -64,18 +64,10 @@ pub(super) enum Step {
     Expire(String),
 }
 
-/// How our silences begin their mark: no two aggregators that send to one Alertmanager share it, unless nothing tells their
-/// alerts apart either.
+/// How our silences begin their mark: no two installations that send to one Alertmanager share it, and no other labels or
+/// address make it another.
 pub(super) fn mark(settings: &Settings) -> String {
-    let Settings {
-        labels, external_url, ..
-    } = settings;
-    let url = external_url.as_deref().unwrap_or_default();
-    let labels = labels
-        .iter()
-        .flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-    let whose = digest([url].into_iter().chain(labels));
-    format!("[ward {}/", &whose[..8])
+    format!("[ward {}/", &digest([&*settings.id])[..8])
 }
 
 /// The silences that are to be there, by their marks. `covered` is what is known of the alerts that one covers.
@@ -93,7 +85,11 @@ pub(super) fn wanted(
             let start = said.start.0.to_string();
             let hash = digest([service(said), &start]);
             let mark = format!("{}{}]", mark(settings), &hash[..16]);
-            let silence = silence(said, &mark, &settings.labels, &covered(said));
+            // One that begins in the future of a clock that was set back silences nothing before.
+            let silence = Posted {
+                starts_at: rfc3339(said.start.min(now)),
+                ..silence(said, &mark, &settings.labels, &covered(said))
+            };
             (mark, silence)
         })
         .collect()
@@ -148,7 +144,9 @@ fn matcher(name: &str, value: &str, is_regex: bool) -> Matcher {
 }
 
 /// What has to be done to make of what is listed what is wanted. Ends come first, so that what they withheld is heard.
-pub(super) fn plan(wanted: &BTreeMap<String, Posted>, listed: &[Listed], ours: &str) -> Vec<Step> {
+/// Nothing is ended by who has no name of his own.
+pub(super) fn plan(wanted: &BTreeMap<String, Posted>, listed: &[Listed], settings: &Settings) -> Vec<Step> {
+    let ours = &mark(settings);
     let mut ends = Vec::new();
     let mut missing = wanted.clone();
     let mut posts = Vec::new();
@@ -167,6 +165,9 @@ pub(super) fn plan(wanted: &BTreeMap<String, Posted>, listed: &[Listed], ours: &
             // Nobody acknowledges it any more, or it is there twice.
             None => ends.push(Step::Expire(silence.id.clone())),
         }
+    }
+    if settings.id.is_empty() {
+        ends.clear();
     }
     ends.extend(posts);
     ends.extend(missing.into_values().map(Step::Post));
@@ -200,7 +201,7 @@ mod tests {
     use super::*;
     use crate::{Auth, Kind, Receiver};
 
-    fn settings(url: &str) -> Settings {
+    fn settings(id: &str) -> Settings {
         Settings {
             receiver: Arc::new(Receiver {
                 name: "am".into(),
@@ -213,7 +214,8 @@ mod tests {
                 least: Severity::None,
             }),
             labels: Arc::default(),
-            external_url: Some(url.into()),
+            external_url: None,
+            id: id.into(),
         }
     }
 
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_touched_and_ends_come_first() {
-        let (ours, theirs) = (settings("http://a"), settings("http://b"));
+        let (ours, theirs) = (settings("a"), settings("b"));
         let wanted = all(&[said(Some("bank")), said(Some("shop"))], &ours);
         let kept: Vec<&Posted> = wanted.values().collect();
         let foreign = all(&[said(Some("bank"))], &theirs);
@@ -269,20 +271,50 @@ mod tests {
             listed("theirs", foreign.values().next().unwrap(), "active"),
             by_hand,
         ];
-        let steps = plan(&wanted, &there, &mark(&ours));
+        let steps = plan(&wanted, &there, &ours);
         let [Step::Expire(twin), Step::Post(again)] = &steps[..] else {
             panic!("{steps:?}");
         };
         assert_eq!((twin.as_str(), again.id.as_deref()), ("twin", Some("longer")));
         assert_eq!(again.ends_at, kept[1].ends_at);
-        let steps = plan(&BTreeMap::new(), &there, &mark(&ours));
+        let steps = plan(&BTreeMap::new(), &there, &ours);
         let ends: Vec<&Step> = steps.iter().collect();
         assert_eq!(ends.len(), 3, "{ends:?}");
         assert!(
-            plan(&wanted, &[], &mark(&ours))
+            plan(&wanted, &[], &ours)
                 .iter()
                 .all(|step| matches!(step, Step::Post(_)))
         );
+    }
+
+    #[test]
+    fn other_labels_make_no_other_silence_and_the_nameless_end_none() {
+        let before = settings("a");
+        let mut after = settings("a");
+        after.labels = Arc::new([("cluster".to_owned(), "eu-1".to_owned())].into());
+        after.external_url = Some("http://elsewhere".into());
+        let was = all(&[said(Some("bank"))], &before);
+        let there = [listed("was", was.values().next().unwrap(), "active")];
+        let steps = plan(&all(&[said(Some("bank"))], &after), &there, &after);
+        let [Step::Post(same)] = &steps[..] else {
+            panic!("{steps:?}");
+        };
+        assert_eq!(same.id.as_deref(), Some("was"));
+        assert_eq!(
+            plan(&BTreeMap::new(), &there, &after),
+            [Step::Expire("was".into())]
+        );
+        let nameless = settings("");
+        let mine = all(&[said(Some("bank"))], &nameless);
+        let there = [listed("mine", mine.values().next().unwrap(), "active")];
+        assert_eq!(plan(&BTreeMap::new(), &there, &nameless), []);
+    }
+
+    #[test]
+    fn one_begins_at_once_also_by_a_clock_that_was_set_back() {
+        let before = Wall(1_600_000_000_000);
+        let wanted = wanted(&[said(None)], &settings("a"), before, |_| Vec::new());
+        assert_eq!(wanted.values().next().unwrap().starts_at, rfc3339(before));
     }
 
     #[test]
