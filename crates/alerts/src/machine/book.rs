@@ -130,13 +130,19 @@ impl Book {
         self.explain(key, causes, true);
     }
 
-    /// The withheld alerts that a service explains.
+    /// The withheld alerts that a service may explain: those of others that have it as a cause, and its own.
     pub(super) fn suppressed_by(&self, cause: &Name) -> impl Iterator<Item = &AlertKey> {
-        let explained = self.explained.get(cause).into_iter().flatten();
-        explained.filter(|key| {
-            self.get(key)
-                .is_some_and(|entry| entry.alert.state == AlertState::Suppressed)
-        })
+        let others = self.explained.get(cause).into_iter().flatten();
+        let others = others.filter_map(|key| self.get(key));
+        let own = self
+            .entries
+            .get(&Some(cause.clone()))
+            .into_iter()
+            .flat_map(BTreeMap::values);
+        let withheld = others.chain(own).map(|entry| &entry.alert);
+        withheld
+            .filter(|alert| alert.state == AlertState::Suppressed)
+            .map(|alert| &alert.key)
     }
 
     fn explain(&mut self, key: &AlertKey, causes: &[Name], by: bool) {
