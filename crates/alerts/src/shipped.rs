@@ -1,8 +1,8 @@
 //! The rules that are in force unless they are changed or switched off by name.
 //!
 //! Levels are those of the health model. Where it gives no time to wait, the time here is argued beside the rule. Rules about
-//! a status need not calm down: the engine holds a status that flaps already. Those about a signal fire on for a while after it
-//! is better: a value that wavers around its level would otherwise be a new page each time.
+//! a status wait for nothing to calm down: the engine holds a status that flaps already. Those about a signal fire on for a
+//! while after it is better: a value that wavers around its level would otherwise be a new page each time.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -116,12 +116,9 @@ fn statuses() -> Vec<RuleSpec> {
     let said = "{{ message == '' ? 'No more was said' : message }}";
     let causes = "Caused by: {{ causes }}.";
     vec![
-        // It fires on for as long: who needs a service notices that it is well again by checks of its own, a moment later, and
-        // would be paged for that moment once nothing explains it any more.
         RuleSpec {
             hold: Some("dependencies.suspect > 0".to_owned()),
             for_: secs(30),
-            keep_firing_for: secs(30),
             suppression: true,
             ..rule(
                 "ServiceUnhealthy",

@@ -130,16 +130,19 @@ impl Book {
         self.explain(key, causes, true);
     }
 
-    /// The withheld alerts that a service explains.
+    /// The withheld alerts that a service may explain: those of others that have it as a cause, and its own.
     pub(super) fn suppressed_by(&self, cause: &Name) -> impl Iterator<Item = &AlertKey> {
-        let explained = self.explained.get(cause).into_iter().flatten();
-        // A signal is explained by the status of its own service.
-        let own = self.entries.get(&Some(cause.clone())).into_iter();
-        let own = own.flat_map(BTreeMap::values).map(|entry| &entry.alert.key);
-        explained.chain(own).filter(|key| {
-            self.get(key)
-                .is_some_and(|entry| entry.alert.state == AlertState::Suppressed)
-        })
+        let others = self.explained.get(cause).into_iter().flatten();
+        let others = others.filter_map(|key| self.get(key));
+        let own = self
+            .entries
+            .get(&Some(cause.clone()))
+            .into_iter()
+            .flat_map(BTreeMap::values);
+        let withheld = others.chain(own).map(|entry| &entry.alert);
+        withheld
+            .filter(|alert| alert.state == AlertState::Suppressed)
+            .map(|alert| &alert.key)
     }
 
     fn explain(&mut self, key: &AlertKey, causes: &[Name], by: bool) {

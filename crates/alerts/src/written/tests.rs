@@ -145,7 +145,6 @@ expect.labels."cart/ServiceUnhealthy" = { team = "a" }
 expect.annotations."bank/ServiceUnhealthy" = { summary = "bank is ill" }
 [test.at.1m]
 bank = "healthy"
-[test.at.2m]
 expect.firing = ["bank/ServiceUnhealthy", "ledger/ServiceUnhealthy"]
 expect.resolved = []
 "#;
