@@ -175,7 +175,9 @@ impl Courier {
 
     fn failed(&mut self, why: String, after: Option<std::time::Duration>) -> Went {
         self.pace.failed(self.now().mono, after, rand::random());
-        self.silences.lost(&self.desk.acknowledged());
+        if let Some(in_force) = self.desk.acknowledged() {
+            self.silences.lost(&in_force);
+        }
         self.desk.failed(why);
         Went::Nowhere
     }

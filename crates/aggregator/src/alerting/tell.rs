@@ -60,6 +60,7 @@ impl Run {
                 self.explained.remove(&alert.key);
             }
         }
+        edge.alerting.notifier.ring();
         self.say_beyond();
     }
 
