@@ -935,3 +935,74 @@ fn what_has_no_room_is_counted_and_has_some_as_soon_as_there_is() {
     assert_eq!(bench.at(5), ["e/Down pending"]);
     assert_eq!(bench.machine.beyond(), 1);
 }
+
+#[test]
+fn what_is_resolved_gives_up_its_room_once_it_is_told() {
+    let slow = RuleSpec {
+        severity: Severity::Warning,
+        ..spec("Slow", "status == 'degraded'", 0)
+    };
+    let mut bench = Bench::new([down(), slow]);
+    bench.machine.book = super::book::Book::with_room(2);
+    assert_eq!(bench.is("a", Degraded, &["a"]).at(0), ["a/Slow firing"]);
+    bench.is("a", Healthy, &[]).is("b", Degraded, &["b"]);
+    assert_eq!(bench.at(1), ["a/Slow resolved"]);
+    assert_eq!(bench.machine.beyond(), 1);
+    assert_eq!(bench.machine.next_due(), Some(Wall(1_000)));
+    assert_eq!(bench.at(2), ["a/Slow over", "b/Slow firing"]);
+    // What wakes people takes the place of either.
+    bench.is("b", Healthy, &[]).at(3);
+    assert_eq!(bench.is("c", Unhealthy, &["c"]).at(4), ["c/Down pending"]);
+    let told = bench.is("d", Unhealthy, &["d"]).at(5);
+    assert_eq!(told, ["b/Slow over", "d/Down pending"]);
+    bench.at(35);
+    bench.is("c", Healthy, &[]).at(36);
+    // And what can wait does not take that of what does not.
+    assert_eq!(bench.is("e", Degraded, &["e"]).at(37), NOTHING);
+    let told = bench.is("f", Unhealthy, &["f"]).at(38);
+    assert_eq!(told, ["c/Down over", "f/Down pending"]);
+    assert_eq!(bench.machine.beyond(), 1);
+    assert_eq!(bench.machine.next_due(), Some(Wall(68_000)));
+}
+
+#[test]
+fn all_the_room_that_becomes_free_in_a_step_is_used() {
+    let mut bench = Bench::new([down()]);
+    bench.machine.book = super::book::Book::with_room(3);
+    for service in ["a", "b", "c", "d", "e", "f"] {
+        bench.is(service, Unhealthy, &[service]);
+    }
+    assert_eq!(bench.at(0).len(), 3);
+    assert_eq!(bench.machine.beyond(), 3);
+    bench.is("a", Healthy, &[]).is("b", Healthy, &[]);
+    assert_eq!(bench.at(1), ["a/Down over", "b/Down over"]);
+    assert_eq!(bench.at(2), ["d/Down pending", "e/Down pending"]);
+    assert_eq!(bench.machine.beyond(), 1);
+}
+
+#[test]
+fn what_a_service_says_of_itself_is_unknown_by_itself() {
+    let own = spec("Own", "own == 'unhealthy'", 0);
+    let lost = spec("Lost", "instances.lost > 0", 0);
+    let mut bench = Bench::new([own, lost, spec("Bad", "status == 'unhealthy'", 0)]);
+    let seen = |status, own, lost| {
+        let mut facts = facts(status, &["bank"]);
+        facts.own = own;
+        facts.instances.lost = lost;
+        facts
+    };
+    let fired = ["atm/Bad firing", "atm/Lost firing", "atm/Own firing"];
+    assert_eq!(bench.see("atm", seen(Unhealthy, Unhealthy, 1)).at(0), fired);
+    // It is out of sight, and what it needs is bad: that says nothing about itself.
+    bench.see("atm", seen(Unhealthy, Unseen, 0)).at(1);
+    for rule in ["Own", "Lost"] {
+        let alert = bench.alert("atm", rule);
+        assert_eq!(
+            (alert.state, alert.unknown_since),
+            (AlertState::Firing, Some(Wall(1_000)))
+        );
+    }
+    assert_eq!(bench.alert("atm", "Bad").unknown_since, None);
+    let over = ["atm/Lost resolved", "atm/Own resolved"];
+    assert_eq!(bench.see("atm", seen(Unhealthy, Healthy, 0)).at(2), over);
+}
