@@ -3,18 +3,23 @@
 //! What an answer says is decided by its status alone: a body that breaks off behind a good one changes nothing about
 //! what was taken. Redirects are not followed, since they would be told our secrets; nor are proxies of the environment.
 //! Credentials are read for each request, so that they can be exchanged at any time, and leave as headers that no `Debug`
-//! shows. Names are resolved by the system, within the time that the request has.
+//! shows. Names are resolved by the system, and files read, within the time that the request has.
 
 mod answer;
 mod credentials;
+mod file;
 mod tls;
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use reqwest::{
     Method, Response, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT},
     redirect::Policy,
+};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
 };
 use ward_model::Wall;
 
@@ -30,6 +35,16 @@ const IDLE: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     tls: Tls,
+    /// Reads the files, while it does. A file system may never answer: there is one such thread for each receiver, not one
+    /// for each request.
+    reading: Option<JoinHandle<(Tls, Result<Ready, String>)>>,
+}
+
+/// What a request is made with.
+#[derive(Debug)]
+struct Ready {
+    client: reqwest::Client,
+    credentials: Option<HeaderValue>,
 }
 
 /// What is asked of it.
@@ -68,15 +83,16 @@ pub(crate) enum Answer {
 impl Client {
     /// Makes one request; `now` is for answers that name a time to come back.
     pub(crate) async fn send(&mut self, receiver: &Receiver, request: Request, now: Wall) -> Answer {
-        match self.ask(receiver, &request).await {
+        let asked = timeout(receiver.timeout, self.ask(receiver, &request)).await;
+        match asked.unwrap_or_else(|_| Err(self.late(receiver))) {
             Ok(response) => read(&receiver.origin(), response, request.most, now).await,
             Err(why) => Answer::Failed { why, after: None },
         }
     }
 
     async fn ask(&mut self, receiver: &Receiver, request: &Request) -> Result<Response, String> {
-        let credentials = credentials::read(&receiver.auth).await?;
-        let client = self.tls.client(receiver, &request.url).await?;
+        let secure = request.url.scheme() == "https";
+        let Ready { client, credentials } = self.ready(receiver, secure).await?;
         let mut built = client
             .request(request.method.clone(), request.url.clone())
             .timeout(receiver.timeout)
@@ -90,6 +106,44 @@ impl Client {
         let sent = built.send().await;
         sent.map_err(|error| answer::fault(&error, &receiver.origin(), receiver.timeout))
     }
+
+    async fn ready(&mut self, receiver: &Receiver, secure: bool) -> Result<Ready, String> {
+        // One that did not end in time is waited for first: what it read may be old.
+        if let Some(reading) = &mut self.reading {
+            let read = reading.await;
+            self.reading = None;
+            self.tls = read.map(|(tls, _)| tls).unwrap_or_default();
+        }
+        let (mut tls, receiver) = (mem::take(&mut self.tls), receiver.clone());
+        let reading = spawn_blocking(move || {
+            let ready = read_files(&mut tls, &receiver, secure);
+            (tls, ready)
+        });
+        let read = self.reading.insert(reading).await;
+        self.reading = None;
+        let (tls, ready) = read.map_err(|_| "read files: it was broken off".to_owned())?;
+        self.tls = tls;
+        ready
+    }
+
+    /// What took too long.
+    fn late(&self, receiver: &Receiver) -> String {
+        let Receiver { timeout, .. } = receiver;
+        match self.reading {
+            None => answer::late(&receiver.origin(), *timeout),
+            Some(_) => format!(
+                "read the password, token or certificates for {}: their file system does not answer within {timeout:?}",
+                receiver.origin()
+            ),
+        }
+    }
+}
+
+fn read_files(tls: &mut Tls, receiver: &Receiver, secure: bool) -> Result<Ready, String> {
+    Ok(Ready {
+        credentials: credentials::read(&receiver.auth)?,
+        client: tls.client(receiver, secure)?,
+    })
 }
 
 /// The client for a configuration of TLS.
@@ -131,5 +185,54 @@ async fn read(origin: &str, mut response: Response, most: usize, now: Wall) -> A
             why: why(),
             after: after.filter(|_| matches!(status, 429 | 503)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ward_model::Severity;
+
+    use super::*;
+    use crate::{Auth, Kind};
+
+    #[tokio::test]
+    async fn a_file_system_that_does_not_answer_costs_one_thread_and_no_more_time_than_a_request_has() {
+        let receiver = Receiver {
+            name: "r".into(),
+            kind: Kind::Webhook { watchdog: false },
+            url: "http://127.0.0.1:9".into(),
+            auth: Auth::None,
+            ca: None,
+            identity: None,
+            timeout: Duration::from_millis(50),
+            least: Severity::None,
+        };
+        let request = || Request::post(Url::parse(&receiver.url).unwrap(), "text/plain", Vec::new());
+        let (answers, waits) = std::sync::mpsc::channel::<()>();
+        let mut client = Client {
+            reading: Some(spawn_blocking(move || {
+                waits.recv().ok();
+                (Tls::default(), Err("of before".into()))
+            })),
+            ..Client::default()
+        };
+        let stuck = client.reading.as_ref().map(JoinHandle::id);
+        for _ in 0..3 {
+            let sent = timeout(receiver.timeout * 20, client.send(&receiver, request(), Wall(0)));
+            let Ok(Answer::Failed { why, .. }) = sent.await else {
+                panic!("it is not waited for any longer")
+            };
+            assert!(why.contains("does not answer within 50ms"), "{why}");
+            assert_eq!(client.reading.as_ref().map(JoinHandle::id), stuck);
+        }
+        drop(answers);
+        let patient = Receiver {
+            timeout: Duration::from_secs(20),
+            ..receiver.clone()
+        };
+        let Answer::Failed { why, .. } = client.send(&patient, request(), Wall(0)).await else {
+            panic!("nobody is there")
+        };
+        assert_eq!(why, "connect to http://127.0.0.1:9: connection refused");
     }
 }

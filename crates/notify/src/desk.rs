@@ -339,6 +339,23 @@ impl Desk {
         self.inner.lock().stopping
     }
 
+    /// Goes on for a receiver that is no more, with all that was known of it.
+    pub(crate) fn take_over(&self, gone: &Self) {
+        // Whatever of it is under way comes to nothing.
+        let ledger = gone.ask(|ledger| std::mem::replace(ledger, ledger.emptied()));
+        let mut inner = self.inner.lock();
+        inner.ledger = ledger;
+        let (owed, _) = inner.ledger.owed();
+        let writes = inner.ledger.rename(&self.name);
+        self.write(writes);
+        tracing::info!(
+            receiver = self.name,
+            before = gone.name,
+            owed,
+            "a receiver takes the place of another, and is owed what that one was"
+        );
+    }
+
     /// The receiver is no more: what it is owed is forgotten. Says how much that was.
     pub(crate) fn close(&self) -> u64 {
         let mut inner = self.inner.lock();

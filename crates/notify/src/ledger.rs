@@ -356,6 +356,25 @@ impl Ledger {
         owed.map(|(place, item)| self.kept(*place, item)).collect()
     }
 
+    /// One that knows nothing of the same receiver.
+    pub(crate) fn emptied(&self) -> Self {
+        Self::new(&self.receiver, self.repeats, self.timing)
+    }
+
+    /// It is another receiver's from now on: what is owed is kept for that one, and what was refused may not be by it.
+    pub(crate) fn rename(&mut self, receiver: &str) -> Vec<Write> {
+        let owed = self.items.values().filter(|item| item.owed.is_some());
+        let before: Vec<Write> = owed.map(|item| self.forgotten(&item.id)).collect();
+        receiver.clone_into(&mut self.receiver);
+        self.doubted.clear();
+        self.items.values_mut().for_each(|item| item.refused = None);
+        self.round();
+        // Kept twice for a moment rather than not at all.
+        let mut writes = self.kept_anew();
+        writes.extend(before);
+        writes
+    }
+
     /// Forgets all; what was owed is to be forgotten on disk too.
     pub(crate) fn clear(&mut self) -> Vec<Write> {
         let mut writes = Vec::new();

@@ -11,13 +11,14 @@ use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::{task::AbortHandle, task::JoinSet, time::timeout};
 use ward_chassis::Clock;
-use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Now};
+use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Name, Now};
 
 use self::start::Before;
 use crate::{
     Config, Kind, Outbox, Receiver, Standing, Timing, alertmanager,
     desk::{Desk, Pulse, Settings},
     ledger::MOST,
+    outbox::Id,
     webhook,
 };
 
@@ -95,12 +96,15 @@ impl Notifier {
         Self(shared)
     }
 
-    /// What fires on since before the start, causes first, and if it is at hand what was resolved a short while ago; to be
-    /// called once, after the start, also with nothing. Alertmanagers are sent all of it at once, with the old `startsAt`;
+    /// What fires on since before the start, in any order, and if it is at hand what was resolved a short while ago; to be
+    /// called once, after the start, also with nothing. They have the labels that they were told with
+    /// ([`Notifier::labelled`]), and get no others. Alertmanagers are sent all of it at once, with the old `startsAt`;
     /// webhooks only what they are owed. What was owed as firing and is not among these fires no more: receivers are told
     /// so.
-    pub fn restored(&self, alerts: Vec<Alert>) {
+    pub fn restored(&self, mut alerts: Vec<Alert>) {
         let now = self.0.clock.now();
+        // Causes first, as far as can still be known.
+        alerts.sort_by_key(|alert| (alert.fired, !is_cause(alert)));
         let mut state = self.0.state.lock();
         for alert in alerts {
             let Some((place, alert)) = state.note(alert) else {
@@ -123,9 +127,18 @@ impl Notifier {
     pub fn tell(&self, changed: Vec<Alert>) {
         let now = self.0.clock.now();
         let mut state = self.0.state.lock();
-        for alert in changed {
+        for mut alert in changed {
+            alert.labels = state.labelled(&alert);
             state.tell(alert, now);
         }
+    }
+
+    /// The labels that an alert is told with: its own and those of the configuration, as they were when it began to fire.
+    /// An owner keeps these with the alert, so that it is the same one after a restart with another configuration, and asks
+    /// for them before [`Notifier::tell`], behind which those of a resolved one are not known any more. Of what is not told
+    /// they are its own.
+    pub fn labelled(&self, alert: &Alert) -> BTreeMap<String, String> {
+        self.0.state.lock().labelled(alert)
     }
 
     /// What was told is delivered now.
@@ -157,8 +170,10 @@ impl Notifier {
         state.acknowledged = Some(in_force);
     }
 
-    /// Other receivers, labels, addresses. Receivers of the same name and kind go on with what they are owed; of those that
-    /// are gone it is forgotten. New Alertmanagers are sent all that fires, new webhooks only what comes.
+    /// Other receivers, labels, addresses. Receivers of the same name and kind go on with what they are owed. If of a kind
+    /// one is gone and one is new, the new one is owed what the other was: its address, which may be its name, was mended.
+    /// What others that are gone were owed is forgotten. New Alertmanagers are sent all that fires, new webhooks only what
+    /// comes.
     pub fn replace(&self, config: Config) {
         self.0.replace(config);
     }
@@ -189,33 +204,43 @@ impl Shared {
     fn replace(&self, config: Config) {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        let mut before = std::mem::take(&mut state.desks);
+        let before = std::mem::take(&mut state.desks);
+        let goes_on: Vec<_> = config
+            .receivers
+            .iter()
+            .map(|receiver| predecessor(receiver, &before, &config))
+            .collect();
+        let mut before: Vec<Option<Post>> = before.into_iter().map(Some).collect();
         let labels = Arc::new(config.labels.clone());
         let external_url: Option<Arc<str>> = config.external_url.as_deref().map(Into::into);
         let id: Arc<str> = config.id.as_str().into();
-        for receiver in &config.receivers {
+        for (receiver, known) in config.receivers.iter().zip(goes_on) {
             let settings = Settings {
                 receiver: Arc::new(receiver.clone()),
                 labels: Arc::clone(&labels),
                 external_url: external_url.clone(),
                 id: Arc::clone(&id),
             };
-            let known = before.iter().position(|post| post.is(receiver));
-            let post = match known {
-                Some(at) => before.swap_remove(at).with(settings),
-                None => self.open(&mut state, settings, now),
+            let post = match known.and_then(|at| before[at].take()) {
+                Some(post) if post.is(receiver) => post.with(settings),
+                gone => self.open(&mut state, settings, gone, now),
             };
             state.desks.push(post);
         }
         state.config = config;
-        before.into_iter().for_each(close);
+        before.into_iter().flatten().for_each(close);
     }
 
-    fn open(&self, state: &mut State, settings: Settings, now: Now) -> Post {
+    /// Opens a desk, perhaps for one that is gone.
+    fn open(&self, state: &mut State, settings: Settings, gone: Option<Post>, now: Now) -> Post {
         let kind = settings.receiver.kind;
         let (outbox, pulse) = (Arc::clone(&self.outbox), Arc::clone(&self.pulse));
         let desk = Desk::new(settings, outbox, pulse, self.clock.clone(), self.timing);
         let desk = Arc::new(desk);
+        if let Some(gone) = gone {
+            gone.task.abort();
+            desk.take_over(&gone.desk);
+        }
         for (place, alert) in state.firing.values() {
             desk.remember(alert, *place, now);
         }
@@ -227,14 +252,32 @@ impl Shared {
     }
 }
 
+/// Whom a receiver goes on for: the one of its name, else the only one of its kind that is gone if it alone of its kind came.
+fn predecessor(receiver: &Receiver, before: &[Post], config: &Config) -> Option<usize> {
+    let same = before.iter().position(|post| post.is(receiver));
+    same.or_else(|| {
+        let stays = |post: &Post| config.receivers.iter().any(|other| post.is(other));
+        let mut gone =
+            (0..before.len()).filter(|at| speaks(before[*at].kind, receiver.kind) && !stays(&before[*at]));
+        let is_new = |other: &&Receiver| !before.iter().any(|post| post.is(other));
+        let came = config.receivers.iter().filter(is_new);
+        let came = came.filter(|other| speaks(other.kind, receiver.kind)).count();
+        gone.next().filter(|_| came == 1 && gone.next().is_none())
+    })
+}
+
+/// Whether they are of one kind. What was owed in another language is not what is owed now.
+fn speaks(one: Kind, other: Kind) -> bool {
+    matches!(
+        (one, other),
+        (Kind::Alertmanager, Kind::Alertmanager) | (Kind::Webhook { .. }, Kind::Webhook { .. })
+    )
+}
+
 impl Post {
-    /// Whether it is that receiver, perhaps reached otherwise. What was owed in another language is not what is owed now.
+    /// Whether it is that receiver, perhaps reached otherwise.
     fn is(&self, receiver: &Receiver) -> bool {
-        let same = matches!(
-            (self.kind, receiver.kind),
-            (Kind::Alertmanager, Kind::Alertmanager) | (Kind::Webhook { .. }, Kind::Webhook { .. })
-        );
-        same && self.desk.name == receiver.name
+        speaks(self.kind, receiver.kind) && self.desk.name == receiver.name
     }
 
     fn with(self, settings: Settings) -> Self {
@@ -274,6 +317,7 @@ async fn serve(desk: Arc<Desk>, kind: Kind) {
 }
 
 impl State {
+    /// As it is, with the labels that it has.
     fn tell(&mut self, alert: Alert, now: Now) {
         let Some((place, alert)) = self.note(alert) else {
             return;
@@ -283,23 +327,29 @@ impl State {
         }
     }
 
-    /// Gives an alert its place and all of its labels. None if it is nothing to tell.
-    fn note(&mut self, mut alert: Alert) -> Option<(u64, Arc<Alert>)> {
+    /// What is known of the same firing.
+    fn known(&self, alert: &Alert) -> Option<&(u64, Arc<Alert>)> {
         let known = self.firing.get(&alert.key);
-        let known = known.filter(|(_, known)| known.fired == alert.fired);
-        match alert.state {
-            AlertState::Firing | AlertState::Resolved if alert.fired.is_some() => {}
-            _ => return None,
+        known.filter(|(_, known)| known.fired == alert.fired)
+    }
+
+    fn labelled(&self, alert: &Alert) -> BTreeMap<String, String> {
+        if Id::of(alert).is_none() {
+            return alert.labels.clone();
         }
-        alert.labels = match known {
-            Some((_, known)) => known.labels.clone(),
-            None => {
-                let mut labels = self.config.labels.clone();
-                labels.append(&mut alert.labels);
-                labels
-            }
-        };
-        let place = known
+        if let Some((_, known)) = self.known(alert) {
+            return known.labels.clone();
+        }
+        let mut labels = self.config.labels.clone();
+        labels.extend(alert.labels.clone());
+        labels
+    }
+
+    /// Gives an alert its place. None if it is nothing to tell.
+    fn note(&mut self, alert: Alert) -> Option<(u64, Arc<Alert>)> {
+        Id::of(&alert)?;
+        let place = self
+            .known(&alert)
             .map(|(place, _)| *place)
             .filter(|_| alert.state == AlertState::Firing);
         let place = place.unwrap_or_else(|| {
@@ -308,7 +358,7 @@ impl State {
         });
         let alert = Arc::new(alert);
         if alert.state == AlertState::Resolved {
-            if known_is(&self.firing, &alert) {
+            if self.known(&alert).is_some() {
                 self.firing.remove(&alert.key);
             }
         } else if self.firing.len() < MOST || self.firing.contains_key(&alert.key) {
@@ -322,8 +372,8 @@ impl State {
     }
 }
 
-fn known_is(firing: &BTreeMap<AlertKey, (u64, Arc<Alert>)>, alert: &Alert) -> bool {
-    firing
-        .get(&alert.key)
-        .is_some_and(|(_, known)| known.fired == alert.fired)
+/// Whether it is about a root cause itself.
+fn is_cause(alert: &Alert) -> bool {
+    let service = alert.key.service.as_ref().map(Name::as_str);
+    service.is_some() && alert.labels.get("root_cause").map(String::as_str) == service
 }

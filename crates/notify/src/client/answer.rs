@@ -35,10 +35,15 @@ pub(super) fn quoted(body: &[u8]) -> String {
     format!(": {shown}")
 }
 
+/// That there is none in time.
+pub(super) fn late(origin: &str, timeout: Duration) -> String {
+    format!("no answer from {origin} within {timeout:?}")
+}
+
 /// Why there is no answer.
 pub(super) fn fault(error: &reqwest::Error, origin: &str, timeout: Duration) -> String {
     if error.is_timeout() {
-        return format!("no answer from {origin} within {timeout:?}");
+        return late(origin, timeout);
     }
     let did = if error.is_connect() {
         "connect to"

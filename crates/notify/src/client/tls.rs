@@ -1,19 +1,14 @@
 //! Whom we believe to be a receiver, and what we show it: from files that may change at any time.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use reqwest::Url;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use ward_chassis::Stamp;
 
-use super::{provider, with_tls};
+use super::{file, provider, with_tls};
 use crate::Receiver;
 
 /// Longest file. All authorities of a system are a quarter of a megabyte.
@@ -35,21 +30,15 @@ struct Files {
 
 impl Tls {
     /// The client to ask with, made anew if a file changed.
-    pub(super) async fn client(&mut self, receiver: &Receiver, url: &Url) -> Result<reqwest::Client, String> {
-        let secure = url.scheme() == "https";
-        let (ca, identity) = (receiver.ca.clone(), receiver.identity.clone());
-        let before = self.made.take();
-        // Files are read on a thread that may wait for them.
-        let made = tokio::task::spawn_blocking(move || {
-            let files = Files::look(secure, ca, identity);
-            match before {
-                Some((before, client)) if before == files => Ok((files, client)),
-                _ => config(&files).and_then(with_tls).map(|client| (files, client)),
+    pub(super) fn client(&mut self, receiver: &Receiver, secure: bool) -> Result<reqwest::Client, String> {
+        let files = Files::look(secure, receiver.ca.clone(), receiver.identity.clone());
+        let made = match self.made.take() {
+            Some((before, client)) if before == files => (files, client),
+            _ => {
+                let client = config(&files).and_then(with_tls)?;
+                (files, client)
             }
-        });
-        let made = made
-            .await
-            .map_err(|_| "read certificates: it was broken off".to_owned())??;
+        };
         Ok(self.made.insert(made).1.clone())
     }
 }
@@ -121,16 +110,5 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 fn bytes(what: &str, path: &Path) -> Result<Vec<u8>, String> {
-    let read = || {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > FILE_BYTES {
-            return Err(io::Error::other(format!(
-                "it is longer than {} MiB",
-                FILE_BYTES >> 20
-            )));
-        }
-        Ok(bytes)
-    };
-    read().map_err(|error| format!("read {what} from {path:?}: {error}"))
+    file::read(path, FILE_BYTES).map_err(|error| format!("read {what} from {path:?}: {error}"))
 }

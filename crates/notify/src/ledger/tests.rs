@@ -352,10 +352,10 @@ fn what_was_refused_while_all_was_is_tried_once_the_receiver_takes_something() {
     }
     hook.tell(&alert("shop", at(430), None), 2, at(430));
     let shop = hook.event(at(430).mono).unwrap();
-    assert_eq!(shown(&[shop.clone()]), [pair("shop", Firing)]);
+    assert_eq!(shown(std::slice::from_ref(&shop)), [pair("shop", Firing)]);
     hook.delivered(&[shop]);
     let bank = hook.event(at(430).mono).expect("at once");
-    assert_eq!(shown(&[bank.clone()]), [pair("bank", Firing)]);
+    assert_eq!(shown(std::slice::from_ref(&bank)), [pair("bank", Firing)]);
     // If it is its own fault it waits as long as before, whatever else is taken.
     hook.refused(&bank, at(430));
     hook.tell(&alert("cart", at(431), None), 3, at(431));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use ward_model::Severity;
+use ward_model::{Alert, AlertState, Severity};
 use ward_notify::{Later, Notifier, Outbox};
 
 use crate::{
@@ -521,4 +521,149 @@ async fn what_is_told_leaves_when_its_owner_has_kept_it_too() {
     notifier.ring();
     settled(&notifier).await;
     assert_eq!(server.posts().len(), 2);
+}
+
+#[tokio::test]
+async fn another_label_makes_no_other_alert_of_what_fires_on_after_a_restart() {
+    let server = Server::start(about_alerts(|_| Reply::ok())).await;
+    let mut to = config([alertmanager("am", server.url())]);
+    let life = |to: &ward_notify::Config| {
+        Notifier::start_with(
+            to.clone(),
+            Memory::new() as _,
+            ward_chassis::Clock::start(),
+            quick(),
+        )
+    };
+    let before = life(&to);
+    let mut bank = firing("bank", "ServiceUnhealthy", now());
+    // As its owner keeps it.
+    let kept = Alert {
+        labels: before.labelled(&bank),
+        ..bank.clone()
+    };
+    tell(&before, vec![bank.clone()]);
+    assert_eq!(before.labelled(&bank), kept.labels);
+    let pending = Alert {
+        state: AlertState::Pending,
+        fired: None,
+        ..bank.clone()
+    };
+    assert_eq!(
+        before.labelled(&pending),
+        bank.labels,
+        "it gets those of when it fires"
+    );
+    settled(&before).await;
+    drop(before);
+    to.labels = [("cluster", "moved"), ("region", "eu")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let after = life(&to);
+    after.restored(vec![kept]);
+    bank.annotations.insert("summary".into(), "worse".into());
+    tell(&after, vec![bank.clone()]);
+    tell(&after, vec![resolved(&bank)]);
+    server
+        .until_is("its end", |log| alerts(log).iter().flatten().any(is_resolved))
+        .await;
+    let sent: Vec<Value> = alerts(&server.log()).concat();
+    assert!(
+        sent.iter().all(|alert| alert["labels"] == sent[0]["labels"]),
+        "{sent:#?}"
+    );
+    assert_eq!(sent[0]["labels"]["cluster"], "eu-1");
+    // The next firing is one of now.
+    let again = firing("bank", "ServiceUnhealthy", ward_model::Wall(now().0 + 1));
+    tell(&after, vec![again]);
+    let moved = |log: &[Asked]| {
+        alerts(log)
+            .concat()
+            .iter()
+            .any(|alert| alert["labels"]["region"] == "eu")
+    };
+    server.until_is("the next", moved).await;
+}
+
+#[tokio::test]
+async fn what_fires_on_is_sent_in_the_order_in_which_it_began_causes_first() {
+    let server = Server::start(about_alerts(|_| Reply::ok())).await;
+    let notifier = start([alertmanager("am", server.url())], &Memory::new());
+    let began = now();
+    let by = |service: &str, after: i64| {
+        let mut alert = firing(service, "ServiceUnhealthy", ward_model::Wall(began.0 + after));
+        alert.labels.insert("root_cause".into(), "bank".into());
+        alert
+    };
+    notifier.restored(vec![by("app", 1), by("atm", 0), by("bank", 1), by("zoo", -1)]);
+    let first = server.until("it", |log| alerts(log).pop()).await;
+    assert_eq!(
+        first.iter().map(service).collect::<Vec<_>>(),
+        ["zoo", "atm", "bank", "app"]
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_whose_address_is_mended_is_owed_what_it_was() {
+    let (wrong, right) = (
+        Server::start(|_| Reply::Json(404, String::new())).await,
+        Server::start(about_alerts(|_| Reply::ok())).await,
+    );
+    let outbox = Memory::new();
+    let names = [wrong.address().to_string(), right.address().to_string()];
+    let both = |at: usize, server: &Server| {
+        [
+            alertmanager(&format!("am-{}", names[at]), server.url()),
+            crate::sample::webhook(&format!("hook-{}", names[at]), server.url()),
+        ]
+    };
+    let notifier = start(both(0, &wrong), &outbox);
+    let (bank, shop) = (
+        firing("bank", "ServiceUnhealthy", now()),
+        firing("shop", "ServiceUnhealthy", now()),
+    );
+    tell(&notifier, vec![bank.clone(), shop]);
+    tell(&notifier, vec![resolved(&bank)]);
+    assert_eq!(outbox.kept().len(), 5);
+    let failed = async {
+        while notifier
+            .standing()
+            .iter()
+            .any(|standing| standing.requests[1] == 0)
+        {
+            tokio::time::sleep(MS).await;
+        }
+    };
+    tokio::time::timeout(SOON, failed).await.unwrap();
+    // With a second new one of a kind nobody could say which goes on for it.
+    notifier.replace(config(both(1, &right)));
+    settled(&notifier).await;
+    assert!(outbox.kept().is_empty());
+    let events = right.log().into_iter().filter(|asked| asked.path == "/hook");
+    let events: Vec<String> = events.map(|asked| asked.json()["type"].to_string()).collect();
+    assert_eq!(events.len(), 3, "{events:?}");
+    let first = &alerts(&right.log())[0];
+    assert_eq!(first.iter().map(service).collect::<Vec<_>>(), ["bank", "shop"]);
+    assert!(is_resolved(&first[0]) && !is_resolved(&first[1]));
+}
+
+#[tokio::test]
+async fn which_of_two_new_ones_goes_on_for_another_is_not_guessed() {
+    let outbox = Memory::new();
+    let nowhere = || "http://127.0.0.1:9".to_owned();
+    let notifier = start([alertmanager("old", nowhere())], &outbox);
+    let bank = firing("bank", "ServiceUnhealthy", now());
+    tell(
+        &notifier,
+        vec![bank.clone(), firing("shop", "ServiceUnhealthy", now())],
+    );
+    tell(&notifier, vec![resolved(&bank)]);
+    assert_eq!(outbox.kept().len(), 2);
+    notifier.replace(config([
+        alertmanager("one", nowhere()),
+        alertmanager("two", nowhere()),
+    ]));
+    assert!(outbox.kept().is_empty());
+    notifier.replace(config([crate::sample::webhook("hook", nowhere())]));
+    assert!(outbox.kept().is_empty());
 }

@@ -38,10 +38,12 @@ fn history() -> Vec<Vec<Alert>> {
     ]
 }
 
-/// What fires after so many steps: what whoever decides knows after its restart.
+/// What fires after so many steps: what whoever decides knows after its restart, with the labels that it was told with.
 fn fires(history: &[Vec<Alert>]) -> Vec<Alert> {
     let mut fires = BTreeMap::new();
     for alert in history.iter().flatten() {
+        let mut alert = alert.clone();
+        alert.labels.insert("cluster".into(), "eu-1".into());
         match alert.state {
             AlertState::Firing => fires.insert(alert.key.clone(), alert.clone()),
             _ => fires.remove(&alert.key),

@@ -10,6 +10,7 @@
 )]
 
 mod alertmanager;
+mod cost;
 mod crash;
 mod memory;
 mod real;

@@ -259,6 +259,18 @@ async fn credentials_are_read_for_each_request_and_shown_nowhere() {
             .is_some_and(|error| error.contains("visible"))
     })
     .await;
+    // A pipe that nobody writes to.
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(made.success());
+    until("what is no file", &notifier, |standing| {
+        standing
+            .error
+            .as_ref()
+            .is_some_and(|error| error.ends_with("it is no regular file"))
+    })
+    .await;
+    fs::remove_file(&file).unwrap();
     let shown = format!("{notifier:?} {:?}", notifier.standing());
     assert!(!shown.contains("hunter2") && !shown.contains("second"), "{shown}");
     fs::write(&file, "opensesame").unwrap();
