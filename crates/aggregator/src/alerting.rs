@@ -12,6 +12,8 @@ mod record;
 mod restore;
 mod run;
 mod sight;
+mod tell;
+mod time;
 mod told;
 mod words;
 
@@ -21,7 +23,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use ward_chassis::Clock;
 use ward_config::Settings;
-use ward_model::{Acknowledgement, Alert, AlertState, Name};
+use ward_model::{Acknowledgement, Alert, AlertState, Name, Severity};
 use ward_notify::{Notifier, Standing};
 
 use self::{outbox::StoreOutbox, receivers::receivers};
@@ -39,6 +41,8 @@ pub(crate) struct Board {
     pub(crate) alerts: Vec<Alert>,
     /// What is in force.
     pub(crate) acknowledged: Vec<Acknowledgement>,
+    /// Conditions that hold for long enough, and that there is no room for.
+    pub(crate) beyond: usize,
 }
 
 /// A handle to it.
@@ -76,7 +80,11 @@ impl Alerting {
         let alerting = Self {
             board: ArcSwap::default(),
             commands,
-            notifier: Notifier::start(receivers(&settings.alerting), outbox, clock.clone()),
+            notifier: Notifier::start(
+                receivers(&settings.alerting, memory.origin()),
+                outbox,
+                clock.clone(),
+            ),
         };
         (alerting, Commands(taken))
     }
@@ -122,12 +130,12 @@ impl Alerting {
 const LAST_DELIVERIES: Duration = Duration::from_secs(3);
 
 impl Board {
-    /// Those that fire of a service (`None`: the system).
+    /// Those that fire of a service (`None`: the system) and are for people.
     pub(crate) fn firing(&self, service: Option<&Name>) -> impl Iterator<Item = &Alert> {
         let of = self
             .alerts
             .iter()
             .filter(move |alert| alert.key.service.as_ref() == service);
-        of.filter(|alert| alert.state == AlertState::Firing)
+        of.filter(|alert| alert.state == AlertState::Firing && alert.severity > Severity::None)
     }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Expression {
     program: Program,
     signals: Vec<Name>,
     mentions_status: bool,
+    mentions_own: bool,
+    unknown: Option<std::ops::Range<usize>>,
 }
 
 /// What CEL brings, made once.
@@ -87,6 +89,8 @@ impl Expression {
             program,
             signals: found.signals.into_iter().collect(),
             mentions_status: found.status,
+            mentions_own: found.own,
+            unknown: found.unknown,
         })
     }
 
@@ -98,6 +102,16 @@ impl Expression {
     /// It asks for something that is not known while the status is Unknown.
     pub(crate) fn mentions_status(&self) -> bool {
         self.mentions_status
+    }
+
+    /// It asks for something that is not known while the own status is Unknown.
+    pub(crate) fn mentions_own(&self) -> bool {
+        self.mentions_own
+    }
+
+    /// Where it asks whether a status is Unknown, in bytes of its text.
+    pub(crate) fn asks_whether_unknown(&self) -> Option<std::ops::Range<usize>> {
+        self.unknown.clone()
     }
 
     pub(crate) fn judge(&self, subject: Subject<'_>, now: Wall) -> Truth {

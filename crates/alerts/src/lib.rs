@@ -17,6 +17,7 @@ pub mod written;
 pub use expression::{Subject, Truth, WrongExpression};
 pub use facts::{Facts, Recorded, ServiceFacts, SystemFacts};
 pub use machine::{Machine, Seen};
+pub use near::nearest;
 pub use replay::{Difference, Life, Replay, Window, Withheld, compare, replay};
 pub use rule::{Part, Rule, RuleMistake, RuleSet, RuleSpec, Unknown};
 pub use shipped::shipped;

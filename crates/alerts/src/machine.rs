@@ -148,6 +148,9 @@ impl Machine {
             self.judge(&rules, &key, &mut step);
         }
         self.decide_all(&rules, &mut step);
+        for key in self.book.may_have_room() {
+            self.waiting.set(&key, Some(now));
+        }
         self.acknowledge(&mut step);
         self.now = Some(now);
         self.changed(step)

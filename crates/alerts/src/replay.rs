@@ -2,21 +2,23 @@
 //!
 //! It drives the machine that runs, and is no second opinion about it. Steps are on whole seconds, as the aggregator's are a
 //! second apart; those at which nothing was seen and nothing is due are left out, so that a quiet week costs nothing. Who
-//! acknowledged what is not in a recording: that changes what people hear, and nothing of what fires. A week of 100 services with a
+//! acknowledged what is not in a recording: that changes what people hear, and nothing of what fires. Signals are recorded
+//! once a minute, and the machine that runs sees each of them: of rules that wait for less than two minutes for a signal
+//! ([`Replay::coarse`]) a replay says when roughly, and may have what did not fire or miss what did. A week of 100 services with a
 //! change every minute takes 0.5 s, one with ten 5 s (`cargo test -p ward-alerts --test pace -- --nocapture`).
 
 mod compare;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use ward_model::{Alert, AlertKey, AlertState, Name, Severity, Suppression, Wall};
+use ward_model::{Alert, AlertKey, AlertState, Name, RuleName, Severity, Suppression, Wall};
 
 use crate::{
     facts::{Facts, Recorded},
     machine::{Machine, Seen},
-    rule::RuleSet,
+    rule::{Rule, RuleSet},
 };
 
 pub use compare::{Difference, compare};
@@ -28,6 +30,8 @@ const WITHHELD: usize = 100;
 /// How many starts are told; who starts more often than this in a week has other worries.
 const STARTS: usize = 1_000;
 const SECOND: i64 = 1_000;
+/// Twice as far as recorded values of a signal are apart.
+const COARSE: Duration = Duration::from_secs(2 * 60);
 
 /// From when, itself included, until when. What was recorded before it is only taken in, so that what holds at its beginning
 /// has held for as long as it did.
@@ -143,10 +147,15 @@ pub struct Replay {
     pub untold: usize,
     /// When the aggregator started within the window: around it, less was seen than was.
     pub starts: Vec<Wall>,
+    /// Rules about signals that wait for less than two of the values that are recorded: of these a replay knows little.
+    pub coarse: Vec<RuleName>,
 }
 
 /// Replays what was recorded, in order of time, by a set of rules.
 pub fn replay(recorded: impl IntoIterator<Item = Recorded>, rules: RuleSet, window: Window) -> Replay {
+    let coarse = |rule: &&Rule| rule.signals().next().is_some() && rule.spec().for_ < COARSE;
+    let coarse = rules.iter().filter(coarse).map(|rule| rule.spec().name.clone());
+    let coarse = coarse.collect();
     let mut player = Player::new(rules, window);
     for line in recorded.into_iter().take_while(|line| line.at <= window.until) {
         player.play(line);
@@ -154,7 +163,7 @@ pub fn replay(recorded: impl IntoIterator<Item = Recorded>, rules: RuleSet, wind
     player.flush();
     player.advance(window.until);
     player.step(window.until, Vec::new());
-    player.end()
+    player.end(coarse)
 }
 
 /// The first whole second that is not before.
@@ -273,7 +282,7 @@ impl Player {
         }
     }
 
-    fn end(mut self) -> Replay {
+    fn end(mut self, coarse: Vec<RuleName>) -> Replay {
         for life in std::mem::take(&mut self.open).into_values() {
             self.tell(life);
         }
@@ -283,6 +292,7 @@ impl Player {
             lives: self.lives,
             untold: self.untold,
             starts: self.starts,
+            coarse,
         }
     }
 }

@@ -103,6 +103,17 @@ impl Parts {
         };
         let mut mistakes = Vec::new();
         let expr = keep(&mut mistakes, &Part::Expr, condition(&spec.expr, about));
+        let never = expr.as_ref().and_then(Expression::asks_whether_unknown);
+        if let Some(at) = never.filter(|_| spec.unknown == Unknown::Keep) {
+            mistakes.push(RuleMistake {
+                part: Part::Expr,
+                wrong: WrongExpression {
+                    at,
+                    message: "is never true: while a status is unknown, this rule is not judged".to_owned(),
+                    help: Some("write unknown = \"judge\"".to_owned()),
+                },
+            });
+        }
         let hold = spec
             .hold
             .as_deref()
@@ -175,6 +186,11 @@ impl Rule {
     /// its reason, message, age or causes, or instances.
     pub fn mentions_status(&self) -> bool {
         self.parts.expr.mentions_status()
+    }
+
+    /// Whether its condition asks for something that is not known while the own status is Unknown: `own`, or instances.
+    pub fn mentions_own(&self) -> bool {
+        self.parts.expr.mentions_own()
     }
 
     /// Whether its condition holds.
@@ -290,6 +306,36 @@ mod tests {
                 .message
                 .contains("`signals`, which is no variable of the system")
         );
+    }
+
+    #[test]
+    fn who_asks_whether_something_is_unknown_has_to_judge_it() {
+        let compile = |expr: &str, unknown| {
+            let spec = RuleSpec {
+                expr: expr.to_owned(),
+                unknown,
+                ..shipped().remove(0)
+            };
+            Rule::compile(spec)
+        };
+        for (expr, at) in [
+            ("status == 'unknown'", 0..19),
+            ("maintenance || 'unknown' == own", 15..31),
+            ("status in ['unhealthy', 'unknown']", 0..34),
+        ] {
+            let wrong = compile(expr, Unknown::Keep).unwrap_err();
+            assert_eq!(wrong.len(), 1, "{expr}");
+            assert_eq!((&wrong[0].part, wrong[0].at()), (&Part::Expr, at), "{expr}");
+            assert_eq!(wrong[0].wrong.help.as_deref(), Some("write unknown = \"judge\""));
+            assert!(compile(expr, Unknown::Judge).is_ok(), "{expr}");
+        }
+        for fine in [
+            "status != 'unknown'",
+            "message == 'unknown'",
+            "status in ['unhealthy']",
+        ] {
+            assert!(compile(fine, Unknown::Keep).is_ok(), "{fine}");
+        }
     }
 
     #[test]

@@ -158,15 +158,27 @@ fn show(text: &mut String, value: &dyn Val) {
     }
 }
 
-/// What others said goes into mail, chat and terminals: control characters are told, and not obeyed.
+/// What others said goes into mail, chat and terminals: control characters, and those that hide or turn around what stands
+/// beside them, are told and not obeyed. Slack calls everybody for `<!channel>`, and somebody for `<@U1>`: with a space
+/// behind the `<` both are text.
 fn plain(text: &mut String, said: &str) {
     for c in said.chars() {
-        if c.is_control() {
+        if matches!(c, '!' | '@') && text.ends_with('<') {
+            text.push(' ');
+        }
+        if is_format(c) {
+            text.extend(c.escape_unicode());
+        } else if c.is_control() {
             text.extend(c.escape_debug());
         } else {
             text.push(c);
         }
     }
+}
+
+/// Marks of width zero, and those that set the direction of a text.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Four digits that count, and no zeros behind them: 0.0734, 7.34, 12345.

@@ -24,7 +24,8 @@
 //! **Times** are since the beginning of the history: `40s`, `1m30s`, `2h`. What happens at a time is known before what is
 //! expected at it is looked at. The machine steps once a second, as it does in Ward.
 //!
-//! **Things** are services, by name, and `system`. What is not said of one stays as it was; at the beginning it is healthy.
+//! **Things** are services, by name, and `system`. What is not said of one stays as it was; at the beginning it is healthy, or not
+//! there yet if it is `"gone"` at 0s.
 //! `status` alone is as Ward would decide by default: one that is not healthy is its own cause, unless `causes` says
 //! otherwise; with other causes it is well itself, for the reason `Dependency`. A word alone is the status, or `"gone"`. The
 //! keys of a service are `status`, `own`, `reason`, `message`, `causes`, `needs`, `criticality`, `min_healthy`, `maintenance`

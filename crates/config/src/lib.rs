@@ -9,7 +9,6 @@
 
 mod file;
 mod mistake;
-mod near;
 mod origin;
 mod quoted;
 mod reading;

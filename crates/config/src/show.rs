@@ -153,11 +153,7 @@ fn said(service: &Service) -> Vec<(String, Json)> {
 }
 
 fn criticality(criticality: Criticality) -> Json {
-    json!(match criticality {
-        Criticality::Critical => "critical",
-        Criticality::Important => "important",
-        Criticality::Optional => "optional",
-    })
+    json!(criticality.as_str())
 }
 
 fn min_healthy(min_healthy: MinHealthy) -> Json {

@@ -15,10 +15,11 @@ use std::{
     sync::Arc,
 };
 
+use ward_alerts::nearest;
+
 use crate::{
     Auth, Errors, Mistake, Origin, Origins, Place, Receiver, Settings, file,
     mistake::{Mistakes, Text as FileText, escaped},
-    near::nearest,
     value::{Wrong, is_open, masked},
 };
 

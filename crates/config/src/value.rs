@@ -12,11 +12,11 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
+use ward_alerts::nearest;
 use ward_model::{Criticality, DependencyKind};
 
 use crate::{
     mistake::escaped,
-    near::nearest,
     reading::{Node, Reading, Value},
 };
 

@@ -218,20 +218,32 @@ impl Engine {
         (states, (to < until).then_some(to))
     }
 
-    /// The signals of services behind `after` in the order of their names: see [`ServiceSignals`]. Looks at some `most`
-    /// instances, and says behind which service to go on; `None` at the end.
-    pub fn signals_from(&self, after: Option<&Name>, most: usize) -> (Vec<ServiceSignals>, Option<Name>) {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    /// The signals of services, in the order of their names: see [`ServiceSignals`]. Looks at some `most` instances, and says
+    /// where to go on; `None` at the end. Of a service that is looked at in pieces each piece is told apart.
+    pub fn signals_from(&self, from: Option<Place>, most: usize) -> (Vec<ServiceSignals>, Option<Place>) {
+        let (first, mut skipped) = from.map_or((None, 0), |Place { service, instances }| {
+            (Some(service), instances)
+        });
+        let from = first.as_ref().map_or(Bound::Unbounded, Bound::Included);
         let (mut found, mut looked) = (Vec::new(), 0);
         for (name, &ix) in self.world.names.range::<Name, _>((from, Bound::Unbounded)) {
+            if first.as_ref() != Some(name) {
+                skipped = 0;
+            }
+            if looked >= most {
+                let (service, instances) = (name.clone(), skipped);
+                return (found, Some(Place { service, instances }));
+            }
             // As long as it takes to look at an instance, for one without.
             looked += 1;
             if self.world.services[ix].signals {
-                looked += self.world.services[ix].instances.values().count();
-                found.push((name.clone(), view::signals(&self.world, ix)));
-            }
-            if looked >= most {
-                return (found, Some(name.clone()));
+                let (signals, seen) = view::signals(&self.world, ix, skipped, most - looked + 1);
+                found.push((name.clone(), signals));
+                looked += seen;
+                if looked > most {
+                    let (service, instances) = (name.clone(), skipped + seen);
+                    return (found, Some(Place { service, instances }));
+                }
             }
         }
         (found, None)
@@ -280,6 +292,14 @@ impl Engine {
             disagreements: self.disagreements,
         }
     }
+}
+
+/// Where to go on looking at signals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    service: Name,
+    /// How many of its instances were looked at.
+    instances: usize,
 }
 
 /// A service that has signals, or had: of each the greatest value of its fresh instances.

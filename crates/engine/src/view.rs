@@ -335,20 +335,26 @@ pub(crate) fn independent(world: &World, ix: ServiceIx) -> ServiceState {
     }
 }
 
-/// Of each signal the greatest value of the instances that are fresh.
-pub(crate) fn signals(world: &World, ix: ServiceIx) -> BTreeMap<Name, f64> {
-    let mut greatest = BTreeMap::new();
-    let instances = world.services[ix]
-        .instances
-        .values()
-        .map(|ix| &world.instances[ix]);
-    let fresh = instances.filter(|instance| instance.freshness == Freshness::Fresh);
-    for signal in fresh.flat_map(|instance| instance.signals.iter()) {
-        let Some(value) = signal.value else { continue };
-        let known = greatest.entry(signal.name.clone()).or_insert(value);
-        *known = f64::max(*known, value);
+/// Of each signal the greatest value of the instances that are fresh: of at most `most` of them behind the first `skip`. And how
+/// many those were.
+pub(crate) fn signals(
+    world: &World,
+    ix: ServiceIx,
+    skip: usize,
+    most: usize,
+) -> (BTreeMap<Name, f64>, usize) {
+    let (mut greatest, mut looked) = (BTreeMap::new(), 0);
+    for ix in world.services[ix].instances.values().skip(skip).take(most) {
+        looked += 1;
+        let instance = &world.instances[ix];
+        let heard = instance.freshness == Freshness::Fresh;
+        for signal in instance.signals.iter().filter(|_| heard) {
+            let Some(value) = signal.value else { continue };
+            let known = greatest.entry(signal.name.clone()).or_insert(value);
+            *known = f64::max(*known, value);
+        }
     }
-    greatest
+    (greatest, looked)
 }
 
 /// The instances of a service, the worst first, at most `limit`.

@@ -19,6 +19,20 @@ pub enum Criticality {
     Optional,
 }
 
+impl Criticality {
+    /// All, what matters most first.
+    pub const ALL: [Self; 3] = [Self::Critical, Self::Important, Self::Optional];
+
+    /// The lower-case word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Important => "important",
+            Self::Optional => "optional",
+        }
+    }
+}
+
 /// What a dependency does to its dependent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

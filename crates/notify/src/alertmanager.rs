@@ -74,7 +74,7 @@ impl Courier {
         if may {
             self.deliver().await;
         } else {
-            self.silence().await;
+            self.silence(false).await;
         }
         (!stopping).then(|| self.wake())
     }
@@ -98,7 +98,7 @@ impl Courier {
     /// Sends all that is due, until a request fails.
     async fn deliver(&mut self) {
         loop {
-            self.silence().await;
+            self.silence(true).await;
             let batch = self.desk.ask(|ledger| ledger.batch(BATCH));
             let alone = || self.desk.ask(|ledger| ledger.alone(self.desk.clock.mono()));
             let batch = if batch.is_empty() {
@@ -175,6 +175,9 @@ impl Courier {
 
     fn failed(&mut self, why: String, after: Option<std::time::Duration>) -> Went {
         self.pace.failed(self.now().mono, after, rand::random());
+        if let Some(in_force) = self.desk.acknowledged() {
+            self.silences.lost(&in_force);
+        }
         self.desk.failed(why);
         Went::Nowhere
     }
@@ -185,12 +188,12 @@ impl Courier {
         Went::On
     }
 
-    async fn silence(&mut self) {
+    async fn silence(&mut self, with_alerts: bool) {
         let now = self.desk.clock.now();
         let Some(in_force) = self.desk.acknowledged() else {
             return;
         };
-        if self.silences.is_due(&in_force, now.mono) && !self.pace.is_asked(now.mono) {
+        if self.silences.is_due(&in_force, now.mono, with_alerts) && !self.pace.is_asked(now.mono) {
             let settings = self.desk.settings();
             self.silences
                 .reconcile(&mut self.client, &settings, in_force, &self.desk)

@@ -141,7 +141,8 @@ pub(crate) async fn page(connection: &mut Connection, after: Key, until: Wall) -
     Ok((records, last.filter(|_| is_full)))
 }
 
-/// `None` of a name that is none: somebody else's row.
+/// `None` of a name that is none: somebody else's row. A subject need not be a service: what is about all of them has a name
+/// that no service can have.
 fn record(name: &Value, [at, life, seq]: [&Value; 3], body: &Value) -> Result<Option<(Key, Record)>, Fault> {
     let key = Key {
         at: at.int()?,
@@ -150,7 +151,7 @@ fn record(name: &Value, [at, life, seq]: [&Value; 3], body: &Value) -> Result<Op
     };
     let subject = match name.text()? {
         "" => None,
-        name => match Name::service(name) {
+        name => match Name::new(name) {
             Ok(name) => Some(name),
             Err(_) => return Ok(None),
         },

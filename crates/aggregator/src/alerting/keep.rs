@@ -5,23 +5,18 @@ use ward_store::{Kept, Write};
 
 use crate::memory::Memory;
 
-/// An alert as it is now. What ended without anybody having been told of it is nothing to be kept.
+/// An alert as it is now; nothing of one that is over.
 pub(super) fn alert(memory: &Memory, alert: &Alert) {
-    let is_over = alert.state == AlertState::Resolved && alert.fired.is_none();
     memory.put(Write::Keep {
         kind: Kept::Alert,
         key: alert.key.to_string(),
-        body: (!is_over).then(|| json(alert)),
+        body: (!is_over(alert)).then(|| json(alert)),
     });
 }
 
-/// A resolved alert is history.
-pub(super) fn forget(memory: &Memory, alert: &Alert) {
-    memory.put(Write::Keep {
-        kind: Kept::Alert,
-        key: alert.key.to_string(),
-        body: None,
-    });
+/// Whether this is the machine's last word on it.
+pub(super) fn is_over(alert: &Alert) -> bool {
+    alert.state == AlertState::Resolved && alert.fired.is_none()
 }
 
 /// What is in force of a service, or nothing.

@@ -4,8 +4,8 @@ use ward_config::{Alerting, Auth, Receiver};
 use ward_model::Severity;
 use ward_notify::{Config, Kind};
 
-/// In the words of who delivers.
-pub(super) fn receivers(settings: &Alerting) -> Config {
+/// In the words of who delivers; `id` is of this installation alone.
+pub(super) fn receivers(settings: &Alerting, id: String) -> Config {
     let alertmanagers = settings.alertmanagers.iter();
     let alertmanagers = alertmanagers.map(|named| receiver(named, Kind::Alertmanager, Severity::None));
     let webhooks = settings.webhooks.iter().map(|webhook| {
@@ -17,6 +17,7 @@ pub(super) fn receivers(settings: &Alerting) -> Config {
         )
     });
     Config {
+        id,
         receivers: alertmanagers.chain(webhooks).collect(),
         labels: settings.labels.clone(),
         external_url: settings.external_url.clone(),

@@ -1,158 +1,199 @@
-//! The loop: sees, steps the machine, keeps, tells.
+//! The loop: sees, steps the machine, and has told what came of it.
 
 use std::{
-    collections::{BTreeMap, HashSet},
-    mem,
-    sync::Arc,
-    time::Duration,
+    collections::BTreeMap, convert::Infallible, mem, panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
 
-use futures_util::{FutureExt as _, future::join_all};
+use futures_util::FutureExt as _;
 use tokio::{
+    runtime::{Handle, RuntimeFlavor},
     select,
-    task::unconstrained,
-    time::{MissedTickBehavior, interval, timeout},
+    sync::watch,
+    task::{block_in_place, unconstrained},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use ward_alerts::{Facts, Machine, Seen};
-use ward_chassis::Clock;
 use ward_config::Alerting as Settings;
-use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Mono, Name, Severity, Wall};
+use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Mono, Name, Wall};
 
 use super::{
     Board, Command, Commands, keep,
     receivers::receivers,
     record::{self, Recorder},
-    restore,
+    restore::{self, Before, Late},
     sight::Sight,
-    told::{self, Annotations},
-    words,
+    time::Time,
+    told::Annotations,
 };
-use crate::{edge::Shared, hub::Follower};
+use crate::{edge::Shared, hub::Follower, reload::InForce};
 
 /// How often rules are judged. What waits the shortest waits some seconds.
 const STEP: Duration = Duration::from_secs(1);
-/// How often signals are looked at: twice in the shortest time that a rule of them is shipped with.
+/// How often signals are looked at: three times in the shortest time that a rule of them is shipped with.
 const SIGNALS: Duration = Duration::from_secs(10);
 /// How often what is said of an alert that fires is made anew: each time that it is sent again.
 const ANEW: Duration = Duration::from_secs(60);
-/// How long a page waits for the audit log before it leaves without.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// So many events are appended at once: half of those that may wait.
-const APPENDS: usize = 512;
+/// So many changes take the machine milliseconds: more are judged where nobody waits behind them.
+const MANY: usize = 256;
 
-/// Time for the machine: wall time at the start, and from there on monotonic.
-#[derive(Debug)]
-struct Time {
-    start: Wall,
-    from: Mono,
-}
-
-impl Time {
-    fn now(&self, clock: &Clock) -> Wall {
-        let passed = clock.mono().since(self.from).as_millis();
-        Wall(
-            self.start
-                .0
-                .saturating_add(i64::try_from(passed).unwrap_or(i64::MAX)),
-        )
-    }
-}
-
-struct Run {
+pub(super) struct Run {
     time: Time,
-    machine: Machine,
+    pub(super) machine: Machine,
     follower: Follower,
     sight: Sight,
     recorder: Recorder,
-    acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
+    pub(super) acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
     /// What was commanded since the last step.
-    commanded: Vec<Seen>,
+    pub(super) commanded: Vec<Seen>,
     /// Where each stood when that was written down last, and since when.
-    written: BTreeMap<AlertKey, Stand>,
+    pub(super) written: BTreeMap<AlertKey, Stand>,
     /// What is told with those that fire.
-    explained: BTreeMap<AlertKey, Annotations>,
+    pub(super) explained: BTreeMap<AlertKey, Annotations>,
+    /// Who was explained last, where there are too many for one time.
+    pub(super) explained_last: Option<AlertKey>,
+    /// There was no room for some alerts, and that was said.
+    pub(super) said_beyond: bool,
     signals_due: Mono,
     anew_due: Mono,
 }
 
-/// Until it is dropped, or the engine is gone.
+/// What changes while it runs.
+struct Changes {
+    in_force: watch::Receiver<Arc<InForce>>,
+    /// The store lost what it had.
+    lost: watch::Receiver<()>,
+    /// What was kept before the start, if it was not to be had then.
+    late: Option<Late>,
+}
+
+/// Until it is dropped. Should judging panic, it begins anew with what was told last.
 pub(crate) async fn run(edge: Shared, mut commands: Commands) {
-    let mut run = Run::restored(&edge).await;
-    let mut ticks = interval(STEP);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut in_force = edge.reloader.changes();
-    let mut lost = edge.memory.losses();
+    // Before what takes time, so that what changes meanwhile is seen.
+    let (in_force, lost) = (edge.reloader.changes(), edge.memory.losses());
+    let last_alive = edge.memory.last_alive().await;
+    let (before, late) = restore::before(&edge.memory).await;
+    if late.is_none() {
+        restored(&edge, &before.alerts);
+    }
+    let mut changes = Changes { in_force, lost, late };
+    let mut run = Run::begin(&edge, before, last_alive);
     loop {
-        select! {
-            biased;
-            _ = ticks.tick() => run.step(&edge).await,
-            Some(command) = commands.0.recv() => run.command(&edge, command).await,
-            changed = in_force.changed() => {
-                changed.expect("the edge holds the sender");
-                let settings = in_force.borrow_and_update().settings.alerting.clone();
-                run.replace(&edge, &settings);
-            }
-            Ok(()) = lost.changed() => run.keep_all(&edge),
-        }
+        let attending = AssertUnwindSafe(run.attend(&edge, &mut commands, &mut changes)).catch_unwind();
+        let Err(_) = attending.await;
+        tracing::error!("judging alerts panicked, and begins anew");
+        sleep(STEP).await;
+        run = Run::begin(&edge, on_board(&edge), Some(edge.clock.wall()));
+    }
+}
+
+/// What fires on is no news to those who are told.
+fn restored(edge: &Shared, alerts: &[Alert]) {
+    let told = alerts.iter().filter(|alert| was_told(alert)).cloned().collect();
+    edge.alerting.notifier.restored(told);
+}
+
+/// As it was told last.
+fn on_board(edge: &Shared) -> Before {
+    let board = edge.alerting.board();
+    Before {
+        alerts: board.alerts.clone(),
+        acknowledged: board.acknowledged.clone(),
     }
 }
 
 impl Run {
     /// Goes on from what was kept.
-    async fn restored(edge: &Shared) -> Self {
-        let alerts = restore::alerts(&edge.memory).await;
-        let said = restore::acknowledgements(&edge.memory).await;
-        let time = Time {
-            start: edge.clock.wall(),
-            from: edge.clock.mono(),
-        };
+    fn begin(edge: &Shared, before: Before, last_alive: Option<Wall>) -> Self {
+        let Before { alerts, acknowledged } = before;
         let settings = edge.reloader.now();
         let mut machine = Machine::new(settings.settings.alerting.rules.clone());
-        let last_alive = edge.memory.last_alive().await;
-        edge.alerting
-            .notifier
-            .restored(alerts.iter().filter(|alert| was_told(alert)).cloned().collect());
-        let written = alerts
-            .iter()
-            .map(|alert| (alert.key.clone(), stand(alert)))
-            .collect();
-        machine.restore(alerts, said.clone());
+        let written = alerts.iter().map(|alert| (alert.key.clone(), stand(alert)));
+        let written = written.collect();
+        // What fires on is shown from the start: the first step may have nothing to say of it.
+        edge.alerting.board.store(Arc::new(Board {
+            alerts: alerts.clone(),
+            acknowledged: acknowledged.clone(),
+            beyond: 0,
+        }));
+        machine.restore(alerts, acknowledged.clone());
         let mut commanded = vec![Seen::Facts(Facts::Started { last_alive })];
-        commanded.extend(said.iter().cloned().map(Seen::Acknowledged));
-        Self {
-            time,
+        commanded.extend(acknowledged.iter().cloned().map(Seen::Acknowledged));
+        let said = acknowledged.into_iter().map(|said| (said.service.clone(), said));
+        let run = Self {
+            time: Time::start(&edge.clock),
             machine,
             follower: edge.hub.follow(),
             sight: Sight::default(),
             recorder: Recorder::default(),
-            acknowledged: said
-                .into_iter()
-                .map(|said| (said.service.clone(), said))
-                .collect(),
+            acknowledged: said.collect(),
             commanded,
             written,
             explained: BTreeMap::new(),
+            explained_last: None,
+            said_beyond: false,
             signals_due: Mono::default(),
             anew_due: edge.clock.mono() + ANEW,
+        };
+        run.silence(edge);
+        run
+    }
+
+    async fn attend(&mut self, edge: &Shared, commands: &mut Commands, changes: &mut Changes) -> Infallible {
+        let mut ticks = interval(STEP);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let late = async {
+                match &mut changes.late {
+                    Some(late) => late.await,
+                    None => std::future::pending().await,
+                }
+            };
+            select! {
+                biased;
+                _ = ticks.tick() => self.step(edge).await,
+                Some(command) = commands.0.recv() => self.command(edge, command).await,
+                changed = changes.in_force.changed() => {
+                    changed.expect("the edge holds the sender");
+                    let settings = changes.in_force.borrow_and_update().settings.alerting.clone();
+                    self.replace(edge, &settings);
+                }
+                Ok(()) = changes.lost.changed() => self.keep_all(edge),
+                before = late => {
+                    changes.late = None;
+                    self.remember(edge, before);
+                }
+            }
         }
     }
 
     /// Other rules, or others that are told.
     fn replace(&mut self, edge: &Shared, settings: &Settings) {
         self.machine.replace_rules(settings.rules.clone());
-        edge.alerting.notifier.replace(receivers(settings));
+        let id = edge.memory.origin();
+        edge.alerting.notifier.replace(receivers(settings, id));
+    }
+
+    /// What was kept before the start comes only now: it begins anew, with what it has found out since.
+    fn remember(&mut self, edge: &Shared, before: Before) {
+        let is_new = |alert: &Alert| self.machine.alert(&alert.key).is_none();
+        let mut alerts: Vec<Alert> = before.alerts.into_iter().filter(is_new).collect();
+        alerts.extend(self.machine.alerts().cloned());
+        let said = before.acknowledged.into_iter();
+        let said = said.filter(|said| !self.acknowledged.contains_key(&said.service));
+        let acknowledged = said.chain(self.acknowledged.values().cloned()).collect();
+        restored(edge, &alerts);
+        let before = Before { alerts, acknowledged };
+        *self = Self::begin(edge, before, Some(edge.clock.wall()));
     }
 
     async fn command(&mut self, edge: &Shared, command: Command) {
         let done = match command {
             Command::Acknowledge(said, done) => {
-                keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(&said));
-                self.acknowledged.insert(said.service.clone(), said.clone());
-                self.commanded.push(Seen::Acknowledged(said));
+                self.acknowledge(edge, said);
                 done
             }
             Command::Unacknowledge(service, done) => {
-                self.end(edge, &service);
+                self.unacknowledge(edge, &service);
                 self.commanded.push(Seen::Unacknowledged(service));
                 done
             }
@@ -163,16 +204,21 @@ impl Run {
         done.send(()).ok();
     }
 
-    fn end(&mut self, edge: &Shared, service: &Option<Name>) {
+    pub(super) fn acknowledge(&mut self, edge: &Shared, said: Acknowledgement) {
+        keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(&said));
+        self.acknowledged.insert(said.service.clone(), said.clone());
+        self.commanded.push(Seen::Acknowledged(said));
+    }
+
+    pub(super) fn unacknowledge(&mut self, edge: &Shared, service: &Option<Name>) {
         if self.acknowledged.remove(service).is_some() {
             keep::acknowledgement(&edge.memory, service.as_ref(), None);
         }
     }
 
-    fn silence(&self, edge: &Shared) {
-        edge.alerting
-            .notifier
-            .silence(self.acknowledged.values().cloned().collect());
+    pub(super) fn silence(&self, edge: &Shared) {
+        let said = self.acknowledged.values().cloned().collect();
+        edge.alerting.notifier.silence(said);
     }
 
     /// Nothing is judged while the engine stands still: a sign of life would be a lie.
@@ -180,7 +226,7 @@ impl Run {
         if !edge.is_alive() {
             return;
         }
-        let (now, mono) = (self.time.now(&edge.clock), edge.clock.mono());
+        let mono = edge.clock.mono();
         let looked = mono >= self.signals_due;
         if looked {
             self.signals_due = mono + SIGNALS;
@@ -188,6 +234,7 @@ impl Run {
                 return;
             }
         }
+        let now = self.pass(edge);
         self.look(edge);
         let mut seen = mem::take(&mut self.commanded);
         seen.extend(self.sight.seen());
@@ -196,16 +243,45 @@ impl Run {
         if looked {
             self.recorder.looked(now, keep);
         }
-        let changed = self.machine.step(now, seen);
-        edge.metrics.judged(edge.clock.mono().since(mono));
+        let begun = edge.clock.mono();
+        let changed = self.judge(now, seen);
+        edge.metrics.judged(edge.clock.mono().since(begun));
         edge.alerting.notifier.alive();
         let is_anew = mono >= self.anew_due;
         if is_anew {
             self.anew_due = mono + ANEW;
         }
         if !changed.is_empty() || is_anew {
-            self.tell(edge, changed, is_anew).await;
+            self.tell(edge, now, changed, is_anew).await;
         }
+    }
+
+    /// What time it is. Where it jumped nobody watched, and all is looked at anew.
+    fn pass(&mut self, edge: &Shared) -> Wall {
+        let (now, jumped) = self.time.pass(edge.clock.now());
+        if let Some(before) = jumped {
+            tracing::warn!(
+                from = before.0,
+                to = now.0,
+                "the clock jumped: alerts are judged anew"
+            );
+            let last_alive = Some(before);
+            self.commanded
+                .insert(0, Seen::Facts(Facts::Started { last_alive }));
+            self.follower = edge.hub.follow();
+            self.sight = Sight::default();
+            self.sight.anew();
+            self.signals_due = Mono::default();
+        }
+        now
+    }
+
+    fn judge(&mut self, now: Wall, seen: Vec<Seen>) -> Vec<Alert> {
+        let others_wait = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        if seen.len() > MANY && others_wait {
+            return block_in_place(|| self.machine.step(now, seen));
+        }
+        self.machine.step(now, seen)
     }
 
     /// Takes what was published since. It is not waited for: to be woken for each revision would cost those who wait for a
@@ -223,112 +299,6 @@ impl Run {
         }
     }
 
-    /// Keeps what changed, writes it down, and only then tells it.
-    async fn tell(&mut self, edge: &Shared, changed: Vec<Alert>, is_anew: bool) {
-        self.end_acknowledgements(edge);
-        self.written(edge, &changed).await;
-        self.explain(edge, &changed, is_anew).await;
-        let affected = told::affected(self.machine.alerts());
-        let head = told::audit_head(&edge.hub);
-        let whole = |alert: &Alert| {
-            let mut alert = alert.clone();
-            let mut add = |key: &str, text: Option<&String>| {
-                alert
-                    .annotations
-                    .extend(text.map(|text| (key.to_owned(), text.clone())));
-            };
-            add("affects", affected.get(&alert.key));
-            add("audit_head", head.as_ref());
-            alert
-                .annotations
-                .extend(self.explained.get(&alert.key).cloned().unwrap_or_default());
-            alert
-        };
-        let keys: HashSet<&AlertKey> = changed.iter().map(|alert| &alert.key).collect();
-        let again = self.machine.alerts().filter(|alert| is_anew && is_firing(alert));
-        let again = again.filter(|alert| !keys.contains(&alert.key));
-        // What changed in its order: causes before what they explain.
-        let deliver = changed.iter().chain(again).filter(|alert| was_told(alert));
-        let deliver: Vec<Alert> = deliver.map(whole).collect();
-        let board = Board {
-            alerts: self.machine.alerts().map(whole).collect(),
-            acknowledged: self.acknowledged.values().cloned().collect(),
-        };
-        self.forget_ended(edge, &board);
-        edge.alerting.board.store(Arc::new(board));
-        // What is owed is kept before what is owed about: a crash between them tells something twice, and forgets nothing.
-        if !deliver.is_empty() {
-            edge.alerting.notifier.tell(deliver);
-        }
-        changed.iter().for_each(|alert| keep::alert(&edge.memory, alert));
-    }
-
-    /// Why those are as they are that changed, or all that fire.
-    async fn explain(&mut self, edge: &Shared, changed: &[Alert], all: bool) {
-        let firing = self.machine.alerts().filter(|_| all);
-        // A sign of life has no cause.
-        let firing = changed
-            .iter()
-            .chain(firing)
-            .filter(|alert| is_firing(alert) && alert.severity > Severity::None);
-        let keys = firing.map(|alert| alert.key.clone()).collect();
-        if let Ok(explained) = told::explained(&edge.decider, keys).await {
-            self.explained.extend(explained);
-        }
-    }
-
-    /// Writes into the audit log what became of alerts: durable before anybody is told, if the disk is well.
-    async fn written(&mut self, edge: &Shared, changed: &[Alert]) {
-        let (cursor, now) = (edge.hub.head(), edge.clock.now());
-        // Most of what changes is what is said of them.
-        let written = &mut self.written;
-        let mut is_news = |alert: &&Alert| {
-            let stand = stand(alert);
-            written.insert(alert.key.clone(), stand) != Some(stand)
-        };
-        let news = changed.iter().filter(|alert| is_news(alert));
-        let drafts: Vec<_> = news
-            .filter_map(|alert| words::draft(alert, cursor, now))
-            .collect();
-        for some in drafts.chunks(APPENDS) {
-            let appends = join_all(some.iter().map(|draft| edge.memory.written(draft.clone())));
-            if timeout(PATIENCE, appends).await.is_err() {
-                // They are written all the same once the disk takes them.
-                tracing::warn!(
-                    alerts = some.len(),
-                    "alerts leave before they are in the audit log: its disk is slow"
-                );
-            }
-        }
-    }
-
-    /// What was acknowledged is over once nothing of it fires, or its time is up.
-    fn end_acknowledgements(&mut self, edge: &Shared) {
-        let held: Vec<_> = self
-            .machine
-            .alerts()
-            .filter_map(|alert| alert.acknowledged.as_ref())
-            .collect();
-        let ended = self.acknowledged.values().filter(|said| !held.contains(said));
-        let ended: Vec<_> = ended.map(|said| said.service.clone()).collect();
-        if !ended.is_empty() {
-            ended.iter().for_each(|service| self.end(edge, service));
-            self.silence(edge);
-        }
-    }
-
-    /// Alerts that are no more, not even as resolved ones.
-    fn forget_ended(&mut self, edge: &Shared, board: &Board) {
-        let before = edge.alerting.board.load();
-        let still: HashSet<&AlertKey> = board.alerts.iter().map(|alert| &alert.key).collect();
-        let gone = before.alerts.iter().filter(|alert| !still.contains(&alert.key));
-        for alert in gone {
-            keep::forget(&edge.memory, alert);
-            self.written.remove(&alert.key);
-            self.explained.remove(&alert.key);
-        }
-    }
-
     /// The store lost what it had: it is told all of it.
     fn keep_all(&mut self, edge: &Shared) {
         self.machine
@@ -339,20 +309,25 @@ impl Run {
         }
         edge.alerting.notifier.keep_again();
     }
+
+    /// How all of it stands, each alert as `whole` makes it.
+    pub(super) fn board(&self, whole: impl Fn(&Alert) -> Alert) -> Board {
+        Board {
+            alerts: self.machine.alerts().map(whole).collect(),
+            acknowledged: self.acknowledged.values().cloned().collect(),
+            beyond: self.machine.beyond(),
+        }
+    }
 }
 
 /// Where an alert stands, since when it fires.
-type Stand = (AlertState, Option<Wall>);
+pub(super) type Stand = (AlertState, Option<Wall>);
 
-fn stand(alert: &Alert) -> Stand {
+pub(super) fn stand(alert: &Alert) -> Stand {
     (alert.state, alert.fired)
 }
 
-fn is_firing(alert: &Alert) -> bool {
-    alert.state == AlertState::Firing
-}
-
 /// Somebody is, or was, to be told of it.
-fn was_told(alert: &Alert) -> bool {
+pub(super) fn was_told(alert: &Alert) -> bool {
     alert.fired.is_some() && matches!(alert.state, AlertState::Firing | AlertState::Resolved)
 }

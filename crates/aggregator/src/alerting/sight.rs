@@ -85,13 +85,15 @@ impl Sight {
 
     /// Asks the engine for all signals there are, a piece at a time.
     pub(super) async fn look_at_signals(&mut self, decider: &Decider) -> Result<(), Unavailable> {
-        let (mut now, mut after) = (BTreeMap::new(), None);
+        let (mut now, mut from): (BTreeMap<Name, Signals>, _) = (BTreeMap::new(), None);
         loop {
-            let look = move |engine: &ward_engine::Engine| engine.signals_from(after.as_ref(), AT_ONCE);
+            let look = move |engine: &ward_engine::Engine| engine.signals_from(from, AT_ONCE);
             let (found, next) = decider.read(look).await?;
-            now.extend(found);
-            after = next;
-            if after.is_none() {
+            found
+                .into_iter()
+                .for_each(|(service, signals)| join(now.entry(service).or_default(), signals));
+            from = next;
+            if from.is_none() {
                 break;
             }
         }
@@ -132,6 +134,14 @@ impl Sight {
             seen.push(Seen::Facts(Facts::System(Box::new((&system).into()))));
         }
         seen
+    }
+}
+
+/// Of each the greatest, of a service that was looked at in pieces.
+fn join(known: &mut Signals, more: Signals) {
+    for (name, value) in more {
+        let greatest = known.entry(name).or_insert(value);
+        *greatest = f64::max(*greatest, value);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Most alerts explained at once: as much as a page can say, and a fraction of a tick of the engine's.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 /// Most pieces of evidence in words; the rest is counted.
 const EVIDENCE: usize = 5;
 /// Most services named as affected; the rest is counted.
@@ -21,13 +21,11 @@ const AFFECTED: usize = 10;
 
 pub(super) type Annotations = BTreeMap<String, String>;
 
-/// Explains alerts that fire: the first [`AT_ONCE`]; of more at once nobody reads the chains.
+/// Explains alerts that fire, at most [`AT_ONCE`].
 pub(super) async fn explained(
     decider: &Decider,
     keys: Vec<AlertKey>,
 ) -> Result<BTreeMap<AlertKey, Annotations>, Unavailable> {
-    let mut keys = keys;
-    keys.truncate(AT_ONCE);
     let look = move |engine: &Engine| {
         let explain = |key: AlertKey| Some((engine.explain(key.service.as_ref())?.chains, key));
         keys.into_iter().filter_map(explain).collect::<Vec<_>>()

@@ -8,14 +8,14 @@ use crate::hub::Cursor;
 /// Longest text of an annotation that is written down, in characters: the chain and its evidence stand in the transitions.
 const TEXT: usize = 512;
 
-/// What became of an alert; `None` of what is only pending.
-pub(super) fn draft(alert: &Alert, at: Cursor, now: Now) -> Option<Draft> {
+/// What became of an alert that `was` so; `None` of what was never more than pending.
+pub(super) fn draft(alert: &Alert, was: Option<AlertState>, at: Cursor, now: Now) -> Option<Draft> {
     let kind = match alert.state {
         AlertState::Pending => return None,
         AlertState::Suppressed => Kind::AlertSuppressed,
         AlertState::Firing => Kind::AlertFiring,
-        // Nobody had been told of it.
-        AlertState::Resolved if alert.fired.is_none() => return None,
+        // Nobody had been told of it. Or it had been told before, and is history now.
+        AlertState::Resolved if alert.fired.is_none() && was != Some(AlertState::Suppressed) => return None,
         AlertState::Resolved => Kind::AlertResolved,
     };
     let subject = alert.key.service.as_ref().map_or("system", Name::as_str);

@@ -76,5 +76,6 @@ async fn a_panic_in_a_report_stream_is_told_and_the_stream_is_over_for_the_engin
 }
 
 mod access;
+mod alerts;
 mod intervals;
 mod overload;

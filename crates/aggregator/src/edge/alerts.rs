@@ -2,12 +2,16 @@
 
 mod grpc;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use ward_alerts::{RuleSpec, shipped};
 use ward_audit::{Draft, Kind};
 use ward_chassis::logs::RECORD;
-use ward_model::{Acknowledgement, Alert, AlertState, Name, RuleName, Severity, Wall};
+use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Name, RuleName, Severity, Wall};
+use ward_proto::{Invalid, service_or_system};
 
 use super::{Edge, Shared, ask, failure::Failure, operate};
 use crate::{access::Caller, alerting::Receiver};
@@ -16,6 +20,8 @@ pub(super) use grpc::service;
 
 /// Most alerts on a page, and how many there are without being asked for fewer.
 pub(super) const PAGE: usize = 1_000;
+/// Most rules of one acknowledgement: more do not fire of one service.
+const RULES: usize = 64;
 /// The shortest acknowledgement.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -28,6 +34,8 @@ pub(super) struct Filter {
     pub(super) states: Vec<AlertState>,
     /// At least this urgent.
     pub(super) least: Severity,
+    /// Behind this one.
+    pub(super) after: Option<AlertKey>,
 }
 
 impl Filter {
@@ -36,17 +44,35 @@ impl Filter {
             [] => alert.state == AlertState::Firing,
             states => states.contains(&alert.state),
         };
-        state && alert.severity >= self.least && self.of.as_ref().is_none_or(|of| *of == alert.key.service)
+        let of = self.of.as_ref().is_none_or(|of| *of == alert.key.service);
+        let behind = self.after.as_ref().is_none_or(|after| alert.key > *after);
+        state && of && behind && alert.severity >= self.least
     }
 }
 
-/// Those that are wanted, from place `from` on, at most `count`, and whether there are more. The system's first, then by service
-/// and rule.
-pub(super) fn list(edge: &Edge, filter: &Filter, from: usize, count: usize) -> (Vec<Alert>, bool) {
+/// Those that are wanted, at most `count`, and whether there are more. The system's first, then by service and rule.
+pub(super) fn list(edge: &Edge, filter: &Filter, count: usize) -> (Vec<Alert>, bool) {
     let board = edge.alerting.board();
-    let mut found = board.alerts.iter().filter(|alert| filter.takes(alert)).skip(from);
+    let mut found = board.alerts.iter().filter(|alert| filter.takes(alert));
     let page = found.by_ref().take(count).cloned().collect();
     (page, found.next().is_some())
+}
+
+/// The place of an alert in a list, to go on behind.
+pub(super) fn place(key: &AlertKey) -> String {
+    key.to_string()
+}
+
+/// The same, read.
+pub(super) fn behind(field: &str, text: &str) -> Result<AlertKey, Invalid> {
+    let read = || {
+        let (service, rule) = text.split_once('/')?;
+        Some(AlertKey {
+            service: service_or_system(field, service).ok()?,
+            rule: RuleName::new(rule).ok()?,
+        })
+    };
+    read().ok_or_else(|| Invalid::new(field, "is not one that was told, such as bank/ServiceUnhealthy"))
 }
 
 /// What somebody says about what fires.
@@ -91,6 +117,7 @@ pub(super) async fn acknowledge(
     let draft = draft(edge, caller, Kind::Acknowledge, said.service.as_ref(), &said.by)
         .with("why", said.why.as_str())
         .with("rules", joined(&said.rules))
+        .with("start_ms", start.0.to_string())
         .with("duration_ms", millis.to_string());
     let told = said.clone();
     let act = |edge: Shared| async move { Ok(edge.alerting.acknowledge(told).await?) };
@@ -127,27 +154,36 @@ pub(super) async fn unacknowledge(
     Ok(())
 }
 
-/// The rules of what fires; of `wanted` those, which all have to.
+/// The rules of what fires; of `wanted` those, which all have to, and what is acknowledged already.
 fn firing(edge: &Edge, service: Option<&Name>, wanted: &[RuleName]) -> Result<Vec<RuleName>, Failure> {
+    if wanted.len() > RULES {
+        let message = format!("has {} entries, expected at most {RULES}", wanted.len());
+        return Err(Invalid::new("rules", message).into());
+    }
     let board = edge.alerting.board();
-    let firing: Vec<RuleName> = board
-        .firing(service)
-        .map(|alert| alert.key.rule.clone())
-        .collect();
+    let firing: BTreeSet<&RuleName> = board.firing(service).map(|alert| &alert.key.rule).collect();
     let of = subject(service);
     if let Some(other) = wanted.iter().find(|rule| !firing.contains(rule)) {
         let message = format!("{other} of {of} does not fire: see ward alerts {of} --all");
         return Err(Failure::Unfit("NOT_FIRING", message));
     }
-    match (firing.is_empty(), wanted.is_empty()) {
-        (true, _) => {
-            let message =
-                format!("nothing fires of {of}: there is nothing to acknowledge, see ward alerts --all");
-            Err(Failure::Unfit("NOT_FIRING", message))
-        }
-        (false, true) => Ok(firing),
-        (false, false) => Ok(wanted.to_vec()),
+    if firing.is_empty() {
+        let message =
+            format!("nothing fires of {of}: there is nothing to acknowledge, see ward alerts --all");
+        return Err(Failure::Unfit("NOT_FIRING", message));
     }
+    let before = board
+        .acknowledged
+        .iter()
+        .filter(|said| said.service.as_ref() == service);
+    let before = before
+        .flat_map(|said| &said.rules)
+        .filter(|rule| firing.contains(rule));
+    let named = match wanted {
+        [] => firing.clone(),
+        wanted => wanted.iter().chain(before).collect(),
+    };
+    Ok(named.into_iter().cloned().collect())
 }
 
 fn subject(service: Option<&Name>) -> &str {

@@ -25,6 +25,14 @@ impl Memory {
         self.lost.subscribe()
     }
 
+    /// The name of the audit log, which no other aggregator has; empty where there is none.
+    pub(crate) fn origin(&self) -> String {
+        self.log
+            .as_ref()
+            .map(|log| log.origin().to_owned())
+            .unwrap_or_default()
+    }
+
     /// When somebody last watched before this start, if that is known.
     pub(crate) async fn last_alive(&self) -> Option<Wall> {
         let asking = self.store.as_ref().ok()?.last_alive();

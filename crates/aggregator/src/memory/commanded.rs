@@ -133,13 +133,15 @@ fn acknowledgement(event: &Event, service: Option<Name>) -> Option<Acknowledgeme
         .map(RuleName::new)
         .collect::<Result<_, _>>()
         .ok()?;
+    // As it was said, so that it is known for the same.
+    let start = told("start_ms").parse().map_or(event.time, Wall);
     (event.kind == Kind::Acknowledge).then(|| Acknowledgement {
         service,
         rules,
         by: told("by").to_owned(),
         why: told("why").to_owned(),
-        start: event.time,
-        end: Wall(event.time.0.saturating_add(lasts)),
+        start,
+        end: Wall(start.0.saturating_add(lasts)),
     })
 }
 

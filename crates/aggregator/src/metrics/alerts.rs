@@ -62,6 +62,8 @@ impl Collector for Alerts {
         family.gauges("ward_alerts", "Alerts now", self.counts())?;
         let withheld = ["cause", "maintenance"].map(|because| self.withheld(because));
         family.gauges("ward_alerts_suppressed", "Alerts withheld now, by why", withheld)?;
+        let help = "Conditions that hold and have no alert, for want of room";
+        family.gauge("ward_alerts_beyond", help, self.board.beyond as u64)?;
         let acknowledged = self
             .board
             .alerts

@@ -4,7 +4,7 @@
 //! within each other. A comparison that is always the same is a mistake as well: a rule with `status == 'unhealthly'` would
 //! be silent for ever.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use cel::{
     Program,
@@ -39,6 +39,10 @@ pub(super) struct Found {
     pub(super) signals: BTreeSet<Name>,
     /// It asks for what is not known while the status is Unknown.
     pub(super) status: bool,
+    /// It asks for what is not known while the own status is Unknown.
+    pub(super) own: bool,
+    /// Where it asks first whether a status is Unknown.
+    pub(super) unknown: Option<Range<usize>>,
 }
 
 /// Checks all of it.
@@ -149,6 +153,7 @@ impl Check<'_> {
     fn variable(&mut self, expr: &IdedExpr, name: &str) -> Option<Type> {
         if let Some((is, status)) = self.about.find(name) {
             self.found.status |= status;
+            self.found.own |= name == "own" || name.starts_with("instances.");
             return Some(is);
         }
         let about = self.about;

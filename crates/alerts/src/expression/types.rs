@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ward_model::{Name, Reason, Status};
+use ward_model::{Criticality, Name, Reason, Status};
 
 /// What an expression is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Words {
         match self {
             Self::Status => Status::ALL.map(Status::as_str).into(),
             Self::Reason => Reason::ALL.map(Reason::as_str).into(),
-            Self::Criticality => vec!["critical", "important", "optional"],
+            Self::Criticality => Criticality::ALL.map(Criticality::as_str).into(),
             Self::Any | Self::Service => Vec::new(),
         }
     }

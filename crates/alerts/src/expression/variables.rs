@@ -13,7 +13,7 @@ use cel::{
     },
     context::VariableResolver,
 };
-use ward_model::{Criticality, Name, Wall};
+use ward_model::{Name, Wall};
 
 use super::Subject;
 use crate::facts::{ServiceFacts, SystemFacts};
@@ -66,7 +66,7 @@ fn of_service<'b>(facts: &'b ServiceFacts, name: &str, now: Wall) -> Option<CowV
         "reason" => text(facts.reason.as_str()),
         "message" => text(&facts.message),
         "since_seconds" => seconds(facts.since, now),
-        "criticality" => text(criticality(facts.criticality)),
+        "criticality" => text(facts.criticality.as_str()),
         "causes" => names(&facts.causes),
         "maintenance" => truth(facts.maintenance),
         "min_healthy" => count(facts.min_healthy),
@@ -100,15 +100,6 @@ fn of_system<'b>(facts: &'b SystemFacts, name: &str, now: Wall) -> Option<CowVal
         "observer.settling" => truth(observer.settling),
         _ => return None,
     })
-}
-
-/// The words of [`Criticality`].
-pub(super) fn criticality(criticality: Criticality) -> &'static str {
-    match criticality {
-        Criticality::Critical => "critical",
-        Criticality::Important => "important",
-        Criticality::Optional => "optional",
-    }
 }
 
 fn text<'b>(text: &'b str) -> CowVal<'b, 'b> {

@@ -56,13 +56,19 @@ impl Entry {
         }
     }
 
-    /// Nobody watched from `last_alive` to `now`. What is not kept of an alert begins again.
+    /// Nobody watched from `last_alive` to `now`. What is not kept of an alert begins again. If the clock was set back
+    /// meanwhile, what lies in the future is of now: receivers take no alert that ends before it starts.
     pub(super) fn restart(&mut self, last_alive: Option<Wall>, now: Wall) {
+        let alert = &mut self.alert;
+        alert.since = alert.since.min(now);
+        for moment in [&mut alert.unknown_since, &mut alert.fired, &mut alert.resolved] {
+            *moment = moment.map(|moment| moment.min(now));
+        }
         if self.alert.state == AlertState::Resolved {
             return;
         }
         let since = self.alert.since;
-        let asleep = last_alive.map_or(since, |alive| alive.clamp(since, now.max(since)));
+        let asleep = last_alive.map_or(since, |alive| alive.clamp(since, now));
         self.alert.unknown_since.get_or_insert(asleep);
         self.unheard = Some(now);
         (self.ended, self.absent) = (None, None);

@@ -27,14 +27,16 @@ impl Machine {
         self.held.remove(key);
         let before = self.standing(key);
         let keep_firing_for = rule.map(|rule| rule.spec().keep_firing_for);
+        self.book.note(key, false);
         let fate = self
             .book
             .get_mut(key)
             .map(|entry| entry.turn(verdict, keep_firing_for.unwrap_or_default(), step.now));
+        self.book.note(key, true);
         match (fate, rule) {
-            (Some(Fate::Ends), _) => self.end(key, step.now),
+            (Some(Fate::Ends), _) => self.book.remove(key),
             (None | Some(Fate::BeginsAnew), Some(rule)) if verdict == Verdict::Holds => {
-                self.begin(rule.spec(), key, step.now);
+                self.begin(rule.spec(), key, step);
             }
             _ => {}
         }
@@ -97,14 +99,19 @@ impl Machine {
         }
     }
 
-    fn begin(&mut self, spec: &RuleSpec, key: &AlertKey, now: Wall) {
+    fn begin(&mut self, spec: &RuleSpec, key: &AlertKey, step: &mut Step) {
+        if let Some(gives_way) = self.book.makes_room(key, spec.severity, step.now) {
+            step.remember(&gives_way, &self.book);
+            self.book.remove(&gives_way);
+            self.waiting.set(&gives_way, None);
+        }
         self.book.admit(Alert {
             key: key.clone(),
             severity: spec.severity,
             state: AlertState::Pending,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
-            since: now,
+            since: step.now,
             unknown_since: None,
             fired: None,
             resolved: None,
@@ -112,12 +119,6 @@ impl Machine {
             acknowledged: None,
             causes: Vec::new(),
         });
-    }
-
-    fn end(&mut self, key: &AlertKey, now: Wall) {
-        if let Some(next) = self.book.remove(key) {
-            self.waiting.set(&next, Some(now));
-        }
     }
 
     /// Its condition holds: what it says is of now, and it may be about to fire.
@@ -184,12 +185,7 @@ pub(super) fn labels(spec: &RuleSpec, known: &Known, service: Option<&Name>) -> 
     }
     if let Some((service, facts)) = service.and_then(|name| Some((name, known.service(name)?))) {
         set("service", service.as_str());
-        let criticality = match facts.criticality {
-            ward_model::Criticality::Critical => "critical",
-            ward_model::Criticality::Important => "important",
-            ward_model::Criticality::Optional => "optional",
-        };
-        set("criticality", criticality);
+        set("criticality", facts.criticality.as_str());
     }
     labels
 }

@@ -153,12 +153,16 @@ impl Known {
     pub(super) fn is_unknowable(&self, service: Option<&Name>, watch: Watch, spec: &RuleSpec) -> bool {
         let settling = self.is_settling();
         let unknown = match service {
-            Some(service) => self.services.get(service).map(|facts| facts.status),
-            None => self.system.as_ref().map(|facts| facts.status),
-        }
-        .is_some_and(|status| status == Status::Unknown);
-        let unknown = unknown || (service.is_none() && settling);
-        watch.status && unknown && (spec.unknown == Unknown::Keep || settling)
+            Some(service) => self.services.get(service).is_some_and(|facts| {
+                let unknown = |asked, status| asked && status == Status::Unknown;
+                unknown(watch.status, facts.status) || unknown(watch.own, facts.own)
+            }),
+            None => {
+                let unknown = |system: &SystemFacts| system.status == Status::Unknown;
+                watch.status && (settling || self.system.as_ref().is_some_and(unknown))
+            }
+        };
+        unknown && (spec.unknown == Unknown::Keep || settling)
     }
 
     /// How many of the services that one needs, directly or not, have suspect instances.

@@ -40,8 +40,12 @@ impl Machine {
         for key in &keys {
             step.remember(key, &self.book);
         }
-        for entry in self.book.all_mut() {
-            entry.restart(last_alive, step.now);
+        for key in &keys {
+            self.book.note(key, false);
+            if let Some(entry) = self.book.get_mut(key) {
+                entry.restart(last_alive, step.now);
+            }
+            self.book.note(key, true);
         }
         step.judge.extend(keys);
     }

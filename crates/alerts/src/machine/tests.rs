@@ -188,7 +188,8 @@ fn services_that_cause_each_other_are_not_silent() {
     bench.is("a", Unhealthy, &["b"]).is("b", Unhealthy, &["a"]).at(0);
     assert_eq!(bench.at(30), ["a/Down suppressed by b/Down", "b/Down firing"]);
     bench.is("b", Healthy, &[]);
-    assert_eq!(bench.at(31), ["a/Down firing", "b/Down resolved"]);
+    assert_eq!(bench.at(31), ["a/Down pending", "b/Down resolved"]);
+    assert_eq!(bench.at(61), ["a/Down firing"]);
     // Both are their own causes.
     let mut bench = Bench::new([down()]);
     bench.is("a", Unhealthy, &["a", "b"]);
@@ -227,19 +228,170 @@ fn a_page_does_not_hide_behind_a_note() {
 }
 
 #[test]
-fn who_is_freed_fires_at_once() {
+fn who_is_freed_fires_at_once_where_its_cause_goes_on() {
     let mut bench = Bench::new([down()]);
     bench.is("bank", Unhealthy, &["bank"]);
     bench.is("atm", Unhealthy, &["bank"]).at(0);
     bench.at(30);
-    bench.is("bank", Healthy, &[]).is("atm", Unhealthy, &["vault"]);
-    assert_eq!(bench.at(40), ["bank/Down resolved", "atm/Down firing"]);
+    bench.is("atm", Unhealthy, &["vault"]);
+    assert_eq!(bench.at(40), ["atm/Down firing"]);
     let atm = bench.alert("atm", "Down");
     assert_eq!((atm.since, atm.fired), (Wall(0), Some(Wall(40_000))));
     assert_eq!(atm.labels["root_cause"], "vault");
     // And what fires is not withheld, whatever becomes of its cause.
     bench.is("vault", Unhealthy, &["vault"]).at(41);
     assert_eq!(bench.at(71), ["vault/Down firing"]);
+}
+
+#[test]
+fn a_dependent_that_recovers_after_its_cause_is_no_second_page() {
+    let slow = RuleSpec {
+        suppression: true,
+        ..spec("Slow", "status == 'degraded'", 300)
+    };
+    let mut bench = Bench::new([down(), slow]);
+    bench
+        .is("bank", Unhealthy, &["bank"])
+        .is("till", Degraded, &["bank"]);
+    bench.is("atm", Unhealthy, &["bank"]).at(0);
+    bench.at(300);
+    let freed = ["atm/Down pending", "bank/Down resolved", "till/Slow pending"];
+    let mut told = bench.is("bank", Healthy, &[]).at(310);
+    told.sort();
+    assert_eq!(told, freed);
+    assert_eq!(bench.is("atm", Healthy, &[]).at(311), ["atm/Down over"]);
+    // What is not over half a minute later is told, and waits no longer.
+    assert_eq!(bench.at(339), NOTHING);
+    assert_eq!(bench.at(340), ["till/Slow firing"]);
+}
+
+#[test]
+fn nobody_waits_twice_behind_what_never_fired() {
+    let mut bench = Bench::new([down()]);
+    bench.is("atm", Unhealthy, &["bank"]).at(0);
+    bench.is("bank", Unhealthy, &["bank"]).at(10);
+    assert_eq!(bench.at(30), ["atm/Down suppressed by bank/Down"]);
+    bench.is("bank", Healthy, &[]);
+    assert_eq!(bench.at(39), ["bank/Down over", "atm/Down firing"]);
+}
+
+/// `Cpu` and `CpuMost`: a warning after 30 s, and a page after 10 s that fires on for a minute.
+fn cpu_pair() -> [RuleSpec; 2] {
+    let cpu = RuleSpec {
+        suppression: true,
+        severity: Severity::Warning,
+        ..spec("Cpu", "signals.cpu_ratio > 0.5", 30)
+    };
+    let most = RuleSpec {
+        suppression: true,
+        keep_firing_for: Duration::from_secs(60),
+        ..spec("CpuMost", "signals.cpu_ratio > 0.8", 10)
+    };
+    [cpu, most]
+}
+
+#[test]
+fn a_service_that_recovers_is_no_second_page_for_its_last_sample() {
+    let [cpu_rule, most] = cpu_pair();
+    let mut bench = Bench::new([down(), cpu_rule, most]);
+    let mut bank = with_cpu(Unhealthy);
+    bank.causes = vec![name("bank")];
+    bench.see("bank", bank).at(0);
+    bench.at(30);
+    bench.see("bank", with_cpu(Healthy));
+    let freed = bench.at(40);
+    // The more urgent of both explains the other all along.
+    let told = [
+        "bank/Cpu suppressed by bank/CpuMost",
+        "bank/CpuMost pending",
+        "bank/Down resolved",
+    ];
+    assert_eq!(freed, told);
+    assert_eq!(bench.alert("bank", "CpuMost").since, Wall(40_000));
+    let over = bench.tell(cpu(Some(0.1))).at(45);
+    assert_eq!(over, ["bank/Cpu over", "bank/CpuMost over"]);
+}
+
+#[test]
+fn a_signal_that_was_withheld_for_its_own_service_is_told_when_that_ends_by_itself() {
+    let mut bench = Bench::new(cpu_pair());
+    bench.see("bank", with_cpu(Healthy)).at(0);
+    bench.at(10);
+    assert_eq!(bench.at(30), ["bank/Cpu suppressed by bank/CpuMost"]);
+    bench.tell(cpu(Some(0.6))).at(40);
+    assert_eq!(bench.at(99), NOTHING);
+    assert_eq!(bench.at(100), ["bank/Cpu pending", "bank/CpuMost resolved"]);
+    assert_eq!(bench.at(130), ["bank/Cpu firing"]);
+    // Or because there is no such rule any more.
+    let mut bench = Bench::new(cpu_pair());
+    bench.see("bank", with_cpu(Healthy)).at(0);
+    bench.at(10);
+    bench.at(30);
+    let [alone, _] = cpu_pair();
+    bench.machine.replace_rules(rules([alone]));
+    assert_eq!(bench.at(31), ["bank/Cpu firing", "bank/CpuMost resolved"]);
+}
+
+#[test]
+fn a_signal_is_explained_by_others_only_where_they_alone_are_why_it_is_bad() {
+    let [_, most] = cpu_pair();
+    for (status, causes, is_told) in [
+        (Unhealthy, &["bank"][..], false),
+        (Unhealthy, &["atm", "bank"], true),
+        (Degraded, &["bank"], true),
+    ] {
+        let mut bench = Bench::new([down(), most.clone()]);
+        bench.is("bank", Unhealthy, &["bank"]).at(0);
+        bench.at(30);
+        let atm = ServiceFacts {
+            signals: [(name("cpu_ratio"), 0.9)].into(),
+            ..facts(status, causes)
+        };
+        // Pending, its own status would suppress it as well: out of sight here.
+        bench.machine.replace_rules(rules([
+            RuleSpec {
+                services: vec!["bank".into()],
+                ..down()
+            },
+            most.clone(),
+        ]));
+        bench.see("atm", atm).at(31);
+        let told = bench.at(41);
+        let expected = match is_told {
+            true => "atm/CpuMost firing",
+            false => "atm/CpuMost suppressed by bank/Down",
+        };
+        assert_eq!(told, [expected], "{status:?} {causes:?}");
+    }
+}
+
+#[test]
+fn nothing_hides_behind_what_fires_in_an_hour() {
+    let slow = RuleSpec {
+        suppression: true,
+        ..spec("Long", "status != 'healthy'", 3_600)
+    };
+    let mut bench = Bench::new([
+        RuleSpec {
+            services: vec!["atm".into()],
+            ..down()
+        },
+        RuleSpec {
+            services: vec!["bank".into()],
+            ..slow
+        },
+    ]);
+    bench.is("bank", Unhealthy, &["bank"]);
+    bench.is("atm", Unhealthy, &["bank"]).at(0);
+    assert_eq!(bench.at(30), ["atm/Down firing"]);
+    bench.is("atm", Healthy, &[]).at(31);
+    bench.is("atm", Unhealthy, &["bank"]).at(3_500);
+    // Twice what it waits for by itself is a minute: that is soon enough.
+    bench.at(3_530);
+    assert_eq!(bench.alert("atm", "Down").state, AlertState::Firing);
+    bench.is("atm", Healthy, &[]).at(3_531);
+    bench.is("atm", Unhealthy, &["bank"]).at(3_532);
+    assert_eq!(bench.at(3_562), ["atm/Down suppressed by bank/Long"]);
 }
 
 #[test]
@@ -275,10 +427,11 @@ fn what_is_gone_is_resolved() {
     let gone = |service| Seen::Facts(Facts::Gone(name(service)));
     assert_eq!(
         bench.tell(gone("bank")).at(31),
-        ["bank/Down resolved", "atm/Down firing"]
+        ["bank/Down resolved", "atm/Down pending"]
     );
+    assert_eq!(bench.at(61), ["atm/Down firing"]);
     assert_eq!(
-        bench.tell(gone("bank")).tell(gone("atm")).at(32),
+        bench.tell(gone("bank")).tell(gone("atm")).at(62),
         ["atm/Down resolved"]
     );
 }
@@ -346,6 +499,41 @@ fn maintenance_pages_nobody_and_ends_honestly() {
         ["bank/Down firing", "atm/Down suppressed by bank/Down"]
     );
     assert_eq!(bench.alert("bank", "Down").since, Wall(0));
+}
+
+#[test]
+fn maintenance_of_a_cause_withholds_what_it_explains_only() {
+    let [_, most] = cpu_pair();
+    let memory = RuleSpec {
+        suppression: false,
+        ..spec("Memory", "signals.cpu_ratio > 0.8", 10)
+    };
+    let many: Vec<String> = (0..ward_model::bounds::CAUSES)
+        .map(|at| format!("c{at}"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let mut bench = Bench::new([down(), most, memory]);
+    for cause in &many {
+        bench.see(cause, in_maintenance(Unhealthy, &[cause]));
+    }
+    let atm = ServiceFacts {
+        signals: [(name("cpu_ratio"), 0.9)].into(),
+        ..facts(Unhealthy, &["c0"])
+    };
+    bench.see("atm", atm).at(0);
+    let told = [
+        "atm/CpuMost suppressed by maintenance of [\"c0\"]",
+        "atm/Memory firing",
+    ];
+    assert_eq!(bench.at(10), told);
+    // A list that is full may not have all of them.
+    bench
+        .is("shop", Unhealthy, &many)
+        .is("mall", Unhealthy, &many[1..])
+        .at(11);
+    bench.at(41);
+    assert_eq!(bench.alert("shop", "Down").state, AlertState::Firing);
+    assert_eq!(bench.alert("mall", "Down").state, AlertState::Suppressed);
 }
 
 #[test]
@@ -623,8 +811,9 @@ fn a_restart_is_no_news_about_anybody() {
     assert_eq!(bench.at(5_030), ["shop/Down firing"]);
     assert_eq!(
         bench.is("bank", Healthy, &[]).at(5_031),
-        ["bank/Down resolved", "atm/Down firing"]
+        ["bank/Down resolved", "atm/Down pending"]
     );
+    assert_eq!(bench.at(5_061), ["atm/Down firing"]);
 }
 
 #[test]
@@ -647,6 +836,31 @@ fn without_a_word_about_it_a_restart_begins_anew() {
     bench.is("bank", Unhealthy, &["bank"]).at(100);
     assert_eq!(bench.at(129), NOTHING);
     assert_eq!(bench.at(130), ["bank/Down firing"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_over_a_restart_makes_nothing_of_the_future() {
+    let mut bench = Bench::new([down()]);
+    bench.is("atm", Unhealthy, &["atm"]).at(900);
+    bench.at(930);
+    bench.is("till", Unhealthy, &["till"]).at(960);
+    bench.at(990);
+    bench
+        .is("till", Healthy, &[])
+        .is("bank", Unhealthy, &["bank"])
+        .at(1_000);
+    bench.restart(Some(1_000));
+    for service in ["atm", "bank"] {
+        bench.is(service, Unhealthy, &[service]);
+    }
+    bench.is("till", Healthy, &[]).at(500);
+    let atm = bench.alert("atm", "Down");
+    assert_eq!((atm.since, atm.fired), (Wall(500_000), Some(Wall(500_000))));
+    assert_eq!(bench.alert("till", "Down").resolved, Some(Wall(500_000)));
+    assert_eq!(bench.at(529), NOTHING);
+    assert_eq!(bench.at(530), ["bank/Down firing"]);
+    assert_eq!(bench.is("atm", Healthy, &[]).at(540), ["atm/Down resolved"]);
+    assert_eq!(bench.at(500 + 900), ["till/Down over"]);
 }
 
 #[test]
@@ -720,4 +934,75 @@ fn what_has_no_room_is_counted_and_has_some_as_soon_as_there_is() {
     assert_eq!(bench.machine.next_due(), Some(Wall(4_000)));
     assert_eq!(bench.at(5), ["e/Down pending"]);
     assert_eq!(bench.machine.beyond(), 1);
+}
+
+#[test]
+fn what_is_resolved_gives_up_its_room_once_it_is_told() {
+    let slow = RuleSpec {
+        severity: Severity::Warning,
+        ..spec("Slow", "status == 'degraded'", 0)
+    };
+    let mut bench = Bench::new([down(), slow]);
+    bench.machine.book = super::book::Book::with_room(2);
+    assert_eq!(bench.is("a", Degraded, &["a"]).at(0), ["a/Slow firing"]);
+    bench.is("a", Healthy, &[]).is("b", Degraded, &["b"]);
+    assert_eq!(bench.at(1), ["a/Slow resolved"]);
+    assert_eq!(bench.machine.beyond(), 1);
+    assert_eq!(bench.machine.next_due(), Some(Wall(1_000)));
+    assert_eq!(bench.at(2), ["a/Slow over", "b/Slow firing"]);
+    // What wakes people takes the place of either.
+    bench.is("b", Healthy, &[]).at(3);
+    assert_eq!(bench.is("c", Unhealthy, &["c"]).at(4), ["c/Down pending"]);
+    let told = bench.is("d", Unhealthy, &["d"]).at(5);
+    assert_eq!(told, ["b/Slow over", "d/Down pending"]);
+    bench.at(35);
+    bench.is("c", Healthy, &[]).at(36);
+    // And what can wait does not take that of what does not.
+    assert_eq!(bench.is("e", Degraded, &["e"]).at(37), NOTHING);
+    let told = bench.is("f", Unhealthy, &["f"]).at(38);
+    assert_eq!(told, ["c/Down over", "f/Down pending"]);
+    assert_eq!(bench.machine.beyond(), 1);
+    assert_eq!(bench.machine.next_due(), Some(Wall(68_000)));
+}
+
+#[test]
+fn all_the_room_that_becomes_free_in_a_step_is_used() {
+    let mut bench = Bench::new([down()]);
+    bench.machine.book = super::book::Book::with_room(3);
+    for service in ["a", "b", "c", "d", "e", "f"] {
+        bench.is(service, Unhealthy, &[service]);
+    }
+    assert_eq!(bench.at(0).len(), 3);
+    assert_eq!(bench.machine.beyond(), 3);
+    bench.is("a", Healthy, &[]).is("b", Healthy, &[]);
+    assert_eq!(bench.at(1), ["a/Down over", "b/Down over"]);
+    assert_eq!(bench.at(2), ["d/Down pending", "e/Down pending"]);
+    assert_eq!(bench.machine.beyond(), 1);
+}
+
+#[test]
+fn what_a_service_says_of_itself_is_unknown_by_itself() {
+    let own = spec("Own", "own == 'unhealthy'", 0);
+    let lost = spec("Lost", "instances.lost > 0", 0);
+    let mut bench = Bench::new([own, lost, spec("Bad", "status == 'unhealthy'", 0)]);
+    let seen = |status, own, lost| {
+        let mut facts = facts(status, &["bank"]);
+        facts.own = own;
+        facts.instances.lost = lost;
+        facts
+    };
+    let fired = ["atm/Bad firing", "atm/Lost firing", "atm/Own firing"];
+    assert_eq!(bench.see("atm", seen(Unhealthy, Unhealthy, 1)).at(0), fired);
+    // It is out of sight, and what it needs is bad: that says nothing about itself.
+    bench.see("atm", seen(Unhealthy, Unseen, 0)).at(1);
+    for rule in ["Own", "Lost"] {
+        let alert = bench.alert("atm", rule);
+        assert_eq!(
+            (alert.state, alert.unknown_since),
+            (AlertState::Firing, Some(Wall(1_000)))
+        );
+    }
+    assert_eq!(bench.alert("atm", "Bad").unknown_since, None);
+    let over = ["atm/Lost resolved", "atm/Own resolved"];
+    assert_eq!(bench.see("atm", seen(Unhealthy, Healthy, 0)).at(2), over);
 }

@@ -25,6 +25,8 @@ pub(super) struct Watch {
     pub(super) time: bool,
     /// What there is none of while Unknown.
     pub(super) status: bool,
+    /// What there is none of while its own status is Unknown, whatever it needs is.
+    pub(super) own: bool,
     /// Its annotations want to know of the suspects.
     pub(super) tells_dependencies: bool,
 }
@@ -40,6 +42,7 @@ impl Watch {
             watch.status |= spec.about_system && word == "services";
         }
         watch.status |= rule.mentions_status();
+        watch.own = rule.mentions_own();
         let mut told = spec.annotations.values();
         watch.tells_dependencies = watch.dependencies || told.any(|text| text.contains("dependencies"));
         watch

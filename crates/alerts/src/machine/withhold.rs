@@ -2,12 +2,18 @@
 //!
 //! Creation is suppressed, never resolution: what fires already is not looked at here.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, time::Duration};
 
-use ward_model::{AlertKey, AlertState, Name, Suppression};
+use ward_model::{AlertKey, AlertState, Name, Status, Suppression, Wall, bounds::CAUSES};
 
-use super::{Machine, Step, entry::Entry, judge::labels};
-use crate::rule::{Rule, RuleSet};
+use super::{Machine, Step, entry::Entry, judge::labels, waiting::after, watch::is_about};
+use crate::rule::{Rule, RuleSet, RuleSpec};
+
+/// For how long a status has to hold by itself once the alert of its cause is resolved: causes recover before what they explain,
+/// and a dependent that is well some seconds later is no second page.
+const CALM: Duration = Duration::from_secs(30);
+/// How far off an alert may be that others hide behind: this, or twice what the other waits for by itself.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Those that explain themselves come first, then those that are explained by others, then the system. Two ranks of services are
 /// enough: root causes are their own causes, so that none of them is explained by another.
@@ -26,8 +32,13 @@ impl Machine {
         while !step.decide.is_empty() {
             let mut keys: Vec<_> = std::mem::take(&mut step.decide).into_iter().collect();
             keys.sort_by_cached_key(|key| {
-                let causes = self.alert(key).map_or(&[][..], |alert| &alert.causes);
-                rank(key.service.as_ref(), causes)
+                let alert = self.alert(key);
+                let causes = alert.map_or(&[][..], |alert| &alert.causes);
+                let rule = rules.get(&key.rule);
+                // A status explains signals, and a signal those that are less urgent.
+                let explained = rule.is_some_and(|rule| !rule.mentions_status());
+                let severity = Reverse(rule.map(|rule| rule.spec().severity));
+                (rank(key.service.as_ref(), causes), explained, severity)
             });
             for key in keys {
                 if let Some(rule) = rules.get(&key.rule) {
@@ -38,11 +49,18 @@ impl Machine {
     }
 
     fn decide(&mut self, rules: &RuleSet, rule: &Rule, key: &AlertKey, step: &mut Step) {
-        let before = self.standing(key);
-        let Some((AlertState::Pending | AlertState::Suppressed, false)) = before else {
+        let Some(alert) = self.alert(key).filter(|alert| alert.unknown_since.is_none()) else {
             return;
         };
-        let suppression = self.suppression(rules, rule, key);
+        let for_ = rule.spec().for_;
+        match alert.state {
+            AlertState::Suppressed => {}
+            AlertState::Pending if after(alert.since, for_) <= step.now => {}
+            _ => return,
+        }
+        let before = self.standing(key);
+        let suppression = self.suppression(rules, rule, key, step.now);
+        let calm = self.calm(rules, rule, key).filter(|_| suppression.is_none());
         step.remember(key, &self.book);
         let labels = labels(rule.spec(), &self.known, key.service.as_ref());
         let Some(entry) = self.book.get_mut(key) else {
@@ -50,63 +68,109 @@ impl Machine {
         };
         let alert = &mut entry.alert;
         alert.labels = labels;
-        alert.state = match suppression {
-            Some(_) => AlertState::Suppressed,
-            None => AlertState::Firing,
+        alert.state = match (&suppression, calm) {
+            (Some(_), _) => AlertState::Suppressed,
+            (None, Some(calm)) => {
+                alert.since = before_by(after(step.now, calm), for_);
+                AlertState::Pending
+            }
+            (None, None) => AlertState::Firing,
         };
-        alert.fired = suppression.is_none().then_some(step.now);
+        alert.fired = (alert.state == AlertState::Firing).then_some(step.now);
         alert.suppression = suppression;
         self.reschedule(Some(rule), key, step.now);
         self.tell_explained(key, before, step);
     }
 
-    fn suppression(&self, rules: &RuleSet, rule: &Rule, key: &AlertKey) -> Option<Suppression> {
+    /// For how long an alert has to hold again that is withheld no more, because what withheld it was resolved. What is left of
+    /// the same trouble then is over soon: a signal is as old as its last sample, and a dependent recovers after its cause.
+    /// What was told before it ended is asked only: behind what comes and goes without ever having fired, nobody waits twice.
+    fn calm(&self, rules: &RuleSet, rule: &Rule, key: &AlertKey) -> Option<Duration> {
+        let Some(Suppression::Cause(by)) = self.alert(key)?.suppression.as_ref() else {
+            return None;
+        };
+        let resolved = self.alert(by)?.state == AlertState::Resolved;
+        let is_switched_on = |other: &Rule| is_about(other.spec(), by.service.as_ref());
+        let for_ = rule.spec().for_;
+        let calm = match rule.mentions_status() {
+            true => for_.min(CALM),
+            false => for_,
+        };
+        (resolved && !calm.is_zero() && rules.get(&by.rule).is_some_and(is_switched_on)).then_some(calm)
+    }
+
+    fn suppression(&self, rules: &RuleSet, rule: &Rule, key: &AlertKey, now: Wall) -> Option<Suppression> {
         let service = key.service.as_ref();
         let causes = self.known.causes(service);
         let in_maintenance = |name: &Name| self.known.in_maintenance(name);
         if let Some(service) = service.filter(|service| in_maintenance(service)) {
             return Some(Suppression::Maintenance(vec![service.clone()]));
         }
-        let may_be_explained = service.is_some() || rule.spec().suppression;
-        if may_be_explained && !causes.is_empty() && causes.iter().all(in_maintenance) {
+        let spec = rule.spec();
+        let may_be_explained = spec.suppression || (service.is_some() && rule.mentions_status());
+        // Of a list that is full nobody knows what else would be in it.
+        let all_known = (1..CAUSES).contains(&causes.len());
+        if may_be_explained && all_known && causes.iter().all(in_maintenance) {
             return Some(Suppression::Maintenance(causes.to_vec()));
         }
-        if !rule.spec().suppression {
+        if !spec.suppression {
             return None;
         }
-        // A status that is its own cause is what is to be told; a signal is evidence of that status.
         let own = service.filter(|_| !rule.mentions_status());
-        if own.is_none() && service.is_some_and(|service| causes.contains(service)) {
-            return None;
-        }
+        let causes = if self.is_explained(rule, service) {
+            causes
+        } else {
+            &[]
+        };
         let by = own
             .into_iter()
             .chain(causes)
-            .find_map(|cause| self.alert_of(cause, rules, rule, key))?;
+            .find_map(|cause| self.alert_of(cause, rules, spec, key, now))?;
         Some(Suppression::Cause(by))
+    }
+
+    /// Whether the causes of a service explain what a rule says about it. A status that is its own cause is what is to be told.
+    /// A signal is evidence of the status of its service, and explained by others only if that is bad because of them alone.
+    fn is_explained(&self, rule: &Rule, service: Option<&Name>) -> bool {
+        let Some(service) = service else {
+            return true;
+        };
+        let Some(facts) = self.known.service(service) else {
+            return false;
+        };
+        let by_others = !facts.causes.contains(service);
+        by_others && (rule.mentions_status() || facts.status == Status::Unhealthy)
     }
 
     /// The alert of a cause that suppresses one of a rule: one that fires rather than one that is pending, and the most urgent.
     /// A signal is suppressed by the status of its own service, and by a more urgent signal of it.
-    fn alert_of(&self, cause: &Name, rules: &RuleSet, rule: &Rule, key: &AlertKey) -> Option<AlertKey> {
+    fn alert_of(
+        &self,
+        cause: &Name,
+        rules: &RuleSet,
+        spec: &RuleSpec,
+        key: &AlertKey,
+        now: Wall,
+    ) -> Option<AlertKey> {
+        let patience = after(now, PATIENCE.max(spec.for_.saturating_mul(2)));
         let suppresses = |entry: &&Entry| {
             let alert = &entry.alert;
-            // One that is pending while nobody can know would never come to fire: nothing may hide behind it.
+            let other = rules.get(&alert.key.rule);
+            let Some(other) = other.filter(|other| other.spec().suppression) else {
+                return false;
+            };
+            // One that is pending while nobody can know would never come to fire, and one that waits for hours not in time:
+            // nothing may hide behind them.
+            let soon = after(alert.since, other.spec().for_) <= patience;
             let told = match alert.state {
                 AlertState::Firing => true,
-                AlertState::Pending => alert.unknown_since.is_none(),
+                AlertState::Pending => alert.unknown_since.is_none() && soon,
                 AlertState::Suppressed | AlertState::Resolved => false,
-            };
-            let Some(other) = rules
-                .get(&alert.key.rule)
-                .filter(|other| other.spec().suppression)
-            else {
-                return false;
             };
             let is_own = key.service.as_ref() == Some(cause);
             let weighs_more = match is_own && !other.mentions_status() {
-                true => alert.severity > rule.spec().severity,
-                false => alert.severity >= rule.spec().severity,
+                true => alert.severity > spec.severity,
+                false => alert.severity >= spec.severity,
             };
             told && alert.key != *key && weighs_more
         };
@@ -117,4 +181,9 @@ impl Machine {
         });
         best.map(|entry| entry.alert.key.clone())
     }
+}
+
+/// `duration` before `at`.
+fn before_by(at: Wall, duration: Duration) -> Wall {
+    Wall(at.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
 }

@@ -137,3 +137,14 @@ fn rules_are_compared_by_what_fires() {
     assert_eq!(compare(&played(15), &played(15)).same, 2);
     assert_eq!(compare(&played(15), &played(999)).only_before.len(), 2);
 }
+
+#[test]
+fn rules_that_a_recording_is_too_coarse_for_are_named() {
+    let window = Window {
+        since: Wall(0),
+        until: Wall(1_000),
+    };
+    let coarse = replay([], RuleSet::shipped(), window).coarse;
+    let names: Vec<_> = coarse.iter().map(ward_model::RuleName::as_str).collect();
+    assert_eq!(names, ["BreakerOpen", "ErrorRatioCritical", "MemoryHigh"]);
+}

@@ -48,6 +48,13 @@ fn values_are_shown_for_people() {
             "1 false true",
         ),
         ("{{ message }}", "no \\u{1b}[31m answer"),
+        // Nobody is called, and nothing is turned around.
+        ("{{ '<!channel> <@U1>' }}", "< !channel> < @U1>"),
+        ("<{{ '!here> a < b' }}", "< !here> a < b"),
+        (
+            "{{ 'a\\u200b\\u202ebank\\u2066\\ufeff' }}",
+            "a\\u{200b}\\u{202e}bank\\u{2066}\\u{feff}",
+        ),
         ("a literal {{ '{{' }}, }} and }", "a literal {{, }} and }"),
         ("{{ '}}' + \"'}}\" }}", "}}'}}"),
         ("{{ '\\'}}' }}", "'}}"),

@@ -97,15 +97,15 @@ fn test_of(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Test> {
 /// What is not said holds from the beginning; what is expected is of something that is there.
 fn complete(test: &mut Test, reading: &mut Reading<'_>) {
     let all = || test.moments.values();
-    let told = |name: &Name, facts: &Facts| matches!(facts, Facts::Service(told, _) if told == name);
+    let told = |name: &Name, facts: &Facts| matches!(facts, Facts::Service(told, _) | Facts::Gone(told) if told == name);
     let sent: BTreeSet<Name> = all().flat_map(|moment| moment.signals.keys().cloned()).collect();
-    let services: BTreeSet<&Name> = all()
+    let services: BTreeSet<Name> = all()
         .flat_map(|moment| &moment.facts)
         .filter_map(|facts| match facts {
-            Facts::Service(name, _) => Some(name),
+            Facts::Service(name, _) => Some(name.clone()),
             _ => None,
         })
-        .chain(&sent)
+        .chain(sent)
         .collect();
     for named in all()
         .filter_map(|moment| moment.expected.as_ref())
@@ -115,7 +115,7 @@ fn complete(test: &mut Test, reading: &mut Reading<'_>) {
             .key
             .service
             .as_ref()
-            .filter(|service| !services.contains(service))
+            .filter(|service| !services.contains(*service))
         {
             let known: Vec<_> = services.iter().map(|known| known.as_str()).collect();
             reading.unknown(&named.at, "service of this test", service.as_str(), &known);
@@ -125,7 +125,7 @@ fn complete(test: &mut Test, reading: &mut Reading<'_>) {
     if !first.facts.iter().any(|facts| matches!(facts, Facts::System(_))) {
         first.facts.push(Facts::System(Box::default()));
     }
-    for name in sent {
+    for name in services {
         if !first.facts.iter().any(|facts| told(&name, facts)) {
             first.facts.push(Facts::Service(name, Box::default()));
         }

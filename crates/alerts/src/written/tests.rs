@@ -115,7 +115,12 @@ fn the_histories_notice_what_is_changed_in_a_shipped_rule() {
         let looking = tests.0.iter().filter(|test| looks(test, &spec.name));
         let tests = Tests(looking.cloned().collect());
         for (how, changed) in changed(spec) {
-            let rules = RuleSet::shipped().with(Rule::compile(changed).unwrap());
+            // One that asks whether something is Unknown, and does not judge it then, is no rule.
+            let Ok(changed) = Rule::compile(changed) else {
+                assert_eq!((spec.name.as_str(), how), ("ServiceUnknown", "keeping Unknown"));
+                continue;
+            };
+            let rules = RuleSet::shipped().with(changed);
             if run(&tests, &rules).iter().all(Outcome::passed) {
                 unnoticed.push(format!("{} {how}", spec.name));
             }

@@ -21,7 +21,7 @@ pub(crate) enum What {
     Is(Status),
     Needs(u8),
     Maintained(bool),
-    Measured(Option<bool>),
+    Measured(Option<u8>),
     Suspect(bool),
     Gone,
     Acknowledged(bool),
@@ -74,7 +74,7 @@ pub(crate) fn acts() -> impl Strategy<Value = Vec<Act>> {
         8 => status.prop_map(What::Is),
         4 => (0..16u8).prop_map(What::Needs),
         2 => any::<bool>().prop_map(What::Maintained),
-        2 => any::<Option<bool>>().prop_map(What::Measured),
+        4 => prop::option::weighted(0.8, 0..3u8).prop_map(What::Measured),
         1 => any::<bool>().prop_map(What::Suspect),
         1 => Just(What::Gone),
         1 => any::<bool>().prop_map(What::Acknowledged),
@@ -129,7 +129,8 @@ pub(crate) fn rule_sets() -> Vec<RuleSet> {
         unknown: Unknown::Judge,
         ..suppressing(spec("Unseen", "status == 'unknown'", 60, 0, Warning))
     };
-    let cpu = spec("Cpu", "signals.cpu_ratio > 0.8", 10, 15, Warning);
+    let cpu = suppressing(spec("Cpu", "signals.cpu_ratio > 0.8", 10, 15, Warning));
+    let most = suppressing(spec("CpuMost", "signals.cpu_ratio > 0.95", 12, 40, Critical));
     let system = RuleSpec {
         about_system: true,
         ..suppressing(spec("System", "status == 'unhealthy'", 30, 0, Critical))
@@ -157,11 +158,17 @@ pub(crate) fn rule_sets() -> Vec<RuleSet> {
             severity: Critical,
             ..bad.clone()
         },
+        // So long that hardly anything may hide behind it.
+        RuleSpec {
+            for_: Duration::from_secs(300),
+            ..most.clone()
+        },
+        cpu.clone(),
         system.clone(),
         mixed.clone(),
     ];
     [
-        vec![down, bad, unseen, cpu, system, watchdog, mixed.clone()],
+        vec![down, bad, unseen, cpu, most, system, watchdog, mixed.clone()],
         others.into(),
         vec![mixed],
     ]
@@ -230,13 +237,15 @@ impl World {
                 service.needs = needs.collect();
             }
             What::Maintained(on) => service.maintenance = *on,
-            What::Measured(value) => service.cpu = value.map(|high| if high { 0.9 } else { 0.1 }),
+            What::Measured(value) => service.cpu = value.map(|level| [0.1, 0.9, 0.99][usize::from(level)]),
             What::Suspect(on) => service.suspect = *on,
             What::Gone => *service = Service::default(),
             What::Acknowledged(false) => seen.push(Seen::Unacknowledged(Some(name(index)))),
             What::Acknowledged(true) => seen.push(Seen::Acknowledged(Acknowledgement {
                 service: Some(name(index)),
-                rules: ["Down", "Cpu"].map(|rule| RuleName::new(rule).unwrap()).into(),
+                rules: ["Down", "Cpu", "CpuMost"]
+                    .map(|rule| RuleName::new(rule).unwrap())
+                    .into(),
                 by: "ada".into(),
                 why: "on it".into(),
                 start: Wall(now),

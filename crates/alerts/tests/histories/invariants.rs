@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use ward_alerts::{Facts, RuleSet, Seen, ServiceFacts, Subject, Truth};
 use ward_model::{Alert, AlertKey, AlertState, Name, Status, Suppression, Wall};
 
+use super::naive::by_status;
+
 /// What was seen of each condition and of each alert, without a gap.
 #[derive(Debug, Default)]
 pub(crate) struct Invariants {
@@ -15,6 +17,8 @@ pub(crate) struct Invariants {
     holds_since: BTreeMap<AlertKey, i64>,
     fails_since: BTreeMap<AlertKey, i64>,
     fired: BTreeMap<AlertKey, Alert>,
+    /// When each was withheld last: what is freed may have to hold again.
+    withheld: BTreeMap<AlertKey, i64>,
 }
 
 impl Invariants {
@@ -29,7 +33,11 @@ impl Invariants {
         self.take_in(seen);
         self.judge(now, rules);
         self.no_resolution_is_withheld(now, rules, alerts)?;
+        let withheld = alerts.iter().filter(|(_, alert)| alert.suppression.is_some());
+        self.withheld
+            .extend(withheld.map(|(key, _)| (key.clone(), now.0)));
         self.no_silence_without_a_reason(now, rules, alerts)?;
+        self.no_signal_is_withheld_without_a_reason(rules, alerts)?;
         self.identities_are_constant(alerts)?;
         causes_come_first(told)
     }
@@ -72,11 +80,14 @@ impl Invariants {
             .filter(|(_, facts)| facts.status != Status::Unknown)
         {
             let about = rules.iter().filter(|rule| !rule.spec().about_system);
-            for rule in about.filter(|rule| rule.spec().name.as_str() != "Cpu") {
+            for rule in about {
                 let key = AlertKey {
                     service: Some(name.clone()),
                     rule: rule.spec().name.clone(),
                 };
+                if !by_status(&key) {
+                    continue;
+                }
                 let subject = Subject::Service {
                     name,
                     facts,
@@ -124,9 +135,10 @@ impl Invariants {
             let alert = alerts.get(key);
             prop_assert!(alert.is_some(), "{key} holds and there is no alert");
             let alert = alert.unwrap();
+            let freed = self.withheld.get(key).unwrap_or(since);
             match &alert.suppression {
                 None => prop_assert!(
-                    alert.state == AlertState::Firing || now.0 - since < for_,
+                    alert.state == AlertState::Firing || now.0 - freed.max(since) < for_,
                     "{key} is silent since {since}"
                 ),
                 Some(why) => {
@@ -134,6 +146,34 @@ impl Invariants {
                     prop_assert!(self.is_reason(service, why, alerts), "{key} is withheld by {why}");
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn no_signal_is_withheld_without_a_reason(
+        &self,
+        rules: &RuleSet,
+        alerts: &BTreeMap<AlertKey, Alert>,
+    ) -> Result<(), TestCaseError> {
+        let signals = alerts.values().filter(|alert| !by_status(&alert.key));
+        for alert in signals.filter(|alert| alert.unknown_since.is_none()) {
+            let Some(why @ Suppression::Cause(by)) = &alert.suppression else {
+                continue;
+            };
+            let service = alert.key.service.as_ref().unwrap();
+            let told = alerts.get(by).filter(|by| {
+                matches!(by.state, AlertState::Pending | AlertState::Firing) && by.severity >= alert.severity
+            });
+            let own = by.service.as_ref() == Some(service)
+                && (by_status(by) || told.is_some_and(|by| by.severity > alert.severity));
+            let others =
+                self.is_reason(service, why, alerts) && self.known[service].status == Status::Unhealthy;
+            let switched_on = rules.get(&by.rule).is_some_and(|rule| rule.spec().suppression);
+            prop_assert!(
+                told.is_some() && switched_on && (own || others),
+                "{} is withheld by {by}",
+                alert.key
+            );
         }
         Ok(())
     }

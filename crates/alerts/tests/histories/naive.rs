@@ -31,6 +31,8 @@ struct Life {
     resolved: Option<Wall>,
     labels: BTreeMap<String, String>,
     unheard: Option<i64>,
+    /// How much of the time for which its condition holds counts no more, because it has to hold again.
+    spent: i64,
 }
 
 #[derive(Debug, Default)]
@@ -171,7 +173,7 @@ impl Naive {
             return if awaited { Word::Unknown } else { Word::Gone };
         };
         let unknown = status == Status::Unknown || (service.is_none() && settling);
-        let by_status = !matches!(key.rule.as_str(), "Cpu" | "Watchdog");
+        let by_status = by_status(key) && key.rule.as_str() != "Watchdog";
         if by_status && unknown && (settling || rule.spec().unknown == Unknown::Keep) {
             return Word::Unknown;
         }
@@ -251,9 +253,10 @@ impl Naive {
         life.state == Suppressed || (held_for >= for_ && !held)
     }
 
-    /// For how long the condition holds.
+    /// For how long the condition holds, of what counts.
     fn held_for(&self, key: &AlertKey) -> i64 {
-        self.lasted(key, true, |word| word == Word::Holds)
+        let spent = self.lives.get(key).map_or(0, |life| life.spent);
+        self.lasted(key, true, |word| word == Word::Holds) - spent
     }
 
     /// For how long there was evidence against it: from the first `Not` on.
@@ -282,6 +285,7 @@ impl Naive {
             resolved: None,
             labels: BTreeMap::new(),
             unheard: None,
+            spent: 0,
         }
     }
 
@@ -299,17 +303,29 @@ impl Naive {
                 Some(service) => u8::from(!causes.is_empty() && !causes.contains(service)),
             }
         };
-        ripe.sort_by_key(|key| (rank(key), key.clone()));
+        ripe.sort_by_key(|key| {
+            let severity = std::cmp::Reverse(self.lives[key].severity);
+            (rank(key), !by_status(key), severity, key.clone())
+        });
+        let mut waits = BTreeSet::new();
         loop {
             let mut changed = false;
             for key in &ripe {
                 let before = self.lives[key].clone();
-                if before.state == AlertState::Firing {
+                if before.state == AlertState::Firing || waits.contains(key) {
                     continue;
                 }
                 let suppression = self.suppression(key, rules);
                 let labels = self.labels(key, rules);
+                let spent = self.spent(key, &before, rules);
                 let life = self.lives.get_mut(key).unwrap();
+                if let Some(spent) = spent.filter(|_| suppression.is_none()) {
+                    life.spent += spent;
+                    (life.state, life.suppression) = (AlertState::Pending, None);
+                    waits.insert(key.clone());
+                    changed = true;
+                    continue;
+                }
                 life.state = match suppression {
                     Some(_) => AlertState::Suppressed,
                     None => AlertState::Firing,
@@ -326,6 +342,18 @@ impl Naive {
         }
     }
 
+    /// What is taken from the time for which an alert holds when what withheld it is resolved: a signal has to last as long as
+    /// at first, a status half a minute.
+    fn spent(&self, key: &AlertKey, life: &Life, rules: &RuleSet) -> Option<i64> {
+        let Some(Suppression::Cause(by)) = &life.suppression else {
+            return None;
+        };
+        let told = self.lives.get(by)?.state == AlertState::Resolved && rules.get(&by.rule).is_some();
+        let for_ = rules.get(&key.rule)?.spec().for_.as_millis() as i64;
+        let again = if by_status(key) { for_.min(30_000) } else { for_ };
+        (told && again > 0).then(|| self.held_for(key) - (for_ - again))
+    }
+
     fn suppression(&self, key: &AlertKey, rules: &RuleSet) -> Option<Suppression> {
         let causes = self.causes(key.service.as_ref());
         let maintained = |name: &Name| self.known.get(name).is_some_and(|facts| facts.maintenance);
@@ -333,36 +361,50 @@ impl Naive {
         if let Some(service) = key.service.as_ref().filter(|service| maintained(service)) {
             return Some(Suppression::Maintenance(vec![service.clone()]));
         }
-        if (key.service.is_some() || suppresses) && !causes.is_empty() && causes.iter().all(maintained) {
+        let explained = suppresses || (key.service.is_some() && by_status(key));
+        if explained && !causes.is_empty() && causes.iter().all(maintained) {
             return Some(Suppression::Maintenance(causes));
         }
-        if !suppresses
-            || key
-                .service
-                .as_ref()
-                .is_some_and(|service| causes.contains(service))
-        {
+        if !suppresses {
             return None;
         }
-        let severity = self.lives[key].severity;
-        causes
-            .iter()
-            .find_map(|cause| self.told(cause, severity, rules))
+        let own = key.service.iter().filter(|_| !by_status(key)).cloned();
+        let by_others = key.service.as_ref().is_none_or(|service| {
+            let bad = self
+                .known
+                .get(service)
+                .is_some_and(|facts| facts.status == Status::Unhealthy);
+            !causes.contains(service) && (bad || by_status(key))
+        });
+        let others = causes.into_iter().filter(|_| by_others);
+        own.chain(others)
+            .find_map(|cause| self.told(&cause, key, rules))
             .map(Suppression::Cause)
     }
 
-    /// The alert of a cause that is told or about to be: one that fires first, then the most urgent, then by name.
-    fn told(&self, cause: &Name, severity: Severity, rules: &RuleSet) -> Option<AlertKey> {
+    /// The alert of a cause that is told or about to be: one that fires first, then the most urgent, then by name. Of the
+    /// service itself that is a status, or a more urgent signal.
+    fn told(&self, cause: &Name, explained: &AlertKey, rules: &RuleSet) -> Option<AlertKey> {
+        let for_ = |key: &AlertKey| rules.get(&key.rule).unwrap().spec().for_.as_millis() as i64;
+        let severity = self.lives[explained].severity;
+        let is_own = explained.service.as_ref() == Some(cause);
         let mut about: Vec<_> = self
             .lives
             .iter()
             .filter(|(key, life)| {
-                let waits = life.state == AlertState::Pending && !self.is_unknown(key);
                 let suppresses = rules.get(&key.rule).is_some_and(|rule| rule.spec().suppression);
-                key.service.as_ref() == Some(cause)
-                    && suppresses
-                    && life.severity >= severity
-                    && (waits || life.state == AlertState::Firing)
+                if key.service.as_ref() != Some(cause) || !suppresses || *key == explained {
+                    return false;
+                }
+                let left = for_(key) - self.held_for(key);
+                let waits = life.state == AlertState::Pending
+                    && !self.is_unknown(key)
+                    && left <= (2 * for_(explained)).max(60_000);
+                let urgent = match is_own && !by_status(key) {
+                    true => life.severity > severity,
+                    false => life.severity >= severity,
+                };
+                urgent && (waits || life.state == AlertState::Firing)
             })
             .collect();
         about.sort_by_key(|(key, life)| {
@@ -435,4 +477,9 @@ impl Naive {
         }
         Ok(())
     }
+}
+
+/// Whether a rule of the histories asks for a status.
+pub(crate) fn by_status(key: &AlertKey) -> bool {
+    !matches!(key.rule.as_str(), "Cpu" | "CpuMost")
 }

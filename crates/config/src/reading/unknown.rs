@@ -1,9 +1,10 @@
 //! Keys that are not known: refused, with what was probably meant. A key that is ignored is a setting somebody believes in.
 
 use toml::de::{DeTable, DeValue};
+use ward_alerts::nearest;
 
 use super::{Node, Reading, joined};
-use crate::{Key, near::nearest};
+use crate::Key;
 
 impl Reading<'_> {
     /// Refuses what is not in `known`.

@@ -8,11 +8,11 @@ use jiff::{
 };
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
+use ward_alerts::nearest;
 use ward_model::Wall;
 
 use super::{Text, Wrong, cut, is_not, one_of, words};
 use crate::{
-    near::nearest,
     reading::{At, Node, Reading, Value},
     window::Zone,
 };

@@ -32,16 +32,21 @@ pub(crate) struct Ward {
 impl Ward {
     /// On free ports.
     pub(crate) fn start() -> Self {
-        Self::with(None)
+        Self::with(None, &env::temp_dir())
     }
 
     /// On free ports, as this file says.
     pub(crate) fn configured(config: &Path) -> Self {
-        Self::with(Some(config.to_owned()))
+        Self::configured_in(config, &env::temp_dir())
     }
 
-    fn with(config: Option<PathBuf>) -> Self {
-        let data = tempfile::tempdir().unwrap();
+    /// The same, with its data in that folder.
+    pub(crate) fn configured_in(config: &Path, folder: &Path) -> Self {
+        Self::with(Some(config.to_owned()), folder)
+    }
+
+    fn with(config: Option<PathBuf>, folder: &Path) -> Self {
+        let data = tempfile::tempdir_in(folder).unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let log = Arc::default();
         let (process, grpc, http) = spawn(&data, config.as_deref(), (any, any), &log);

@@ -6,13 +6,7 @@
     reason = "tests of what happens in time read the clock"
 )]
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Write},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tonic::Code;
@@ -20,53 +14,10 @@ use ward_model::Status;
 use ward_proto::v1::{self, audit_service_client::AuditServiceClient};
 use ward_sdk::Reporter;
 
-use crate::{aggregator::Aggregator, restarted::until};
+use crate::{aggregator::Aggregator, restarted::until, small::Small};
 
 /// How long anything here may take before it counts as broken.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A file system of 16 MiB of its own, seen by the process that holds it.
-struct Small(Child);
-
-impl Small {
-    /// `None` where namespaces are not to be had.
-    fn mount() -> Option<Self> {
-        let mut child = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
-            .arg("mount -t tmpfs -o size=16m none /mnt && echo ready && read line")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut line = String::new();
-        let said = BufReader::new(child.stdout.take()?).read_line(&mut line);
-        let small = Self(child);
-        (said.is_ok() && line == "ready\n").then_some(small)
-    }
-
-    fn path(&self) -> PathBuf {
-        format!("/proc/{}/root/mnt", self.0.id()).into()
-    }
-
-    /// Takes all the room there is.
-    fn fill(&self) {
-        let mut filler = fs::File::create(self.path().join("filler")).unwrap();
-        while filler.write_all(&[0; 4_096]).is_ok() {}
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.path().join("filler")).unwrap();
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // It ends when its input does; waited for, so that none is left behind.
-        drop(self.0.stdin.take());
-        drop(self.0.wait());
-    }
-}
 
 async fn maintenance(aggregator: &Aggregator) -> Result<(), tonic::Status> {
     let request = v1::StartMaintenanceRequest {

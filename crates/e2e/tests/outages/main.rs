@@ -12,4 +12,5 @@ mod fleet;
 mod full;
 mod killed;
 mod restarted;
+mod small;
 mod stopped;

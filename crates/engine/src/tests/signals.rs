@@ -1,6 +1,6 @@
 //! What is told of signals: the greatest of those that are fresh, of services that have any.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use ward_model::Name;
 
@@ -8,14 +8,20 @@ use super::fleet::{Fleet, hello, id, name};
 use crate::Config;
 
 fn all(fleet: &Fleet, most: usize) -> Vec<(String, Vec<(String, f64)>)> {
-    let (mut all, mut after): (Vec<_>, Option<Name>) = (Vec::new(), None);
+    let (mut all, mut after): (BTreeMap<Name, BTreeMap<Name, f64>>, _) = (BTreeMap::new(), None);
     loop {
-        let (found, next) = fleet.engine.signals_from(after.as_ref(), most);
-        all.extend(found);
+        let (found, next) = fleet.engine.signals_from(after, most);
+        for (service, signals) in found {
+            let known = all.entry(service).or_default();
+            for (signal, value) in signals {
+                let greatest = known.entry(signal).or_insert(value);
+                *greatest = f64::max(*greatest, value);
+            }
+        }
         let Some(next) = next else { break };
         after = Some(next);
     }
-    let plain = |(name, signals): (Name, std::collections::BTreeMap<Name, f64>)| {
+    let plain = |(name, signals): (Name, BTreeMap<Name, f64>)| {
         let signals = signals.into_iter().map(|(name, value)| (name.to_string(), value));
         (name.to_string(), signals.collect())
     };
@@ -43,7 +49,9 @@ fn of_each_signal_the_greatest_of_the_fresh_is_told() {
     ];
     assert_eq!(all(&fleet, 1_000), told);
     // However little is looked at in one go.
-    assert_eq!(all(&fleet, 1), told);
+    for most in 1..6 {
+        assert_eq!(all(&fleet, most), told, "{most} at a time");
+    }
     // Who is silent says nothing about now.
     let heard = id("shop", "2");
     fleet.run(Duration::from_secs(4), |id| *id != heard);

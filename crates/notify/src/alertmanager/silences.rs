@@ -33,6 +33,8 @@ pub(super) struct Silences {
     done: Option<Arc<[Acknowledgement]>>,
     /// When to look again.
     look: Mono,
+    /// It was not reached since, and may have lost them.
+    is_lost: bool,
     /// That it failed was said.
     failing: bool,
 }
@@ -44,13 +46,17 @@ impl Silences {
             pace: Pace::new(timing),
             done: None,
             look: Mono::default(),
+            is_lost: false,
             failing: false,
         }
     }
 
-    pub(super) fn is_due(&self, in_force: &Arc<[Acknowledgement]>, now: Mono) -> bool {
+    /// Whether to look, now or with alerts that are about to be sent.
+    pub(super) fn is_due(&self, in_force: &Arc<[Acknowledgement]>, now: Mono, with_alerts: bool) -> bool {
         let changed = self.done.as_ref() != Some(in_force);
-        now >= self.pace.from(false) && (changed || now >= self.look)
+        let early = with_alerts && self.is_lost && !self.pace.is_asked(now);
+        let may = early || now >= self.pace.from(false);
+        may && (changed || now >= self.look)
     }
 
     /// When to look again, if nothing changes.
@@ -61,6 +67,14 @@ impl Silences {
             Mono::default()
         };
         due.max(self.pace.from(false))
+    }
+
+    /// It was not reached, and may come back with nothing: what is there is looked at whenever alerts are sent, until it is
+    /// right again. Otherwise what is acknowledged would be heard.
+    pub(super) fn lost(&mut self, in_force: &[Acknowledgement]) {
+        if !in_force.is_empty() {
+            (self.done, self.is_lost) = (None, true);
+        }
     }
 
     /// Makes what is there what is to be there.
@@ -81,6 +95,7 @@ impl Silences {
                     tracing::info!(receiver = desk.name, "silences are as they should be again");
                 }
                 self.pace.took(now);
+                self.is_lost = false;
                 self.done = Some(in_force);
                 self.look = now + self.timing.resend;
             }
@@ -182,4 +197,30 @@ async fn list(client: &mut Client, settings: &Settings, desk: &Desk) -> Result<V
         ),
         after: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_looked_at_with_alerts_unless_it_asked_for_quiet() {
+        let said = Acknowledgement {
+            service: None,
+            rules: Vec::new(),
+            by: String::new(),
+            why: String::new(),
+            start: ward_model::Wall(0),
+            end: ward_model::Wall(1),
+        };
+        let in_force: Arc<[Acknowledgement]> = vec![said].into();
+        let now = Mono::default() + Duration::from_secs(100);
+        for (asked, early) in [(None, true), (Some(Duration::from_secs(30)), false)] {
+            let mut silences = Silences::new(Timing::default());
+            silences.pace.failed(now, asked, 1.0);
+            silences.lost(&in_force);
+            assert!(!silences.is_due(&in_force, now, false));
+            assert_eq!(silences.is_due(&in_force, now, true), early, "{asked:?}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ use super::{
 over_both!(
     it_comes_back_in_its_order,
     it_begins_with_how_things_were,
+    what_no_service_can_be_called_comes_back_too,
     the_beginning_is_bounded,
     lives_do_not_write_over_each_other,
     who_takes_it_slowly_holds_nobody_up,
@@ -24,7 +25,7 @@ over_both!(
 pub(crate) fn record(at: i64, subject: Option<&str>, body: &str) -> Write {
     Write::Record {
         at: Wall(at),
-        subject: subject.map(|name| Name::service(name).unwrap()),
+        subject: subject.map(|name| Name::new(name).unwrap()),
         body: body.to_owned(),
     }
 }
@@ -104,6 +105,16 @@ async fn it_begins_with_how_things_were(home: Home) {
         ["old 1", "system 2", "web 3", "web 4", "web 4 again"]
     );
     assert!(bodies(&store, t0, t0 + 1).await.is_empty());
+}
+
+/// Starts are recorded so.
+async fn what_no_service_can_be_called_comes_back_too(home: Home) {
+    let store = home.open();
+    let t0 = lately();
+    store.put(record(t0, Some("_started"), "first"));
+    store.put(record(t0 + 10, Some("_started"), "second"));
+    written(&store).await;
+    assert_eq!(bodies(&store, t0 + 5, t0 + 20).await, ["first", "second"]);
 }
 
 async fn the_beginning_is_bounded(home: Home) {

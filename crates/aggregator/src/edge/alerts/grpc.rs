@@ -14,7 +14,7 @@ use ward_proto::{
     },
 };
 
-use super::{Filter, Listed, Origin, PAGE, Said};
+use super::{Filter, Listed, Origin, PAGE, Said, behind, place};
 use crate::{
     access::Caller,
     edge::{Shared, ask::within, failure::Failure},
@@ -40,6 +40,20 @@ pub(in crate::edge) struct Service {
 
 type Recording = Pin<Box<dyn Stream<Item = Result<v1::ReadRecordingResponse, Status>> + Send>>;
 
+impl Service {
+    /// An answer that is told whole or not at all: some of it would be taken for all.
+    fn whole<T: prost::Message>(&self, answer: T) -> Result<Response<T>, Status> {
+        let most = self.edge.limits.message_bytes_out;
+        match answer.encoded_len() {
+            bytes if bytes <= most => Ok(Response::new(answer)),
+            bytes => {
+                let message = format!("the answer has {bytes} bytes, and a message at most {most}");
+                Err(Failure::Exhausted(message).into())
+            }
+        }
+    }
+}
+
 fn failed(invalid: Invalid) -> Status {
     Failure::from(invalid).into()
 }
@@ -54,33 +68,25 @@ impl AlertService for Service {
     ) -> Result<Response<v1::ListAlertsResponse>, Status> {
         let asked = request.into_inner();
         let of = (!asked.name.is_empty()).then(|| service_or_system("name", &asked.name));
+        let after = (!asked.page_token.is_empty()).then(|| behind("page_token", &asked.page_token));
         let filter = Filter {
             of: of.transpose().map_err(failed)?,
             states: alert_states(&asked.states).map_err(failed)?,
             least: least_urgent(asked.least_severity).map_err(failed)?,
-        };
-        let from = match asked.page_token.as_str() {
-            "" => 0,
-            token => token
-                .parse::<usize>()
-                .map_err(|_| failed(Invalid::new("page_token", "is not one that was told")))?,
+            after: after.transpose().map_err(failed)?,
         };
         let count = match asked.page_size as usize {
             0 => PAGE,
             count => count.min(PAGE),
         };
-        let (found, more) = super::list(&self.edge, &filter, from, count);
-        let alerts: Vec<v1::Alert> = within(
-            found.iter().map(v1::Alert::from),
-            PAGE_BYTES,
-            prost::Message::encoded_len,
-        )
-        .collect();
+        let (found, more) = super::list(&self.edge, &filter, count);
+        let alerts = found.iter().map(v1::Alert::from);
+        let alerts: Vec<v1::Alert> = within(alerts, PAGE_BYTES, prost::Message::encoded_len).collect();
         let more = more || alerts.len() < found.len();
-        let next = from + alerts.len();
+        let last = alerts.len().checked_sub(1).filter(|_| more);
         Ok(Response::new(v1::ListAlertsResponse {
             alerts,
-            next_page_token: if more { next.to_string() } else { String::new() },
+            next_page_token: last.map_or_else(String::new, |last| place(&found[last].key)),
         }))
     }
 
@@ -127,14 +133,8 @@ impl AlertService for Service {
         _request: Request<v1::ListAcknowledgementsRequest>,
     ) -> Result<Response<v1::ListAcknowledgementsResponse>, Status> {
         let board = self.edge.alerting.board();
-        let said = within(
-            board.acknowledged.iter().map(v1::Acknowledgement::from),
-            PAGE_BYTES,
-            prost::Message::encoded_len,
-        );
-        Ok(Response::new(v1::ListAcknowledgementsResponse {
-            acknowledgements: said.collect(),
-        }))
+        let acknowledgements = board.acknowledged.iter().map(v1::Acknowledgement::from).collect();
+        self.whole(v1::ListAcknowledgementsResponse { acknowledgements })
     }
 
     async fn list_rules(
@@ -142,15 +142,7 @@ impl AlertService for Service {
         _request: Request<v1::ListRulesRequest>,
     ) -> Result<Response<v1::ListRulesResponse>, Status> {
         let rules = super::rules(&self.edge).into_iter().map(rule).collect();
-        let answer = v1::ListRulesResponse { rules };
-        let most = self.edge.limits.message_bytes_out;
-        // Some of them would be taken for all.
-        if prost::Message::encoded_len(&answer) > most {
-            let message =
-                format!("the rules have more than the {most} bytes of a message: see /api/v1/rules");
-            return Err(Failure::Exhausted(message).into());
-        }
-        Ok(Response::new(answer))
+        self.whole(v1::ListRulesResponse { rules })
     }
 
     async fn read_recording(

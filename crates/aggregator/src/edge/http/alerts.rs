@@ -55,9 +55,9 @@ struct AlertParameters {
     /// Only alerts about this service, or `system`.
     #[param(max_length = 63, pattern = "^[a-z0-9.-]{1,63}$")]
     service: Option<String>,
-    /// Leaves out so many: the `next_offset` of the page before.
-    #[param(minimum = 0, maximum = 1_000_000)]
-    offset: Option<u32>,
+    /// Only alerts behind this one: the `next` of the page before.
+    #[param(pattern = "^[a-z0-9.-]{1,63}/[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+    after: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 1_000, default = 1_000)]
     limit: Option<u32>,
@@ -67,10 +67,10 @@ struct AlertParameters {
 #[derive(Debug, Serialize, ToSchema)]
 struct AlertsAnswer {
     alerts: Vec<Alert>,
-    /// What to ask for as `offset` next. Left out where there are no more.
+    /// What to ask for as `after` next. Left out where there are no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    next_offset: Option<usize>,
+    next: Option<String>,
 }
 
 /// What fires; with `state` also what is pending, withheld and why, or resolved within a quarter of an hour.
@@ -83,18 +83,17 @@ struct AlertsAnswer {
     responses((status = 200, description = "A page of alerts.", body = AlertsAnswer))
 )]
 async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<AlertsAnswer>, Problem> {
-    let (filter, offset, limit) = asked(query.as_deref())?;
-    let (found, more) = alerts::list(&app.edge, &filter, offset, limit);
+    let (filter, limit) = asked(query.as_deref())?;
+    let (found, more) = alerts::list(&app.edge, &filter, limit);
     let alerts: Vec<Alert> = within(found.iter().map(Alert::from), LIST_BYTES, size).collect();
     let more = more || alerts.len() < found.len();
-    let next_offset = more.then_some(offset + alerts.len());
-    Ok(Json(AlertsAnswer { alerts, next_offset }))
+    let last = alerts.len().checked_sub(1).filter(|_| more);
+    let next = last.map(|last| alerts::place(&found[last].key));
+    Ok(Json(AlertsAnswer { alerts, next }))
 }
 
-const OFFSETS: usize = 1_000_000;
-
-fn asked(query: Option<&str>) -> Result<(Filter, usize, usize), Problem> {
-    let mut read = Parameters::strict(query, &["state", "severity", "service", "offset", "limit"]);
+fn asked(query: Option<&str>) -> Result<(Filter, usize), Problem> {
+    let mut read = Parameters::strict(query, &["state", "severity", "service", "after", "limit"]);
     let states: Vec<_> = AlertState::ALL
         .iter()
         .map(|state| (state.as_str(), *state))
@@ -104,9 +103,9 @@ fn asked(query: Option<&str>) -> Result<(Filter, usize, usize), Problem> {
         .map(|severity| (severity.as_str(), *severity))
         .collect();
     let mut filter = Filter {
-        of: None,
         states: read.words("state", &states),
         least: read.word("severity", &severities).unwrap_or(Severity::None),
+        ..Filter::default()
     };
     if let Some(service) = read.text("service") {
         match service_or_system("service", &service) {
@@ -114,16 +113,18 @@ fn asked(query: Option<&str>) -> Result<(Filter, usize, usize), Problem> {
             Err(invalid) => read.refuse("service", &invalid.message),
         }
     }
-    let offset: usize = read.parsed("offset", "0 to 1000000").unwrap_or(0);
-    let limit: usize = read.parsed("limit", "1 to 1000").unwrap_or(PAGE);
-    if offset > OFFSETS {
-        read.refuse("offset", "is not right, expected 0 to 1000000");
+    if let Some(after) = read.text("after") {
+        match alerts::behind("after", &after) {
+            Ok(after) => filter.after = Some(after),
+            Err(invalid) => read.refuse("after", &invalid.message),
+        }
     }
+    let limit: usize = read.parsed("limit", "1 to 1000").unwrap_or(PAGE);
     if !(1..=PAGE).contains(&limit) {
         read.refuse("limit", "is not right, expected 1 to 1000");
     }
     read.finish()?;
-    Ok((filter, offset, limit))
+    Ok((filter, limit))
 }
 
 /// What is acknowledged.

@@ -2,11 +2,15 @@
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue};
 
+use ward_model::Status;
+
 use super::{Check, alike, shown};
 use crate::{
     expression::types::{Scalar, Type, Words},
     near::nearest,
 };
+
+const NEVER: &str = "never true";
 
 impl Check<'_> {
     /// An expression that must be a bool.
@@ -102,7 +106,7 @@ impl Check<'_> {
         };
         if let (Scalar::Text(one), Scalar::Text(other)) = (one, other) {
             for word in written {
-                self.words(expr, (element, one), (word, other), "never true")?;
+                self.words(expr, (element, one), (word, other), NEVER)?;
             }
         }
         Some(Type::One(Scalar::Bool))
@@ -171,6 +175,11 @@ impl Check<'_> {
         for (of, literal) in [(one, right), (other, left)] {
             if let Expr::Literal(LiteralValue::String(word)) = &literal.expr {
                 self.word(literal, of, word.inner(), outcome)?;
+                let asks =
+                    of == Words::Status && outcome == NEVER && word.inner() == Status::Unknown.as_str();
+                if asks {
+                    self.found.unknown.get_or_insert(self.spans.of(expr));
+                }
             }
         }
         let known = one != Words::Any && other != Words::Any;
@@ -205,7 +214,7 @@ impl Check<'_> {
 }
 
 fn outcome(equal: bool) -> &'static str {
-    if equal { "never true" } else { "always true" }
+    if equal { NEVER } else { "always true" }
 }
 
 /// What somebody may have left out behind a value.

@@ -112,7 +112,7 @@ fn service_key(key: &Key<'_>, value: &Node<'_>, facts: &mut ServiceFacts, readin
         "needs" => set(&mut facts.dependencies, names_of(value, reading)),
         "criticality" => set(
             &mut facts.criticality,
-            reading.word(value, "criticality", &CRITICALITIES),
+            reading.word(value, "criticality", &criticalities()),
         ),
         "min_healthy" => set(&mut facts.min_healthy, reading.count(value)),
         "maintenance" => set(&mut facts.maintenance, reading.bool(value)),
@@ -246,8 +246,6 @@ fn reasons() -> [(&'static str, Reason); 13] {
     Reason::ALL.map(|reason| (reason.as_str(), reason))
 }
 
-const CRITICALITIES: [(&str, Criticality); 3] = [
-    ("critical", Criticality::Critical),
-    ("important", Criticality::Important),
-    ("optional", Criticality::Optional),
-];
+fn criticalities() -> [(&'static str, Criticality); 3] {
+    Criticality::ALL.map(|criticality| (criticality.as_str(), criticality))
+}

@@ -6,14 +6,13 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use serde_json::{Value as Json, json};
 use ward_access::Pattern;
-use ward_alerts::{Part, Rule, RuleMistake, RuleSet, RuleSpec, Unknown, shipped};
+use ward_alerts::{Part, Rule, RuleMistake, RuleSet, RuleSpec, Unknown, nearest, shipped};
 use ward_model::{RuleName, Severity};
 
 use super::{Entries, List};
 use crate::{
     Alerting,
     mistake::escaped,
-    near::nearest,
     reading::{At, Node, Reading, Value, joined, table},
     value::{About, Annotation, Cel, LabelValue, Text, Wait},
 };
