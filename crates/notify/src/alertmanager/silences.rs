@@ -54,7 +54,8 @@ impl Silences {
     /// Whether to look, now or with alerts that are about to be sent.
     pub(super) fn is_due(&self, in_force: &Arc<[Acknowledgement]>, now: Mono, with_alerts: bool) -> bool {
         let changed = self.done.as_ref() != Some(in_force);
-        let may = now >= self.pace.from(false) || (with_alerts && self.is_lost);
+        let early = with_alerts && self.is_lost && !self.pace.is_asked(now);
+        let may = early || now >= self.pace.from(false);
         may && (changed || now >= self.look)
     }
 
@@ -196,4 +197,30 @@ async fn list(client: &mut Client, settings: &Settings, desk: &Desk) -> Result<V
         ),
         after: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_looked_at_with_alerts_unless_it_asked_for_quiet() {
+        let said = Acknowledgement {
+            service: None,
+            rules: Vec::new(),
+            by: String::new(),
+            why: String::new(),
+            start: ward_model::Wall(0),
+            end: ward_model::Wall(1),
+        };
+        let in_force: Arc<[Acknowledgement]> = vec![said].into();
+        let now = Mono::default() + Duration::from_secs(100);
+        for (asked, early) in [(None, true), (Some(Duration::from_secs(30)), false)] {
+            let mut silences = Silences::new(Timing::default());
+            silences.pace.failed(now, asked, 1.0);
+            silences.lost(&in_force);
+            assert!(!silences.is_due(&in_force, now, false));
+            assert_eq!(silences.is_due(&in_force, now, true), early, "{asked:?}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use ward_notify::Notifier;
 
 use crate::{
     memory::{Kept, Memory},
-    sample::{MS, alertmanager, firing, now, resolved, start, tell, watchdog, webhook},
+    sample::{MS, alertmanager, config, firing, now, quick, resolved, start, tell, watchdog, webhook},
     server::{Asked, Reply, SOON, Server},
 };
 
@@ -213,7 +213,10 @@ async fn what_was_owed_as_firing_and_fires_no_more_is_told_as_resolved() {
     // Which of the two is known first makes no difference.
     for slow in [Duration::ZERO, 50 * MS] {
         let server = Server::start(|_| Reply::ok()).await;
-        let after = start([webhook("hook", server.url())], &Memory::with(kept.clone()));
+        let mut to = config([webhook("hook", server.url())]);
+        to.labels.insert("region".into(), "eu".into());
+        let outbox = Memory::with(kept.clone());
+        let after = Notifier::start_with(to, outbox as _, ward_chassis::Clock::start(), quick());
         tokio::time::sleep(slow).await;
         let mut fires_on = shop.clone();
         // As it was told.
@@ -237,6 +240,9 @@ async fn what_was_owed_as_firing_and_fires_no_more_is_told_as_resolved() {
                     ]
             })
             .await;
+        // What ends is what began, with whatever labels others get now.
+        let labels = |at: usize| server.log()[at].json()["data"]["labels"].clone();
+        assert_eq!(labels(2), labels(0));
     }
 }
 
