@@ -135,8 +135,8 @@ impl Log {
     /// Has an event written soon. Never waits. `false` if it was left out, for want of room or because the log is not
     /// written: that is counted, and said in the log as soon as it can be.
     pub fn record(&self, draft: Draft) -> bool {
-        let (place, body) = self.written(draft);
-        self.shared.queue.record(place, body)
+        let place = (draft.epoch, draft.revision);
+        self.shared.queue.record(place, || self.written(draft).1)
     }
 
     /// Whether somebody who can wait should, before the next [`record`](Self::record): much waits to be written.

@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use ward_model::{Epoch, Revision};
 use ward_tlog::Hash;
 
-/// Most events that wait. A roll-up of a large system changes some thousand things at once; at 1 KiB each these are 4 MiB.
+/// Most events that wait. A roll-up of a large system changes some thousand things at once; of 1 KiB, as most are, these are
+/// 4 MiB, and 64 MiB of the longest that there may be.
 const RECORDS: usize = 4096;
 /// Callers that wait for their event have room of their own, so that a burst of records does not turn an operator away.
 /// Each is a call that somebody made and holds.
@@ -147,12 +148,15 @@ impl Queue {
         }
     }
 
-    /// Takes it, or leaves it out.
-    pub(crate) fn record(&self, place: Place, body: Body) -> bool {
+    /// Takes it, or leaves it out. What is left out is not encoded: that may be all there is, while the disk is full.
+    pub(crate) fn record(&self, place: Place, encode: impl FnOnce() -> Body) -> bool {
+        if self.waiting.lock().refuses(place) {
+            return false;
+        }
+        // Others go on meanwhile.
+        let body = encode();
         let mut waiting = self.waiting.lock();
-        let records = waiting.items.len() - waiting.answers;
-        if waiting.closing || waiting.state != State::Writing || records >= RECORDS {
-            waiting.leave_out(place);
+        if waiting.refuses(place) {
             return false;
         }
         waiting.push(Item::Event(place, body, None));
@@ -295,6 +299,16 @@ impl Queue {
 }
 
 impl Waiting {
+    /// Whether there is no room for a record, which is left out then.
+    fn refuses(&mut self, place: Place) -> bool {
+        let records = self.items.len() - self.answers;
+        let refuses = self.closing || self.state != State::Writing || records >= RECORDS;
+        if refuses {
+            self.leave_out(place);
+        }
+        refuses
+    }
+
     /// Behind what was left out before it.
     fn push(&mut self, item: Item) {
         let missing = std::mem::take(&mut self.gap);
@@ -358,7 +372,7 @@ mod tests {
     use super::*;
 
     fn record(queue: &Queue, n: u64) -> bool {
-        queue.record((Epoch(1), Revision(n)), Body::new())
+        queue.record((Epoch(1), Revision(n)), Body::new)
     }
 
     #[test]
@@ -395,5 +409,20 @@ mod tests {
             (gap.count, gap.first, gap.last),
             (most + 2, place(0), place(most + 1))
         );
+    }
+
+    /// Which may be all that there is to do, while the disk is full.
+    #[test]
+    fn what_is_left_out_is_not_encoded() {
+        let queue = Queue::new();
+        let place = (Epoch(1), Revision(1));
+        assert!((0..RECORDS as u64).all(|n| record(&queue, n)));
+        assert!(!queue.record(place, || panic!("there is no room")));
+        queue.full();
+        assert!(!queue.record(place, || panic!("the disk is full")));
+        queue.resume();
+        assert!(record(&queue, 1));
+        queue.close();
+        assert!(!queue.record(place, || panic!("it is closed")));
     }
 }

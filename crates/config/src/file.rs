@@ -24,12 +24,12 @@ use crate::{
     mistake::{Mistakes, Text as FileText},
     reading::{At, Node, Reading, Value, joined, quoted_key, table},
     settings::{Aggregator, Settings},
-    value::{FilePath, HostName, RuleFiles, ServiceName, Text, WebOrigin},
+    value::{FilePath, HostName, ServiceName, Text, WebOrigin},
 };
 
 use access::Access;
 use alerting::AlertingTable;
-pub(crate) use alerting::{Changes, alertmanagers};
+pub(crate) use alerting::{Changes, Elsewhere, alertmanagers};
 use service::ServiceTable;
 use store::StoreTable;
 
@@ -199,7 +199,7 @@ pub fn read_text(text: &str) -> Result<Settings, Errors> {
             vec![Arc::new(FileText { path, text })],
         ));
     }
-    settings.alerting.rules = said.rules.in_force();
+    settings.alerting.rules = said.elsewhere.rules.in_force();
     Ok(settings)
 }
 
@@ -209,25 +209,21 @@ pub(crate) struct Said {
     pub(crate) mistakes: Mistakes,
     /// On which line each key stands.
     pub(crate) lines: BTreeMap<String, usize>,
-    /// Where more rules are.
-    pub(crate) rule_files: Vec<At<RuleFiles>>,
-    /// What it says about rules. What others say is still to come over it.
-    pub(crate) rules: Changes,
+    /// What other files have to say.
+    pub(crate) elsewhere: Elsewhere,
 }
 
 /// Reads `text` over `settings`, but for the rules.
 pub(crate) fn read(path: &str, text: &str, settings: &mut Settings) -> Said {
-    let mut rest = (Vec::new(), Changes::default());
+    let mut elsewhere = Elsewhere::default();
     let (mistakes, lines) = walk(path, text, |whole, reading| {
         let file = File::read(whole, reading).unwrap_or_default();
-        rest = file.over(settings, reading);
+        elsewhere = file.over(settings, reading);
     });
-    let (rule_files, rules) = rest;
     Said {
         mistakes,
         lines,
-        rule_files,
-        rules,
+        elsewhere,
     }
 }
 
@@ -258,7 +254,7 @@ fn walk(
 }
 
 impl File {
-    fn over(self, settings: &mut Settings, reading: &mut Reading<'_>) -> (Vec<At<RuleFiles>>, Changes) {
+    fn over(self, settings: &mut Settings, reading: &mut Reading<'_>) -> Elsewhere {
         if let Some(services) = self.services {
             let settled = services.value.0.into_iter();
             settings.services = settled.map(|(name, service)| (name, service.settle())).collect();

@@ -30,5 +30,5 @@ pub use settings::{
 };
 pub use show::Entry;
 pub use source::{FILE_BYTES, Key, Loaded, Source, VARIABLE_OF_FILE, changed_rules};
-pub use value::DatabaseUrl;
+pub use value::{DatabaseUrl, ReceiverUrl, written};
 pub use window::{Days, InvalidWindow, Occurrence, Window, Zone};

@@ -3,6 +3,7 @@
 //! There is no file unless one is named. Places where one is looked for were not taken: what is in force must not depend on
 //! a file that somebody forgot.
 
+mod addresses;
 mod changed;
 mod key;
 mod rules;
@@ -248,12 +249,15 @@ impl Loading {
         let mut names = BTreeSet::new();
         let twice = all.iter().find(|receiver| !names.insert(&receiver.name));
         let twice = twice.map(|receiver| receiver.name.clone());
-        let has_secret = |receiver: &&&Receiver| receiver.auth != Auth::None && is_open(&receiver.url);
+        let has_secret =
+            |receiver: &&&Receiver| receiver.auth != Auth::None && is_open(receiver.url.expose());
         let warn = |receiver: &&Receiver| {
             let name = escaped(&receiver.name);
             format!("[alerting] {name}: its password or token is sent in clear text, as its url is not https")
         };
         self.warnings.extend(all.iter().filter(has_secret).map(warn));
+        self.warnings
+            .extend(alerting.rules.iter().filter_map(rules::held_in_vain));
         if let Some(name) = twice {
             let message = format!("makes two receivers that are called \"{name}\"");
             self.wrong(Key::Alertmanagers, message, "name each of them once");
@@ -322,12 +326,14 @@ impl Loading {
             }
         };
         let Some(text) = text else { return };
-        let mut said = file::read(&shown, &text, &mut self.settings);
+        let said = file::read(&shown, &text, &mut self.settings);
         self.mistakes.and(said.mistakes);
         self.came_from(&shown, said.lines);
         self.keep(&shown, &text);
-        self.rule_files((path, &text), said.rule_files, &mut said.rules);
-        self.settings.alerting.rules = said.rules.in_force();
+        let mut elsewhere = said.elsewhere;
+        self.addresses((&shown, &text), elsewhere.addresses);
+        self.rule_files((path, &text), elsewhere.rule_files, &mut elsewhere.rules);
+        self.settings.alerting.rules = elsewhere.rules.in_force();
     }
 
     /// Notes where keys stand. What is said twice is a mistake, and the first stays.

@@ -27,7 +27,9 @@ pub use database::DatabaseUrl;
 pub(crate) use database::masked;
 pub(crate) use name::ServiceName;
 pub(crate) use number::DayOfMonth;
-pub(crate) use time::{Every, between, weekday, written};
+pub use time::written;
+pub(crate) use time::{Every, between, weekday};
+pub use url::ReceiverUrl;
 pub(crate) use url::{BaseUrl, HookUrl, host_and_port, is_open};
 pub(crate) use web::{HostName, WebOrigin};
 

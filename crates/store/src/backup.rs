@@ -4,7 +4,7 @@
 //! transaction and written to a file, so that a backup can be restored into either. `pg_dump` was not taken: it has to be
 //! there, and what it writes can be read by nothing but PostgreSQL.
 //!
-//! What is owed to somebody is in a backup and not in what is restored: see [`restore`].
+//! Alerts and what is owed to somebody are in a backup and not in what is restored: see [`restore`].
 //!
 //! What is written stands under another name until it was checked and is on the disk. These calls block.
 
@@ -152,9 +152,10 @@ async fn any_row(source: &mut Connection) -> Result<bool, Fault> {
 /// Puts the backup `from` in place of all that is in `place`, which nobody may be using. Of a file `from` is checked before
 /// anything is touched; in PostgreSQL all of it is one transaction. One of an older version is brought up to date.
 ///
-/// What was owed to receivers of alerts ([`Kept::Owed`](crate::Kept::Owed)) is left out: it would be delivered now, and wake
-/// somebody for what was over a week ago. Alerts come back, so that those that were told of one that fired are told when it
-/// is over; so do acknowledgements, which end by themselves, and what was recorded.
+/// Alerts ([`Kept::Alert`](crate::Kept::Alert)) and what was owed to their receivers ([`Kept::Owed`](crate::Kept::Owed)) are
+/// left out: what fires is told again and again, so either would wake somebody now for what was over a week ago. What still
+/// holds fires anew. Of the end of what fired at the backup nobody is told: in Alertmanager it ends by itself, some minutes
+/// after it was told last. Acknowledgements come back, which end by themselves, and what was recorded.
 ///
 /// # Errors
 ///
@@ -164,7 +165,7 @@ pub fn restore(from: &Path, place: &Place, mut progress: impl FnMut(Progress)) -
     check(&source, from)?;
     let mut write = |part: &Path| {
         copy(&source, part, &mut progress)?;
-        owe_nothing(part)
+        tell_nobody(part)
     };
     match place {
         Place::Sqlite(path) => into_place(path, write, || retire(path)),
@@ -178,12 +179,12 @@ pub fn restore(from: &Path, place: &Place, mut progress: impl FnMut(Progress)) -
     }
 }
 
-/// Brings the copy at `path` up to date, and takes out of it what is owed.
-fn owe_nothing(path: &Path) -> Result<(), BackupError> {
+/// Brings the copy at `path` up to date, and takes out of it what somebody would be told.
+fn tell_nobody(path: &Path) -> Result<(), BackupError> {
     let mut file = sqlite::Connection::write(path)?;
-    let owed = vec![code::kept(Kept::Owed).into()];
-    let dropped = file.execute("DELETE FROM kept WHERE kind = $1", &[owed]);
-    dropped.map_err(|fault| database("take out what is owed")(&fault))
+    let told = [Kept::Alert, Kept::Owed].map(|kind| vec![code::kept(kind).into()]);
+    let dropped = file.execute("DELETE FROM kept WHERE kind = $1", &told);
+    dropped.map_err(|fault| database("take out alerts")(&fault))
 }
 
 /// Makes the database at `path`, if it is one, a file for itself: what stood beside it would be taken for a part of the one

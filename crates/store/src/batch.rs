@@ -52,6 +52,8 @@ pub(crate) struct Batch {
     pub(crate) maintenance: Vec<(Name, Option<Maintenance>)>,
     pub(crate) kept: Vec<((Kept, String), Option<String>)>,
     pub(crate) records: Vec<KeptRecord>,
+    /// The end of a hole in what was recorded.
+    pub(crate) hole: Option<Wall>,
     pub(crate) alive: Option<Wall>,
 }
 
@@ -62,7 +64,7 @@ impl Batch {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows() == 0 && self.alive.is_none() && !self.forget
+        self.rows() == 0 && self.alive.is_none() && self.hole.is_none() && !self.forget
     }
 
     /// Its second half, to be written behind it.
@@ -76,15 +78,18 @@ impl Batch {
             maintenance: behind(&mut self.maintenance, &mut keep),
             kept: behind(&mut self.kept, &mut keep),
             records: behind(&mut self.records, &mut keep),
+            hole: self.hole.take(),
             alive: self.alive.take(),
         }
     }
 
-    /// Drops its only row; in the place of a transition it says that one is missing. `false` if that is what was dropped.
+    /// Drops its only row; in the place of a transition, or behind a record, it says that one is missing. `false` if that is what was dropped.
     pub(crate) fn leave_out(&mut self) -> bool {
         let (forget, alive) = (self.forget, self.alive);
-        let lost = mem::take(self).transitions.pop();
+        let mut all = mem::take(self);
+        let (lost, record) = (all.transitions.pop(), all.records.pop());
         (self.forget, self.alive) = (forget, alive);
+        self.hole = all.hole.max(record.map(|record| record.at));
         let counted = lost
             .as_ref()
             .is_some_and(|lost| lost.reason == SpanReason::NotRecorded);

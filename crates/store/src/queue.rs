@@ -25,16 +25,18 @@ use ward_model::{
 };
 
 use crate::{
-    batch::{Batch, Instance, KeptRecord, KeptTransition},
+    batch::{Batch, Instance, KeptTransition},
     position::Position,
     write::{Kept, KnownInstance, KnownService, Transition, Write},
 };
 
-use in_order::{Records, Transitions};
+use in_order::{Records, TakenRecords, Transitions};
 
-/// Alerts, acknowledgements, and what is owed to some receivers of each alert: ten thousand of each at most, and what is
-/// gone waits as well. Some 60 MB.
+/// Alerts and acknowledgements: twenty and ten thousand at most, and what is gone waits as well. Some 60 MB.
 pub(crate) const KEPT: usize = 65_536;
+/// What is owed: all alerts to three receivers, or a thousand to each that there may be. Some 60 MB. It may be ten times as much,
+/// so past it the newest are dropped: were all asked for anew, the same would find no room again, for ever.
+pub(crate) const OWED: usize = 65_536;
 /// A power of two, so that each map of a million instances holds 16,000: moved in a third of a millisecond.
 const SHARDS: usize = 64;
 /// Twice what there may be, because what is gone waits as well. Past it all is asked for anew.
@@ -51,7 +53,9 @@ pub(crate) struct Queue {
     transitions: Mutex<Transitions>,
     services: Mutex<HashMap<Name, Option<KnownService>>>,
     maintenance: Mutex<HashMap<Name, Option<Maintenance>>>,
+    /// All of it but what is owed.
     kept: Mutex<HashMap<(Kept, String), Option<String>>>,
+    owed: Mutex<HashMap<String, Option<String>>>,
     records: Mutex<Records>,
     instances: Vec<Shard>,
     hasher: RandomState,
@@ -80,6 +84,7 @@ impl Queue {
             services: Mutex::default(),
             maintenance: Mutex::default(),
             kept: Mutex::default(),
+            owed: Mutex::default(),
             records: Mutex::default(),
             instances: (0..SHARDS).map(|_| Shard::default()).collect(),
             hasher: RandomState::new(),
@@ -112,6 +117,11 @@ impl Queue {
             Write::InstanceGone(id) => self.instance(id, None),
             Write::Maintenance(window) => self.window(window.service.clone(), Some(window)),
             Write::MaintenanceEnded(service) => self.window(service, None),
+            Write::Keep {
+                kind: Kept::Owed,
+                key,
+                body,
+            } => self.owe(key, body),
             Write::Keep { kind, key, body } => self.keep(&self.kept, (kind, key), body, KEPT),
             Write::Record { at, subject, body } => self.record(at, subject, body),
             Write::Alive(at) => {
@@ -150,7 +160,20 @@ impl Queue {
         self.keep(&self.instances[shard], id, instance, KEYS);
     }
 
+    /// One that finds no room is counted, and not kept before it changes again.
+    fn owe(&self, key: String, body: Option<String>) {
+        self.place(&self.owed, key, body, OWED);
+    }
+
+    /// One that finds no room is asked for anew, with all others.
     fn keep<K: Eq + Hash, V>(&self, kept: &Mutex<HashMap<K, V>>, key: K, value: V, most: usize) {
+        if !self.place(kept, key, value, most) {
+            self.forget.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether there was room.
+    fn place<K: Eq + Hash, V>(&self, kept: &Mutex<HashMap<K, V>>, key: K, value: V, most: usize) -> bool {
         let mut kept = kept.lock();
         if let Some(held) = kept.get_mut(&key) {
             *held = value;
@@ -159,8 +182,9 @@ impl Queue {
             self.grew();
         } else {
             self.leave_out(1);
-            self.forget.store(true, Ordering::Release);
+            return false;
         }
+        true
     }
 
     /// Counted under the lock that it is taken under, so that no more is taken than was counted. Only the first wakes the
@@ -206,14 +230,15 @@ impl Queue {
         let takes = self.takes.fetch_add(1, Ordering::SeqCst) + 1;
         let alive = self.alive.swap(NONE, Ordering::Relaxed);
         let (transitions, counted, transitions_to) = self.taken_transitions();
-        let (records, records_to) = self.taken_records();
+        let (records, hole, records_to) = self.taken_records();
         let mut batch = Batch {
             forget: self.forget.swap(false, Ordering::AcqRel),
             transitions,
             services: taken(&self.services).into_iter().collect(),
             maintenance: taken(&self.maintenance).into_iter().collect(),
-            kept: taken(&self.kept).into_iter().collect(),
+            kept: self.taken_kept(),
             records,
+            hole,
             instances: Vec::new(),
             alive: (alive != NONE).then_some(Wall(alive)),
         };
@@ -239,7 +264,14 @@ impl Queue {
         self.transitions.lock().take()
     }
 
-    fn taken_records(&self) -> (Vec<KeptRecord>, u64) {
+    fn taken_kept(&self) -> Vec<((Kept, String), Option<String>)> {
+        let mut kept: Vec<_> = taken(&self.kept).into_iter().collect();
+        let owed = taken(&self.owed).into_iter();
+        kept.extend(owed.map(|(key, body)| ((Kept::Owed, key), body)));
+        kept
+    }
+
+    fn taken_records(&self) -> TakenRecords {
         self.records.lock().take()
     }
 

@@ -40,6 +40,7 @@ pub(crate) enum Ask {
     Kept(Kept, Answer<Vec<(String, String)>>),
     RecordedBefore(Wall, Answer<Vec<Record>>),
     Recorded(Key, Wall, Answer<Page>),
+    RecordedHole(Answer<Option<Wall>>),
     Instances(mpsc::Sender<Vec<KnownInstance>>, Answer<usize>),
 }
 
@@ -89,6 +90,7 @@ impl Reader {
                 self.tell(to, async |db| recorded::page(db, after, until).await)
                     .await;
             }
+            Ask::RecordedHole(to) => self.tell(to, async |db| recorded::hole(db).await).await,
             Ask::Instances(pieces, to) => {
                 let all = async |db: &mut Connection| {
                     known::instances(db, async |piece| {

@@ -4,6 +4,8 @@
 //! that ask nor the cleaning up of the file, as one long transaction would. What was written stays as it is, so that pages
 //! fit together.
 //!
+//! Where some found no room, all before that is told as not there: rules would judge by it what never was.
+//!
 //! The last of each subject outlives its time: without it nobody knows how a service was that has not changed since. It goes
 //! when the service does.
 
@@ -62,6 +64,11 @@ impl Recorded {
         Self { store, window, next }
     }
 
+    /// From when on it is complete: later than was asked for if some were dropped since. Known once the first were taken.
+    pub fn since(&self) -> Wall {
+        self.window.since
+    }
+
     /// The next records, some thousand, in order of time; `None` behind the last. First come those from before the beginning,
     /// that say how things were then: the last of each subject, at once.
     ///
@@ -72,6 +79,9 @@ impl Recorded {
         loop {
             let (records, next) = match self.next {
                 Next::Beginning => {
+                    if let Some(hole) = self.store.ask(Ask::RecordedHole).await? {
+                        self.window.since = self.window.since.max(Wall(hole.0 + 1));
+                    }
                     let since = self.window.since;
                     let records = self.store.ask(|to| Ask::RecordedBefore(since, to)).await?;
                     (records, Some(Key::first(since)))
@@ -187,6 +197,14 @@ const END: &str = "SELECT at FROM recorded WHERE at >= $1 AND at < $2 ORDER BY a
 const NEWEST: &str = "SELECT subject, max(at) FROM recorded WHERE at >= $1 AND at < $2 GROUP BY subject";
 const OLDER: &str = "DELETE FROM recorded WHERE subject = $1 AND at < $2";
 
+/// The end of the last hole: what was seen then was dropped, and what was seen behind it was not.
+pub(crate) const HOLE: &str = "recorded_hole";
+
+/// The end of the last hole, if there is one.
+pub(crate) async fn hole(connection: &mut Connection) -> Result<Option<Wall>, Fault> {
+    Ok(number_of(connection, HOLE).await?.map(Wall))
+}
+
 /// The moment before which no more than the last of each subject is kept.
 const DONE: &str = "recorded_done";
 
@@ -252,5 +270,12 @@ mod tests {
         session.write(&batch).await.unwrap();
         let count = session.connection.number("SELECT count(*) FROM recorded", vec![]);
         assert_eq!(count.await.unwrap(), Some(2));
+        assert_eq!(hole(&mut session.connection).await.unwrap(), None);
+        let batch = Batch {
+            hole: Some(Wall(7)),
+            ..Batch::default()
+        };
+        session.write(&batch).await.unwrap();
+        assert_eq!(hole(&mut session.connection).await.unwrap(), Some(Wall(7)));
     }
 }

@@ -14,6 +14,8 @@ use crate::{
     code,
     connection::{Connection, Row, Value},
     fault::Fault,
+    recorded,
+    roll::remember,
     write::KnownService,
 };
 
@@ -275,7 +277,11 @@ impl Session {
         let rows: Vec<Row> = batch.records.iter().map(row).collect();
         let sql = "INSERT INTO recorded (at, life, seq, subject, body) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (at, life, seq) DO NOTHING";
-        self.connection.execute(sql, &rows).await
+        self.connection.execute(sql, &rows).await?;
+        match batch.hole {
+            Some(end) => remember(&mut self.connection, &[(recorded::HOLE, end.0)]).await,
+            None => Ok(()),
+        }
     }
 }
 

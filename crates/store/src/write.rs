@@ -50,9 +50,9 @@ pub enum Write {
 /// What is kept by key for its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kept {
-    /// An alert.
+    /// An alert. Restoring a backup drops it: see [`restore`](crate::restore).
     Alert,
-    /// What is yet to be delivered to somebody. Restoring a backup drops it: see [`restore`](crate::restore).
+    /// What is yet to be delivered to somebody. Restoring a backup drops it as well.
     Owed,
     /// That somebody works on alerts.
     Acknowledgement,

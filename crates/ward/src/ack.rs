@@ -1,6 +1,7 @@
 //! `ward ack`: says that somebody works on what fires, so that it is silent until it is resolved, or until a time is over.
 //!
-//! What is acknowledged is what fires at that moment: what begins to fire later is heard. One command with flags, and not
+//! What is acknowledged is what fires at that moment, each alert until it is resolved: what begins to fire later is heard, and
+//! so is one that fires again. Said twice of a service, the second adds to what the first still holds. One command with flags, and not
 //! one of several actions as `ward maintenance` is: it is typed at night.
 
 use std::time::Duration;
@@ -28,7 +29,8 @@ use crate::{
   ward ack payments --end                                  and it is heard again
   ward ack --list
 
-It goes on being delivered, and is silent in Alertmanager. What begins to fire later is heard.")]
+It goes on being delivered, and is silent in Alertmanager. What begins to fire later is heard, also what fires again. Said
+anew, it holds what fires by then with what it held before: the answer shows all of it.")]
 pub(crate) struct AckArgs {
     /// Whose alerts: a service, or `system`
     #[arg(value_parser = typed::about, required_unless_present = "list")]

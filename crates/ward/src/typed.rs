@@ -105,20 +105,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A length of time as it is typed, in units that leave nothing out: `90m`, `1h30m`.
-pub(crate) fn written(duration: Duration) -> String {
-    let mut left = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    // The largest first.
-    for (unit, unit_ms) in UNITS.into_iter().rev() {
-        if left >= unit_ms {
-            text.push_str(&format!("{}{unit}", left / unit_ms));
-            left %= unit_ms;
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,10 +123,8 @@ mod tests {
         ] {
             assert_eq!(ms(text), Some(expected), "{text}");
             let lasts = duration(text).unwrap();
-            assert_eq!(duration(&written(lasts)), Ok(lasts), "{text}");
+            assert_eq!(duration(&ward_config::written(lasts)), Ok(lasts), "{text}");
         }
-        assert_eq!(written(Duration::from_millis(93_784_005)), "1d2h3m4s5ms");
-        assert_eq!(written(Duration::ZERO), "0s");
         for bad in [
             "",
             "5",

@@ -28,7 +28,7 @@ fn receiver(named: &Receiver, kind: Kind, least: Severity) -> ward_notify::Recei
     ward_notify::Receiver {
         name: named.name.clone(),
         kind,
-        url: named.url.clone(),
+        url: named.url.expose().to_owned(),
         auth: match named.auth.clone() {
             Auth::None => ward_notify::Auth::None,
             Auth::Basic {

@@ -12,11 +12,11 @@ use super::List;
 use crate::{
     Alerting,
     reading::{At, Node, Reading, Value, joined, table},
-    value::{BaseUrl, Entry, LabelValue, RuleFiles, Text},
+    value::{BaseUrl, Entry, FilePath, LabelValue, RuleFiles, Text},
 };
 
 pub(crate) use receiver::alertmanagers;
-use receiver::{AlertmanagerTable, WebhookTable, unique};
+use receiver::{Addressed, AlertmanagerTable, Named, WebhookTable, unique};
 pub(crate) use rule::{Changes, Rules};
 
 /// Most patterns of files of rules: each is a folder that is looked through.
@@ -42,9 +42,9 @@ table! {
         /// and `severity`.
         "rules" rules: Rules,
         /// Alertmanagers. Each is told of every alert.
-        "alertmanagers" alertmanagers: List<AlertmanagerTable, RECEIVERS>,
+        "alertmanagers" alertmanagers: List<Addressed<AlertmanagerTable>, RECEIVERS>,
         /// Receivers of CloudEvents: each alert when it fires and when it is resolved.
-        "webhooks" webhooks: List<WebhookTable, RECEIVERS>,
+        "webhooks" webhooks: List<Addressed<WebhookTable>, RECEIVERS>,
     }
 }
 
@@ -108,43 +108,72 @@ impl<T> Entries<T> {
 }
 
 impl AlertingTable {
-    /// Returns the files that have more rules, and what is said about rules here.
-    pub(super) fn over(
-        self,
-        settings: &mut Alerting,
-        reading: &mut Reading<'_>,
-    ) -> (Vec<At<RuleFiles>>, Changes) {
+    /// Returns what other files have to say.
+    pub(super) fn over(self, settings: &mut Alerting, reading: &mut Reading<'_>) -> Elsewhere {
         if let Some(labels) = self.labels {
             labels.value.over(&mut settings.labels, |label| &label.0);
         }
         settings.external_url = self.external_url.map(|url| url.value.0);
-        settings.runbooks = self.runbooks.map(|url| url.value.0);
-        let alertmanagers = self.alertmanagers.map(|list| list.value.0).unwrap_or_default();
-        let webhooks = self.webhooks.map(|list| list.value.0).unwrap_or_default();
-        let alertmanagers: Vec<_> = alertmanagers
-            .into_iter()
-            .filter_map(|one| one.value.settle(reading))
-            .collect();
-        let webhooks: Vec<_> = webhooks
-            .into_iter()
-            .filter_map(|one| one.value.settle(reading))
-            .collect();
+        settings.runbooks = self.runbooks.map(|url| below(url.value.0));
+        let alertmanagers = settled(self.alertmanagers, reading, AlertmanagerTable::settle);
+        let webhooks = settled(self.webhooks, reading, WebhookTable::settle);
         let names = alertmanagers
             .iter()
             .map(|one| &one.name)
             .chain(webhooks.iter().map(|one| &one.name));
         unique(names, reading);
+        let mut addresses = addressed(&alertmanagers);
+        addresses.extend(addressed(&webhooks));
         settings.alertmanagers = alertmanagers.into_iter().map(|one| one.receiver).collect();
         settings.webhooks = webhooks.into_iter().map(|one| one.receiver).collect();
-        let mut changes = Changes::new(settings.runbooks.clone());
-        if let Some(rules) = self.rules {
-            changes.take(rules.value, reading);
+        let mut rules = Changes::new(settings.runbooks.clone());
+        if let Some(said) = self.rules {
+            rules.take(said.value, reading);
         }
-        (
-            self.rule_files.map(|list| list.value.0).unwrap_or_default(),
-            changes,
-        )
+        Elsewhere {
+            rule_files: self.rule_files.map(|list| list.value.0).unwrap_or_default(),
+            addresses,
+            rules,
+        }
     }
+}
+
+/// What other files have to say about alerts.
+#[derive(Debug, Default)]
+pub(crate) struct Elsewhere {
+    /// Where more rules are.
+    pub(crate) rule_files: Vec<At<RuleFiles>>,
+    /// Where addresses are, with the name of the receiver.
+    pub(crate) addresses: Vec<(String, At<FilePath>)>,
+    /// What is said about rules so far.
+    pub(crate) rules: Changes,
+}
+
+fn settled<T, U, const MOST: usize>(
+    said: Option<At<List<Addressed<T>, MOST>>>,
+    reading: &mut Reading<'_>,
+    settle: impl Fn(T, &At<()>, &mut Reading<'_>) -> Option<Named<U>>,
+) -> Vec<Named<U>> {
+    let said = said.map(|list| list.value.0).unwrap_or_default();
+    let one = |At { value, path, span }: At<Addressed<T>>| {
+        let place = At {
+            value: (),
+            path,
+            span,
+        };
+        settle(value.0, &place, reading)
+    };
+    said.into_iter().filter_map(one).collect()
+}
+
+fn addressed<T>(receivers: &[Named<T>]) -> Vec<(String, At<FilePath>)> {
+    let file = |one: &Named<T>| Some((one.name.value.clone(), one.url_file.clone()?));
+    receivers.iter().filter_map(file).collect()
+}
+
+/// An address that a name is put behind.
+fn below(url: String) -> String {
+    if url.ends_with('/') { url } else { url + "/" }
 }
 
 /// Reads a file of rules.

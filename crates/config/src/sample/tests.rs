@@ -8,7 +8,7 @@ fn read(text: &str) -> Settings {
     let said = file::read("sample", text, &mut settings);
     let shown: Vec<_> = said.mistakes.list.iter().map(ToString::to_string).collect();
     assert!(shown.is_empty(), "{}", shown.join("\n"));
-    settings.alerting.rules = said.rules.in_force();
+    settings.alerting.rules = said.elsewhere.rules.in_force();
     settings
 }
 

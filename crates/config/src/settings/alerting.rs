@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock, time::Duration};
 use ward_alerts::RuleSet;
 use ward_model::Severity;
 
+use crate::value::ReceiverUrl;
+
 /// Rules, and who is told of what they find.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alerting {
@@ -29,8 +31,10 @@ pub struct Alerting {
 pub struct Receiver {
     /// Unique among all of them.
     pub name: String,
-    /// `http` or `https`; holds no name and no password.
-    pub url: String,
+    /// `http` or `https`; holds no name and no password, and perhaps a secret all the same.
+    pub url: ReceiverUrl,
+    /// The file that it stands in, if it does.
+    pub url_file: Option<PathBuf>,
     /// How one proves who one is.
     pub auth: Auth,
     /// Authorities to trust instead of the system's, in PEM.

@@ -77,10 +77,13 @@ fn said(rule: &RuleSpec) -> Vec<(String, Json)> {
 
 fn receiver(receiver: &Receiver) -> Json {
     let mut table = json!({
-        "url": receiver.url,
         "name": receiver.name,
         "timeout": written(receiver.timeout),
     });
+    match &receiver.url_file {
+        Some(file) => table["url_file"] = json!(file.to_string_lossy()),
+        None => table["url"] = json!(receiver.url.shown()),
+    }
     match &receiver.auth {
         Auth::None => {}
         Auth::Basic {

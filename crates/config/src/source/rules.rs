@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ward_alerts::Rule;
+
 use super::{FILE_BYTES, Loading, read};
 use crate::{
     file::{self, Changes},
@@ -112,6 +114,16 @@ struct Left {
 
 fn too_much(message: String) -> Wrong {
     Wrong { message, help: None }
+}
+
+/// A warning of a rule that is to be held and is never.
+pub(super) fn held_in_vain(rule: &Rule) -> Option<String> {
+    let rule = rule.spec();
+    let is_vain = rule.for_.is_zero() && rule.hold.as_ref().is_some_and(|hold| hold.trim() != "false");
+    is_vain.then(|| {
+        let name = &rule.name;
+        format!("[alerting.rules.{name}] hold has no effect: it lasts as long as `for` at most, which is 0s")
+    })
 }
 
 /// The file of that name, or those that a name with `*` stands for, in order. Names that begin with a dot are left out, as

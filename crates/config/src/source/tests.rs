@@ -455,6 +455,94 @@ fn what_proves_who_one_is_in_clear_text_is_worth_a_warning() {
     );
 }
 
+#[test]
+fn an_address_of_a_receiver_may_stand_in_a_file_of_its_own() {
+    let secret = tempfile::tempdir().unwrap();
+    let file = secret.path().join("url");
+    let named = |kind: &str| {
+        let text = format!("[[alerting.{kind}]]\nname = \"a\"\nurl_file = {file:?}\n");
+        Home::with(text.as_bytes())
+    };
+    let refused = |kind: &str| {
+        let home = named(kind);
+        home.refused(&home.source())
+    };
+    assert!(refused("webhooks").contains("webhooks[0].url_file names a file that cannot be read"));
+    std::fs::write(&file, "https://h.example/a/b?c=d\n").unwrap();
+    let settings = named("webhooks").source().load().unwrap().settings;
+    let receiver = &settings.alerting.webhooks[0].receiver;
+    assert_eq!(receiver.url.expose(), "https://h.example/a/b?c=d");
+    assert!(
+        settings.to_toml().contains(&format!("url_file = {file:?}")),
+        "{}",
+        settings.to_toml()
+    );
+    assert!(!settings.to_toml().contains("h.example"));
+    let told = refused("alertmanagers");
+    assert!(told.contains("names a file with no address in it"), "{told}");
+    std::fs::write(&file, "https://am.example/a").unwrap();
+    let settings = named("alertmanagers").source().load().unwrap().settings;
+    assert_eq!(
+        settings.alerting.alertmanagers[0].url.expose(),
+        "https://am.example/a"
+    );
+}
+
+#[test]
+fn a_hold_that_never_holds_is_worth_a_warning() {
+    let warnings = |lasts: &str, hold: &str| {
+        let text = format!(
+            "[alerting.rules.Own]\nexpr = \"true\"\nseverity = \"info\"\nfor = \"{lasts}\"\nhold = \"{hold}\"\n"
+        );
+        Home::with(text.as_bytes()).source().load().unwrap().warnings
+    };
+    assert!(warnings("0s", "maintenance")[0].starts_with("[alerting.rules.Own] hold has no effect"));
+    for (lasts, hold) in [("1s", "maintenance"), ("0s", "false")] {
+        assert!(warnings(lasts, hold).is_empty());
+    }
+}
+
+/// In an address of a receiver, behind the first part of its path or in its query: of one that is right, too.
+#[test]
+fn a_secret_in_the_address_of_a_receiver_is_shown_nowhere() {
+    const CANARY: &str = "hunter2-of-the-hook";
+    let mut all = String::new();
+    let urls = [
+        "https://h.example/services/T0/CANARY",
+        "https://h.example/ward?token=CANARY",
+    ];
+    for url in urls.map(|url| url.replace("CANARY", CANARY)) {
+        let text = format!("[[alerting.webhooks]]\nurl = \"{url}\"\n");
+        let loaded = Home::with(text.as_bytes()).source().load().unwrap();
+        assert_eq!(loaded.settings.alerting.webhooks[0].receiver.url.expose(), url);
+        let shown = loaded.settings.show(&loaded.origins);
+        assert!(shown.contains("url = \"https://h.example/"), "{shown}");
+        all += &format!("{loaded:?}{shown}");
+        let (_, bare) = url.split_once("://").unwrap();
+        for wrong in [
+            format!("{text}tokens = 3\n"),
+            format!("{text}ca = 3\n{text}"),
+            format!("[[alerting.webhooks]]\nurl = \"{bare}\"\n"),
+            format!("[[alerting.webhooks]]\nurl = '{url} '\n"),
+            format!("[[alerting.webhooks]]\nurl = [\"{url}\"]\n"),
+            format!("[[alerting.alertmanagers]]\nurl = \"{url}?\"\n"),
+            format!("[alerting]\nwebhooks = [{{ \"url\" = \"ftp://{bare}\", a = 1 }}]\n"),
+        ] {
+            let errors = Home::with(wrong.as_bytes()).source().load().unwrap_err();
+            all += &format!("{errors}{errors:?}{}", errors.styled());
+        }
+        let flags = vec![(Key::Alertmanagers, format!("{url}?"))];
+        let errors = Source {
+            flags,
+            ..Source::default()
+        }
+        .load()
+        .unwrap_err();
+        all += &format!("{errors}{errors:?}");
+    }
+    assert!(!all.contains(CANARY), "{all}");
+}
+
 /// In an address of a receiver, good or bad, and however it is shown.
 #[test]
 fn a_password_of_a_receiver_is_shown_nowhere() {

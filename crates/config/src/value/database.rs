@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Text, Wrong};
+use super::{Text, Wrong, url::secret};
 
 /// Longest address, in bytes: a name, a password and a host of the longest kind there are.
 const ADDRESS_BYTES: usize = 2_048;
@@ -60,8 +60,9 @@ impl Text for DatabaseUrl {
     }
 }
 
-/// `text` with stars in place of each byte of passwords in addresses (`://user:password@`, `password=`), so that what is
-/// shown of a file with something wrong in it shows none, and everything else stays where it was.
+/// `text` with stars in place of each byte of passwords in addresses (`://user:password@`, `password=`), and of what may be
+/// secret in one on the web, so that what is shown of a file with something wrong in it shows none, and everything else stays
+/// where it was.
 pub(crate) fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let line_end = |from: usize| text[from..].find('\n').map_or(text.len(), |end| from + end);
@@ -84,6 +85,11 @@ pub(crate) fn masked(text: &str) -> String {
             bytes[from..from + host].fill(b'*');
         }
     }
+    for from in web_addresses(text) {
+        let line = &text[from..line_end(from)];
+        let address = line.find(['"', '\'', ' ']).map_or(line, |end| &line[..end]);
+        bytes[from + secret(address)..from + address.len()].fill(b'*');
+    }
     for (at, _) in text.match_indices("password=") {
         let from = at + "password=".len();
         let rest = &text[from..line_end(from)];
@@ -91,6 +97,24 @@ pub(crate) fn masked(text: &str) -> String {
         bytes[from..from + end].fill(b'*');
     }
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// What stands around a key and before the text of a value.
+const BLANK: [char; 5] = ['"', '\'', ' ', '\t', '['];
+
+/// Where addresses on the web begin: by how they begin, or, as one may be written without that, behind a key `url`.
+fn web_addresses(text: &str) -> impl Iterator<Item = usize> {
+    let schemes = ["http://", "https://"];
+    let by_scheme = schemes.into_iter().flat_map(|scheme| text.match_indices(scheme));
+    let by_key = text.match_indices("url").filter_map(|(at, key)| {
+        let behind = text[at + key.len()..]
+            .trim_start_matches(BLANK)
+            .strip_prefix('=')?;
+        let address = behind.trim_start_matches(BLANK);
+        // Of an address of a database only the password is secret.
+        (!address.starts_with("postgres")).then_some(text.len() - address.len())
+    });
+    by_scheme.map(|(at, _)| at).chain(by_key)
 }
 
 #[cfg(test)]
@@ -114,6 +138,15 @@ mod tests {
                 "postgresql://u@h/n?password=**&a=b",
             ),
             ("https://example.org:80/a", "https://example.org:80/a"),
+            (
+                "url = \"https://h/s/T0/x\" # a/b/c",
+                "url = \"https://h/s/****\" # a/b/c",
+            ),
+            (
+                "{ \"url\" = 'h/a?x', n = 'a/b/c' }",
+                "{ \"url\" = 'h/a?*', n = 'a/b/c' }",
+            ),
+            ("url_file = \"/a/b/c\"\nurl = 3", "url_file = \"/a/b/c\"\nurl = 3"),
             (
                 "http://token@h/@a https://u:p@h",
                 "http://*****@h/@a https://***@h",

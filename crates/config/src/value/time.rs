@@ -76,8 +76,8 @@ fn duration(text: &str) -> Option<Duration> {
     Some(sum)
 }
 
-/// The duration as it may be written.
-pub(crate) fn written(duration: Duration) -> String {
+/// The duration as it may be written, in units that leave nothing out: `90s` is `1m30s`.
+pub fn written(duration: Duration) -> String {
     let mut ms = duration.as_millis();
     let mut text = String::new();
     for (unit_ms, unit) in [

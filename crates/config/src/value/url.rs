@@ -1,15 +1,58 @@
 //! Addresses on the web: where alerts are sent, and what links in them begin with.
+//!
+//! Services that take webhooks tell who may send by the path or the query, so what is shown of an address ends with the first
+//! part of its path. Nothing here knows which addresses hold a secret: none is shown whole.
 
 use std::net::Ipv6Addr;
 
 use serde_json::{Value as Json, json};
 
-use super::{Text, Wrong, is_not};
+use super::{Text, Wrong, is_not, masked};
 
 /// Longest address, in bytes: servers take none that is much longer.
 const URL_BYTES: usize = 2_048;
 /// What may stand in a path; a `?` begins a query where there may be one.
 const PATH: &str = r"A-Za-z0-9._~!$&'()*+,;=:@%/-";
+
+/// The address of a receiver, which may hold a secret. Shown up to the first part of its path, everywhere.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ReceiverUrl(pub(crate) String);
+
+impl ReceiverUrl {
+    /// All of it, for whoever connects.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Without what may be secret.
+    pub fn shown(&self) -> String {
+        match secret(&self.0) {
+            at if at < self.0.len() => format!("{}***", &self.0[..at]),
+            _ => self.0.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for ReceiverUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ReceiverUrl").field(&self.shown()).finish()
+    }
+}
+
+/// Where in an address that begin which may be secret: behind the first part of the path, or in the query.
+pub(super) fn secret(url: &str) -> usize {
+    let scheme = url.find("://").map_or(0, |at| at + 3);
+    let signs = ['/', '?', '#'];
+    let Some(path) = url[scheme..].find(signs).map(|at| scheme + at) else {
+        return url.len();
+    };
+    let behind = path + 1;
+    match url[path..].starts_with('/').then(|| url[behind..].find(signs)) {
+        Some(Some(at)) => behind + at + 1,
+        Some(None) => url.len(),
+        None => behind,
+    }
+}
 
 /// An address that others are below: without a query.
 #[derive(Clone, Debug)]
@@ -93,14 +136,19 @@ fn checked(text: &str, may_ask: bool) -> Result<String, Wrong> {
         {
             Ok(text.to_owned())
         }
-        Some(_) => Err(is_not(text, "address")),
+        Some(_) => Err(is_not(&shown(text), "address")),
         None => {
             let like = format!("http://{text}");
             let help = !text.contains("://") && checked(&like, may_ask).is_ok();
-            let help = help.then(|| format!("write \"{like}\""));
-            Err(is_not(text, "address").help(help))
+            let help = help.then(|| format!("write \"{}\"", shown(&like)));
+            Err(is_not(&shown(text), "address").help(help))
         }
     }
+}
+
+/// A text that should be an address, in a message.
+fn shown(text: &str) -> String {
+    masked(&ReceiverUrl(text.to_owned()).shown())
 }
 
 /// A host with or without a port.
@@ -153,6 +201,25 @@ mod tests {
         ];
         assert!(open.into_iter().all(is_open));
         assert!(!closed.into_iter().any(is_open));
+    }
+
+    #[test]
+    fn an_address_is_shown_up_to_where_a_secret_may_be() {
+        for (url, shown) in [
+            ("https://am:9093", "https://am:9093"),
+            ("https://am/", "https://am/"),
+            ("https://am/prefix", "https://am/prefix"),
+            ("https://am/prefix/", "https://am/prefix/"),
+            ("https://h/services/T0/B0/x", "https://h/services/***"),
+            ("https://h/ward?token=x", "https://h/ward?***"),
+            ("https://h?token=x", "https://h?***"),
+            ("h.example/services/x", "h.example/services/***"),
+            ("", ""),
+        ] {
+            let url = ReceiverUrl(url.to_owned());
+            assert_eq!(url.shown(), shown);
+            assert_eq!(format!("{url:?}"), format!("ReceiverUrl({shown:?})"));
+        }
     }
 
     #[test]

@@ -12,9 +12,10 @@ use crate::batch::{KeptRecord, KeptTransition, not_recorded};
 
 /// Transitions that wait: some 20 MB. An hour without a database, with eighteen of them a second.
 pub(in crate::queue) const TRANSITIONS: usize = 65_536;
-/// Records that wait: some 30 MB. Each is of one moment of one service, for trying rules out later: a gap in them is no harm
-/// to what is decided now.
+/// Records that wait: some 30 MB. Each is of one moment of one service, for trying rules out later: a hole in them is no harm
+/// to what is decided now, and is told to whoever reads them.
 pub(in crate::queue) const RECORDS: usize = 65_536;
+
 /// Transitions in order, and what became of those that found no room.
 #[derive(Debug, Default)]
 pub(super) struct Transitions {
@@ -76,7 +77,14 @@ pub(super) struct Records {
     waiting: VecDeque<KeptRecord>,
     /// The number of the next.
     pushed: u64,
+    /// The last of each subject that found no room: behind it is known again how that one is.
+    left_out: HashMap<Option<Name>, KeptRecord>,
+    /// The end of the hole, if some are dropped for good.
+    hole: Option<Wall>,
 }
+
+/// The oldest, with the end of the hole in them if there is one, and how far that reaches.
+pub(super) type TakenRecords = (Vec<KeptRecord>, Option<Wall>, u64);
 
 impl Records {
     /// Makes room by the oldest, and says whether one is dropped for it.
@@ -90,7 +98,31 @@ impl Records {
             body,
         };
         self.waiting.push_back(record);
-        self.waiting.len() > RECORDS && self.waiting.pop_front().is_some()
+        if self.waiting.len() <= RECORDS {
+            return false;
+        }
+        let oldest = self.waiting.pop_front();
+        oldest.is_some_and(|oldest| self.leave_out(oldest))
+    }
+
+    /// Whether another one is dropped for it, or it is.
+    fn leave_out(&mut self, oldest: KeptRecord) -> bool {
+        let (at, has_room) = (oldest.at, self.left_out.len() < NAMES);
+        let dropped = match self.left_out.entry(oldest.subject.clone()) {
+            Entry::Occupied(mut last) => {
+                last.insert(oldest);
+                true
+            }
+            Entry::Vacant(_) if !has_room => true,
+            Entry::Vacant(place) => {
+                place.insert(oldest);
+                false
+            }
+        };
+        if dropped {
+            self.hole = self.hole.max(Some(at));
+        }
+        dropped
     }
 
     /// All that ever came.
@@ -98,10 +130,10 @@ impl Records {
         self.pushed
     }
 
-    /// The oldest, and how far that reaches.
-    pub(super) fn take(&mut self) -> (Vec<KeptRecord>, u64) {
+    pub(super) fn take(&mut self) -> TakenRecords {
         let most = self.waiting.len().min(AT_ONCE);
-        let taken = self.waiting.drain(..most).collect();
-        (taken, self.pushed - self.waiting.len() as u64)
+        let mut taken: Vec<_> = mem::take(&mut self.left_out).into_values().collect();
+        taken.extend(self.waiting.drain(..most));
+        (taken, self.hole.take(), self.pushed - self.waiting.len() as u64)
     }
 }

@@ -114,9 +114,9 @@ fn a_service_that_is_gone_ends_its_history() {
     assert_eq!(batch.services[0].1, None);
 }
 
-fn keep(number: usize, body: Option<&str>) -> Write {
+fn keep(kind: Kept, number: usize, body: Option<&str>) -> Write {
     Write::Keep {
-        kind: Kept::Owed,
+        kind,
         key: number.to_string(),
         body: body.map(str::to_owned),
     }
@@ -126,37 +126,60 @@ fn keep(number: usize, body: Option<&str>) -> Write {
 fn what_is_kept_finds_room_or_is_asked_for_anew() {
     let queue = Queue::new();
     for number in 0..KEPT {
-        put(&queue, keep(number, Some("x")));
-        put(&queue, keep(number, None));
+        put(&queue, keep(Kept::Alert, number, Some("x")));
+        put(&queue, keep(Kept::Alert, number, None));
     }
     assert_eq!((queue.queued(), queue.left_out()), (KEPT, 0));
-    put(&queue, keep(0, Some("last")));
-    put(&queue, keep(KEPT, Some("one more")));
+    put(&queue, keep(Kept::Alert, 0, Some("last")));
+    put(&queue, keep(Kept::Alert, KEPT, Some("one more")));
     assert_eq!((queue.queued(), queue.left_out()), (KEPT, 1));
     let (batch, _) = queue.take();
     assert!(batch.forget && batch.kept.len() == KEPT);
-    let first = (Kept::Owed, "0".to_owned());
+    let first = (Kept::Alert, "0".to_owned());
     let last = batch.kept.iter().find(|(key, _)| *key == first).unwrap();
     assert_eq!(last.1.as_deref(), Some("last"));
-    put(&queue, keep(KEPT, Some("there is room again")));
+    put(&queue, keep(Kept::Alert, KEPT, Some("there is room again")));
+    assert_eq!((queue.queued(), queue.take().0.kept.len()), (1, 1));
+}
+
+/// More may be owed than there is room for, and then it is so again when all is put anew.
+#[test]
+fn of_too_much_that_is_owed_the_newest_is_dropped_and_nothing_asked_for_anew() {
+    let queue = Queue::new();
+    for number in 0..OWED + 7 {
+        put(&queue, keep(Kept::Owed, number, Some("a page")));
+    }
+    put(&queue, keep(Kept::Alert, 0, Some("fires")));
+    put(&queue, keep(Kept::Owed, 0, None));
+    assert_eq!((queue.queued(), queue.left_out()), (OWED + 1, 7));
+    let (batch, _) = queue.take();
+    assert!(!batch.forget && batch.kept.len() == OWED + 1);
+    let delivered = ((Kept::Owed, "0".to_owned()), None);
+    assert!(batch.kept.contains(&delivered));
+    put(&queue, keep(Kept::Owed, OWED, Some("there is room again")));
     assert_eq!((queue.queued(), queue.take().0.kept.len()), (1, 1));
 }
 
 #[test]
-fn of_too_many_records_the_oldest_are_dropped_and_counted() {
+fn of_too_many_records_the_oldest_are_dropped_and_that_is_told() {
     let queue = Queue::new();
-    for at in 0..RECORDS + 7 {
+    let record = |at: usize, subject: Option<&str>| {
         let (at, body) = (Wall(at as i64), String::new());
-        let subject = None;
+        let subject = subject.map(|name| Name::service(name).unwrap());
         put(&queue, Write::Record { at, subject, body });
-    }
-    assert_eq!((queue.queued(), queue.records_dropped()), (RECORDS, 7));
-    let taken: Vec<_> = drain(&queue)
-        .into_iter()
-        .flat_map(|batch| batch.records)
-        .collect();
+    };
+    record(0, Some("web"));
+    (1..RECORDS + 8).for_each(|at| record(at, None));
+    // The last of `web` and the last of those that found no room are there.
+    assert_eq!((queue.queued(), queue.records_dropped()), (RECORDS + 2, 6));
+    let batches = drain(&queue);
+    let holes: Vec<_> = batches.iter().filter_map(|batch| batch.hole).collect();
+    assert_eq!(holes, [Wall(7)]);
+    let mut taken: Vec<_> = batches.into_iter().flat_map(|batch| batch.records).collect();
+    taken.sort_unstable_by_key(|record| record.seq);
     let places = taken.iter().map(|record| (record.at.0, record.seq));
-    assert!(places.eq((7..RECORDS as i64 + 7).map(|at| (at, at as u64))));
+    let expected = std::iter::once(0).chain(7..RECORDS as i64 + 8);
+    assert!(places.eq(expected.map(|at| (at, at as u64))));
     assert_eq!((queue.queued(), queue.left_out()), (0, 0));
 }
 

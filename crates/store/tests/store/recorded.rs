@@ -16,6 +16,7 @@ over_both!(
     it_comes_back_in_its_order,
     it_begins_with_how_things_were,
     what_no_service_can_be_called_comes_back_too,
+    what_has_holes_is_told_as_complete_from_behind_them,
     the_beginning_is_bounded,
     lives_do_not_write_over_each_other,
     who_takes_it_slowly_holds_nobody_up,
@@ -115,6 +116,26 @@ async fn what_no_service_can_be_called_comes_back_too(home: Home) {
     store.put(record(t0 + 10, Some("_started"), "second"));
     written(&store).await;
     assert_eq!(bodies(&store, t0 + 5, t0 + 20).await, ["first", "second"]);
+}
+
+/// As rules would judge by what never was.
+async fn what_has_holes_is_told_as_complete_from_behind_them(home: Home) {
+    let store = home.open();
+    let t0 = lately();
+    for at in [10, 20, 30] {
+        store.put(record(t0 + at, Some("web"), &at.to_string()));
+    }
+    written(&store).await;
+    let hole = t0 + 20;
+    home.behind(&format!(
+        "INSERT INTO meta (key, value) VALUES ('recorded_hole', {hole})"
+    ))
+    .await;
+    for (since, complete) in [(t0, hole + 1), (t0 + 25, t0 + 25)] {
+        let mut all = store.recorded(Wall(since), Wall(i64::MAX));
+        let first = all.next().await.unwrap().unwrap();
+        assert_eq!((all.since(), first[0].body.as_str()), (Wall(complete), "20"));
+    }
 }
 
 async fn the_beginning_is_bounded(home: Home) {

@@ -27,7 +27,8 @@ use crate::{Exit, Failure, output::Out, progress::Bar};
 
 The aggregator must be stopped. The audit log begins anew and names the log of the backup, which is kept beside it;
 a log that was there is kept as well. Clients that watched say that the log is another one: that is so.
-What the backup owes to receivers of alerts is left out, so that nobody is woken for what is over.")]
+Alerts of the backup, and what it owes to their receivers, are left out, so that nobody is woken for what is over: what
+still holds fires anew, and receivers hear nothing of the end of what fired then.")]
 pub(crate) struct RestoreArgs {
     /// A directory that `ward backup` made
     #[arg(value_name = "DIR")]

@@ -166,7 +166,7 @@ fn text(listed: &[Listed], width: Option<u16>) -> String {
         table.row([
             (rule.name.to_string(), None),
             (rule.severity.to_string(), severity),
-            (typed::written(wait), None),
+            (ward_config::written(wait), None),
             (rule.expr.clone(), None),
             (rule.from(), None),
         ]);

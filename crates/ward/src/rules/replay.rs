@@ -99,8 +99,8 @@ fn window(args: &ReplayArgs, now: Wall) -> Result<Window, Failure> {
         let (since, until) = (args.since, args.until.unwrap_or_default());
         return Err(Failure::Usage(format!(
             "--since {} is not before --until {}: both are how long ago",
-            typed::written(since),
-            typed::written(until)
+            ward_config::written(since),
+            ward_config::written(until)
         )));
     }
     Ok(Window { since, until })

@@ -181,7 +181,7 @@ fn lines(test: &Tested) -> String {
     };
     let missed = test.missed.iter().map(|missed| {
         let at = Duration::from_millis(u64::try_from(missed.at_ms).unwrap_or(u64::MAX));
-        let (line, at, said) = (missed.line, typed::written(at), Escaped(&missed.message));
+        let (line, at, said) = (missed.line, ward_config::written(at), Escaped(&missed.message));
         format!("        {file}:{line}, at {at}: {said}\n")
     });
     format!("{word}  {file}:{}  {name}\n", test.line) + &missed.collect::<String>()

@@ -2,19 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value as Json, json};
 use ward_model::Severity;
 
 use crate::{
     Auth, Receiver, Webhook,
-    reading::{At, Reading, table},
-    value::{BaseUrl, FilePath, HookUrl, ReceiverName, Text, Timeout, Username, Wrong, host_and_port},
+    reading::{At, Node, Reading, Value, joined, table},
+    value::{
+        BaseUrl, FilePath, HookUrl, ReceiverName, ReceiverUrl, Text, Timeout, Username, Wrong, host_and_port,
+    },
 };
 
 table! {
     /// An Alertmanager.
     struct AlertmanagerTable {
         /// Where it is, without "/api/v2".
-        "url" url: BaseUrl = required,
+        "url" url: BaseUrl,
+        /// A file with that address in it, instead of the address itself. It is read when this file is; `name` is needed then.
+        "url_file" url_file: FilePath,
         /// What it is called in logs and metrics. Default: the host and the port of `url`.
         "name" name: ReceiverName,
         /// The name to log in with, by HTTP basic.
@@ -37,8 +42,11 @@ table! {
 table! {
     /// A receiver of CloudEvents 1.0 over HTTP, each alert when it fires and when it is resolved.
     struct WebhookTable {
-        /// Where it is.
-        "url" url: HookUrl = required,
+        /// Where it is. Of what is behind the first part of its path nothing is shown.
+        "url" url: HookUrl,
+        /// A file with that address in it, instead of the address itself: it may hold a secret. It is read when this file is;
+        /// `name` is needed then.
+        "url_file" url_file: FilePath,
         /// What it is called in logs and metrics. Default: the host and the port of `url`.
         "name" name: ReceiverName,
         /// The name to log in with, by HTTP basic.
@@ -62,15 +70,33 @@ table! {
     }
 }
 
+/// What has an address, here or in a file: for a schema that says so.
+#[derive(Clone, Debug)]
+pub(super) struct Addressed<T>(pub(super) T);
+
+impl<T: Value> Value for Addressed<T> {
+    fn read(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
+        T::read(node, reading).map(Self)
+    }
+
+    fn schema() -> Json {
+        let mut schema = T::schema();
+        schema["oneOf"] = json!([{ "required": ["url"] }, { "required": ["url_file", "name"] }]);
+        schema
+    }
+}
+
 /// A receiver, and what it is called, with where that was said.
 pub(super) struct Named<T> {
     pub(super) name: At<String>,
+    pub(super) url_file: Option<At<FilePath>>,
     pub(super) receiver: T,
 }
 
 /// What is said about receivers of either kind.
 struct Said {
-    url: At<String>,
+    url: Option<At<String>>,
+    url_file: Option<At<FilePath>>,
     name: Option<At<ReceiverName>>,
     username: Option<At<Username>>,
     password_file: Option<At<FilePath>>,
@@ -82,10 +108,11 @@ struct Said {
 }
 
 impl AlertmanagerTable {
-    /// `None` if it has no address.
-    pub(super) fn settle(self, reading: &mut Reading<'_>) -> Option<Named<Receiver>> {
+    /// `None` if it has no address. `at` is where it stands.
+    pub(super) fn settle(self, at: &At<()>, reading: &mut Reading<'_>) -> Option<Named<Receiver>> {
         let said = Said {
-            url: self.url?.map(|url| url.0),
+            url: self.url.map(|url| url.map(|url| url.0)),
+            url_file: self.url_file,
             name: self.name,
             username: self.username,
             password_file: self.password_file,
@@ -95,15 +122,16 @@ impl AlertmanagerTable {
             key: self.key,
             timeout: self.timeout,
         };
-        Some(said.settle(reading))
+        said.settle(at, reading)
     }
 }
 
 impl WebhookTable {
-    /// `None` if it has no address.
-    pub(super) fn settle(self, reading: &mut Reading<'_>) -> Option<Named<Webhook>> {
+    /// `None` if it has no address. `at` is where it stands.
+    pub(super) fn settle(self, at: &At<()>, reading: &mut Reading<'_>) -> Option<Named<Webhook>> {
         let said = Said {
-            url: self.url?.map(|url| url.0),
+            url: self.url.map(|url| url.map(|url| url.0)),
+            url_file: self.url_file,
             name: self.name,
             username: self.username,
             password_file: self.password_file,
@@ -113,23 +141,28 @@ impl WebhookTable {
             key: self.key,
             timeout: self.timeout,
         };
-        let Named { name, receiver } = said.settle(reading);
+        let Named {
+            name,
+            url_file,
+            receiver,
+        } = said.settle(at, reading)?;
         let receiver = Webhook {
             receiver,
             watchdog: self.watchdog.is_some_and(|said| said.value),
             least_severity: self.least_severity.map_or(Webhook::LEAST, |said| said.value),
         };
-        Some(Named { name, receiver })
+        Some(Named {
+            name,
+            url_file,
+            receiver,
+        })
     }
 }
 
 impl Said {
-    fn settle(self, reading: &mut Reading<'_>) -> Named<Receiver> {
+    fn settle(self, at: &At<()>, reading: &mut Reading<'_>) -> Option<Named<Receiver>> {
         self.judge(reading);
-        let name = match self.name {
-            Some(name) => name.map(|name| name.0),
-            None => self.url.clone().map(|url| host_and_port(&url)),
-        };
+        let name = self.named(at, reading)?;
         let path = |said: Option<At<FilePath>>| said.map(|said| said.value.0);
         let auth = match (self.username, path(self.password_file), path(self.token_file)) {
             (_, _, Some(token_file)) => Auth::Bearer { token_file },
@@ -141,13 +174,49 @@ impl Said {
         };
         let receiver = Receiver {
             name: name.value.clone(),
-            url: self.url.value,
+            url: ReceiverUrl(self.url.map(|url| url.value).unwrap_or_default()),
+            url_file: self.url_file.as_ref().map(|file| file.value.0.clone()),
             auth,
             ca: path(self.ca),
             identity: path(self.cert).zip(path(self.key)),
             timeout: self.timeout.map_or(Receiver::TIMEOUT, |said| said.value.0),
         };
-        Named { name, receiver }
+        let url_file = self.url_file;
+        Some(Named {
+            name,
+            url_file,
+            receiver,
+        })
+    }
+
+    /// What it is called; `None` after saying that nobody can know.
+    fn named(&self, at: &At<()>, reading: &mut Reading<'_>) -> Option<At<String>> {
+        let (path, span) = (&at.path, &at.span);
+        let is_said = |key: &str| reading.lines.contains_key(&joined(path, key));
+        match (&self.name, &self.url, &self.url_file) {
+            (Some(name), Some(_), None) | (Some(name), None, Some(_)) => {
+                Some(name.clone().map(|name| name.0))
+            }
+            (None, Some(url), None) => Some(url.clone().map(|url| host_and_port(&url))),
+            (_, Some(url), Some(file)) => {
+                let mistake = reading.wrong(&url.path, &url.span, "is there beside `url_file`");
+                mistake.help = Some("leave out one of the two".into());
+                mistake.beside = Some((file.span.clone(), "the other one"));
+                None
+            }
+            // What is there and wrong was said.
+            _ if is_said("url") || (is_said("url_file") && is_said("name")) => None,
+            (None, None, Some(_)) => {
+                let mistake = reading.wrong(path, span, "has a `url_file` and no `name`");
+                mistake.help = Some("name it: what is in the file may be secret".into());
+                None
+            }
+            (_, None, None) => {
+                let mistake = reading.wrong(path, span, "has no `url`");
+                mistake.help = Some("say where it is, by `url` or `url_file`".into());
+                None
+            }
+        }
     }
 
     /// What takes two keys to see.
@@ -187,11 +256,11 @@ impl Said {
             mistake.help = Some("leave out one of the two".into());
             mistake.beside = Some((other.span.clone(), "the other one"));
         }
-        if self.url.value.starts_with("http://") {
+        if let Some(url) = self.url.as_ref().filter(|url| url.value.starts_with("http://")) {
             for said in [ca, cert, key].into_iter().flatten() {
                 let mistake = reading.wrong(&said.path, &said.span, "is there, and `url` is not `https`");
                 mistake.help = Some("write \"https://\", or leave it out".into());
-                mistake.beside = Some((self.url.span.clone(), "in clear text"));
+                mistake.beside = Some((url.span.clone(), "in clear text"));
             }
         }
     }
@@ -218,7 +287,8 @@ pub(crate) fn alertmanagers<'a>(
         let url = BaseUrl::parse(url).map_err(|wrong| (wrong, BaseUrl::EXPECTED))?.0;
         Ok(Receiver {
             name: host_and_port(&url),
-            url,
+            url: ReceiverUrl(url),
+            url_file: None,
             auth: Auth::None,
             ca: None,
             identity: None,

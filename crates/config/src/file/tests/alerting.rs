@@ -7,7 +7,7 @@ use ward_alerts::{Rule, RuleSet, RuleSpec, Unknown, shipped};
 use ward_model::{RuleName, Severity};
 
 use super::{load, refused};
-use crate::{Alerting, Auth, Receiver, Webhook};
+use crate::{Alerting, Auth, Receiver, ReceiverUrl, Webhook};
 
 fn alerting(text: &str) -> Alerting {
     load(text).unwrap_or_else(|errors| panic!("{errors}")).alerting
@@ -120,6 +120,16 @@ fn every_rule_has_a_runbook_if_one_is_told_where_they_are() {
 }
 
 #[test]
+fn a_runbook_is_below_where_they_are_with_and_without_a_slash() {
+    for runbooks in ["https://r.example", "https://r.example/"] {
+        let alerting = alerting(&format!("[alerting]\nrunbooks = \"{runbooks}\"\n"));
+        assert_eq!(alerting.runbooks.as_deref(), Some("https://r.example/"));
+        let url = &rule(&alerting, "ServiceUnhealthy").annotations["runbook_url"];
+        assert_eq!(url, "https://r.example/ServiceUnhealthy");
+    }
+}
+
+#[test]
 fn receivers_are_called_by_where_they_are_unless_told() {
     let alerting = alerting(
         r#"
@@ -146,7 +156,8 @@ fn receivers_are_called_by_where_they_are_unless_told() {
     );
     let plain = Receiver {
         name: "127.0.0.1:9093".into(),
-        url: "http://127.0.0.1:9093".into(),
+        url: ReceiverUrl("http://127.0.0.1:9093".into()),
+        url_file: None,
         auth: Auth::None,
         ca: None,
         identity: None,
@@ -154,7 +165,8 @@ fn receivers_are_called_by_where_they_are_unless_told() {
     };
     let full = Receiver {
         name: "am-2".into(),
-        url: "https://am.example/prefix".into(),
+        url: ReceiverUrl("https://am.example/prefix".into()),
+        url_file: None,
         auth: Auth::Basic {
             username: "ward".into(),
             password_file: "/p".into(),
@@ -165,7 +177,7 @@ fn receivers_are_called_by_where_they_are_unless_told() {
     };
     let hook = Receiver {
         name: "hooks.example:443".into(),
-        url: "https://hooks.example/?to=ward".into(),
+        url: ReceiverUrl("https://hooks.example/?to=ward".into()),
         auth: Auth::Bearer {
             token_file: "/t".into(),
         },
@@ -277,6 +289,11 @@ name = "am:9093"
 [[alerting.webhooks]]
 url = "https://x.example"
 name = "am:9093"
+[[alerting.webhooks]]
+url = "https://x.example"
+url_file = "/u"
+[[alerting.webhooks]]
+url_file = "/u"
 "#
     ));
 }
@@ -367,7 +384,8 @@ fn any_receiver() -> impl Strategy<Value = Receiver> {
     let identity = prop::option::of(Just(("/c".into(), "/k".into())));
     ("[!#-Z^-~]{1,20}", auth, identity, 100u64..=60_000).prop_map(|(name, auth, identity, ms)| Receiver {
         name,
-        url: "https://a.example:1/b".into(),
+        url: ReceiverUrl("https://a.example:1/b".into()),
+        url_file: None,
         auth,
         ca: None,
         identity,
