@@ -11,14 +11,17 @@ mod compare;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use ward_model::{Alert, AlertKey, AlertState, Name, RuleName, Severity, Suppression, Wall};
 
 use crate::{
     facts::{Facts, Recorded},
     machine::{Machine, Seen},
-    rule::{Rule, RuleSet},
+    rule::RuleSet,
 };
 
 pub use compare::{Difference, compare};
@@ -147,15 +150,13 @@ pub struct Replay {
     pub untold: usize,
     /// When the aggregator started within the window: around it, less was seen than was.
     pub starts: Vec<Wall>,
-    /// Rules about signals that wait for less than two of the values that are recorded: of these a replay knows little.
+    /// Rules that wait for less time for a signal than two recorded values of it are apart, where any is recorded: of these
+    /// a replay knows little.
     pub coarse: Vec<RuleName>,
 }
 
 /// Replays what was recorded, in order of time, by a set of rules.
 pub fn replay(recorded: impl IntoIterator<Item = Recorded>, rules: RuleSet, window: Window) -> Replay {
-    let coarse = |rule: &&Rule| rule.signals().next().is_some() && rule.spec().for_ < COARSE;
-    let coarse = rules.iter().filter(coarse).map(|rule| rule.spec().name.clone());
-    let coarse = coarse.collect();
     let mut player = Player::new(rules, window);
     for line in recorded.into_iter().take_while(|line| line.at <= window.until) {
         player.play(line);
@@ -163,7 +164,7 @@ pub fn replay(recorded: impl IntoIterator<Item = Recorded>, rules: RuleSet, wind
     player.flush();
     player.advance(window.until);
     player.step(window.until, Vec::new());
-    player.end(coarse)
+    player.end()
 }
 
 /// The first whole second that is not before.
@@ -185,11 +186,27 @@ struct Player {
     lives: Vec<Life>,
     untold: usize,
     starts: Vec<Wall>,
+    /// Rules that signals are recorded too seldom for, by the signals of which none was seen yet, and those of which one was.
+    hasty: BTreeMap<Name, BTreeSet<RuleName>>,
+    coarse: BTreeSet<RuleName>,
+}
+
+/// Rules that a signal is recorded too seldom for, by signal.
+fn hasty(rules: &RuleSet) -> BTreeMap<Name, BTreeSet<RuleName>> {
+    let mut hasty = BTreeMap::<_, BTreeSet<_>>::new();
+    for rule in rules.iter().filter(|rule| rule.spec().for_ < COARSE) {
+        for signal in rule.signals().cloned() {
+            hasty.entry(signal).or_default().insert(rule.spec().name.clone());
+        }
+    }
+    hasty
 }
 
 impl Player {
     fn new(rules: RuleSet, window: Window) -> Self {
         Self {
+            hasty: hasty(&rules),
+            coarse: BTreeSet::new(),
             machine: Machine::new(rules),
             window,
             now: None,
@@ -215,6 +232,11 @@ impl Player {
         }
         if matches!(line.facts, Facts::Started { .. }) {
             self.note_start(line.at);
+        }
+        if let Facts::Service(_, facts) = &line.facts {
+            let recorded = facts.signals.keys();
+            let rules = recorded.filter_map(|signal| self.hasty.remove(signal));
+            self.coarse.extend(rules.flatten());
         }
         self.seen.push(Seen::Facts(line.facts));
     }
@@ -282,7 +304,7 @@ impl Player {
         }
     }
 
-    fn end(mut self, coarse: Vec<RuleName>) -> Replay {
+    fn end(mut self) -> Replay {
         for life in std::mem::take(&mut self.open).into_values() {
             self.tell(life);
         }
@@ -292,7 +314,7 @@ impl Player {
             lives: self.lives,
             untold: self.untold,
             starts: self.starts,
-            coarse,
+            coarse: self.coarse.into_iter().collect(),
         }
     }
 }

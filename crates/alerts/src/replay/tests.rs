@@ -144,7 +144,14 @@ fn rules_that_a_recording_is_too_coarse_for_are_named() {
         since: Wall(0),
         until: Wall(1_000),
     };
-    let coarse = replay([], RuleSet::shipped(), window).coarse;
-    let names: Vec<_> = coarse.iter().map(ward_model::RuleName::as_str).collect();
-    assert_eq!(names, ["BreakerOpen", "ErrorRatioCritical", "MemoryHigh"]);
+    let mut sends = service(0, "bank", Status::Healthy, &[]);
+    if let Facts::Service(_, facts) = &mut sends.facts {
+        // High for five minutes is coarse enough; and of memory nothing was recorded.
+        let signals = ["cpu_ratio", "error_ratio", "breaker_open"];
+        facts.signals = signals.map(|signal| (name(signal), 0.0)).into();
+    }
+    let coarse = replay([sends], RuleSet::shipped(), window).coarse;
+    let names: Vec<_> = coarse.iter().map(RuleName::as_str).collect();
+    assert_eq!(names, ["BreakerOpen", "ErrorRatioCritical"]);
+    assert!(replay([], RuleSet::shipped(), window).coarse.is_empty());
 }

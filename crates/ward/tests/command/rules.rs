@@ -393,6 +393,35 @@ async fn an_empty_recording_and_a_strange_line_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rules_that_a_recording_is_too_coarse_for_are_named() {
+    let mut sends = recording();
+    let first = &mut sends[0].recorded[0];
+    let mut facts = serde_json::from_slice(&first.facts).unwrap();
+    if let Facts::Service(_, facts) = &mut facts {
+        facts.signals.insert(Name::new("error_ratio").unwrap(), 0.0);
+    }
+    first.facts = serde_json::to_vec(&facts).unwrap();
+    let (server, _) = served(sends).await;
+    let (_home, path) = file(
+        "[rules.Errors]\nexpr = 'signals.error_ratio > 0.1'\nfor = '30s'\nseverity = 'warning'\n\
+         [rules.Slow]\nexpr = 'signals.p99 > 0.1'\nfor = '30s'\nseverity = 'warning'\n",
+    );
+    let done = ward(&[
+        "rules", "replay", "--since", "2h", "--rules", &path, "--server", &server,
+    ]);
+    let named: Vec<_> = done
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("told roughly only"))
+        .collect();
+    assert_eq!(named.len(), 1, "{}", done.stdout);
+    assert!(
+        named[0].contains("Errors") && !named[0].contains("Slow"),
+        "{named:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mistakes_of_replays_end_before_anything_is_read() {
     let (server, heard) = served(recording()).await;
     let (_home, broken) = file("[rules.ServiceUnhealthy]\nexpr = \"status == 'unhealthly'\"");

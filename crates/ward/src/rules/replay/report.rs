@@ -1,6 +1,6 @@
 //! What came of a replay: what `-o json` writes, and what the text is made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use ward_alerts::{Life, Replay, RuleSet, Withheld, compare};
@@ -21,6 +21,8 @@ pub(super) struct Report {
     pub(super) not_understood: u64,
     /// When the aggregator started: around it, less was seen than was.
     pub(super) starts: Vec<Wall>,
+    /// Rules that wait for less time for a signal than recorded values of it are apart, of either set: a replay of these is rough.
+    pub(super) coarse: BTreeSet<RuleName>,
     pub(super) in_force: Outcome,
     /// With the rules that are tried.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +122,8 @@ impl Report {
             let rules = others(&in_force, rules);
             Difference::new(rules, compare(&before, after), until)
         });
+        let tried = changed.iter().flat_map(|(_, after)| &after.coarse);
+        let coarse = before.coarse.iter().chain(tried).cloned().collect();
         Self {
             server: server.to_string(),
             since: recording.window.since,
@@ -127,6 +131,7 @@ impl Report {
             recorded: recording.read,
             not_understood: recording.not_understood,
             starts: before.starts.clone(),
+            coarse,
             in_force: Outcome::new(before, until),
             changed: changed.map(|(_, after)| Outcome::new(after, until)),
             difference,

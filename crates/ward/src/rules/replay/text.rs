@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ward_model::{Name, Wall};
+use ward_model::{Name, RuleName, Wall};
 
 use super::report::{How, Moved, Outcome, Report, Told};
 use crate::output::{BOLD, Escaped, Table, Times, WARNING, paint, span, urgency};
@@ -79,6 +79,15 @@ fn header(report: &Report, times: &Times) -> String {
             &mut text,
             &format!("starts of the aggregator, around which less was seen than was: {starts}"),
         );
+    }
+    if !report.coarse.is_empty() {
+        let names: Vec<_> = report.coarse.iter().map(RuleName::as_str).collect();
+        // A recorded value stands for a minute, and the machine that ran saw each.
+        let rough = format!(
+            "told roughly only, as signals are recorded once a minute: {}",
+            names.join(", ")
+        );
+        line(&mut text, &rough);
     }
     if report.not_understood > 0 {
         let unread = format!(

@@ -1,6 +1,6 @@
 //! The list of services: a row each, of those that are in sight, with as many columns as there is room for.
 
-use ward_model::{Criticality, Name, ServiceState, Status};
+use ward_model::{Name, ServiceState, Status};
 
 use crate::{
     output::Times,
@@ -143,14 +143,7 @@ fn cell(kind: Kind, service: &ServiceState, times: &Times) -> Piece {
         Kind::For => plain(times.ago(condition.since)),
         Kind::Since => plain(times.short(condition.since)),
         Kind::Instances { total } => plain(instances(service, total)),
-        Kind::Criticality => plain(
-            match service.criticality {
-                Criticality::Critical => "critical",
-                Criticality::Important => "important",
-                Criticality::Optional => "optional",
-            }
-            .into(),
-        ),
+        Kind::Criticality => plain(service.criticality.as_str().into()),
         Kind::Causes => plain(causes(service)),
         Kind::Why { own, causes } => plain(why(service, own, causes)),
     }
