@@ -12,7 +12,6 @@ use super::in_force;
 use crate::{
     Exit, Failure,
     output::{Format, Out, Table, urgency},
-    typed,
 };
 
 #[derive(Debug, Args)]

@@ -23,7 +23,6 @@ use super::in_force;
 use crate::{
     Exit, Failure, config,
     output::{Escaped, FAILED, Format, GOOD, Out, paint},
-    typed,
 };
 
 /// What it ends with if something is other than expected: as promtool does.

@@ -9,8 +9,6 @@ use axum::{
     routing::{delete, get, post},
 };
 use serde_json::{Value, json};
-use ward_alerts::{Rule, RuleSet, shipped};
-use ward_config::{Receiver, Settings};
 use ward_model::{Acknowledgement, AlertState, Name, RuleName, Wall};
 
 use super::*;
@@ -59,29 +57,14 @@ async fn alertmanager() -> (SocketAddr, Shared) {
     (addr, told)
 }
 
-/// A rule of ours at once: the shipped ones wait.
-fn rules() -> RuleSet {
-    let unhealthy = shipped()
-        .into_iter()
-        .find(|rule| rule.name.as_str() == "ServiceUnhealthy");
-    let mut spec = unhealthy.unwrap();
-    spec.for_ = Duration::ZERO;
-    RuleSet::shipped().with(Rule::compile(spec).unwrap())
-}
-
 async fn start(home: &tempfile::TempDir, to: SocketAddr) -> App {
     provide_tls();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let mut settings = Settings::default();
-    settings.alerting.rules = rules();
-    settings.alerting.alertmanagers.push(Receiver {
-        name: "am".into(),
-        url: format!("http://{to}"),
-        auth: Default::default(),
-        ca: None,
-        identity: None,
-        timeout: SOON,
-    });
+    // At once: as it is shipped it waits.
+    let text = format!(
+        "[alerting.rules.ServiceUnhealthy]\nfor = \"0s\"\nhold = \"false\"\n[[alerting.alertmanagers]]\nname = \"am\"\nurl = \"http://{to}\"\n"
+    );
+    let settings = ward_config::read_text(&text).unwrap();
     let config = Config {
         grpc: any,
         http: any,
