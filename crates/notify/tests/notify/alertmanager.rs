@@ -678,7 +678,8 @@ async fn what_was_told_before_it_is_restored_keeps_the_labels_that_it_was_told_w
     );
     let over = resolved(&shop);
     tell(&notifier, vec![bank.clone(), shop, over.clone()]);
-    notifier.restored(vec![bank, over]);
+    notifier.restored(vec![bank.clone(), over]);
+    assert_eq!(notifier.labelled(&bank)["cluster"], "eu-1");
     let asked = server.log().len();
     server.does(about_alerts(|_| Reply::ok()));
     settled(&notifier).await;
