@@ -217,13 +217,20 @@ impl Ledger {
         writes
     }
 
-    /// Puts the newest words about something that is known in their place. A resolution is final.
+    /// Puts the newest words about something that is known in their place; its labels are what it is known by, and stay. A
+    /// resolution is final.
     fn refresh(&mut self, id: &Id, alert: &Arc<Alert>) -> bool {
         if self.resolved(id) {
             return true;
         }
         let known = self.places.get(id).and_then(|place| self.items.get_mut(place));
-        known.map(|item| item.alert = Arc::clone(alert)).is_some()
+        let Some(item) = known else { return false };
+        let mut alert = Arc::clone(alert);
+        if alert.labels != item.alert.labels {
+            Arc::make_mut(&mut alert).labels.clone_from(&item.alert.labels);
+        }
+        item.alert = alert;
+        true
     }
 
     /// Whether that firing is known to have ended.

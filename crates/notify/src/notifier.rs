@@ -106,7 +106,11 @@ impl Notifier {
         // Causes first, as far as can still be known.
         alerts.sort_by_key(|alert| (alert.fired, !is_cause(alert)));
         let mut state = self.0.state.lock();
-        for alert in alerts {
+        for mut alert in alerts {
+            // Restored late, some were told in this life already, and are what they were told as.
+            if let Some((_, known)) = state.known(&alert) {
+                alert.labels.clone_from(&known.labels);
+            }
             let Some((place, alert)) = state.note(alert) else {
                 continue;
             };

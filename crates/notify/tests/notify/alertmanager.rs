@@ -667,3 +667,26 @@ async fn which_of_two_new_ones_goes_on_for_another_is_not_guessed() {
     notifier.replace(config([crate::sample::webhook("hook", nowhere())]));
     assert!(outbox.kept().is_empty());
 }
+
+#[tokio::test]
+async fn what_was_told_before_it_is_restored_keeps_the_labels_that_it_was_told_with() {
+    let server = Server::start(about_alerts(|_| Reply::Json(500, String::new()))).await;
+    let notifier = start([alertmanager("am", server.url())], &Memory::new());
+    let (bank, shop) = (
+        firing("bank", "ServiceUnhealthy", now()),
+        firing("shop", "ServiceUnhealthy", now()),
+    );
+    let over = resolved(&shop);
+    tell(&notifier, vec![bank.clone(), shop, over.clone()]);
+    notifier.restored(vec![bank.clone(), over]);
+    assert_eq!(notifier.labelled(&bank)["cluster"], "eu-1");
+    let asked = server.log().len();
+    server.does(about_alerts(|_| Reply::ok()));
+    settled(&notifier).await;
+    let sent = alerts(&server.log()[asked..]).concat();
+    assert!(sent.len() >= 2, "{sent:?}");
+    assert!(
+        sent.iter().all(|alert| alert["labels"]["cluster"] == "eu-1"),
+        "{sent:#?}"
+    );
+}
