@@ -72,7 +72,7 @@ table! {
 
 /// What has an address, here or in a file: for a schema that says so.
 #[derive(Clone, Debug)]
-pub(super) struct Addressed<T>(pub(super) T);
+pub(crate) struct Addressed<T>(pub(super) T);
 
 impl<T: Value> Value for Addressed<T> {
     fn read(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
