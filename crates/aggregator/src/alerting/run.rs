@@ -22,6 +22,7 @@ use super::{
     record::{self, Recorder},
     restore::{self, Before, Late},
     sight::Sight,
+    tell::labelled,
     time::Time,
     told::Annotations,
 };
@@ -43,6 +44,8 @@ pub(super) struct Run {
     sight: Sight,
     recorder: Recorder,
     pub(super) acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
+    /// What was acknowledged before the start is known: before that no silence is ended.
+    knows: bool,
     /// What was commanded since the last step.
     pub(super) commanded: Vec<Seen>,
     /// Where each stood when that was written down last, and since when.
@@ -72,17 +75,18 @@ pub(crate) async fn run(edge: Shared, mut commands: Commands) {
     let (in_force, lost) = (edge.reloader.changes(), edge.memory.losses());
     let last_alive = edge.memory.last_alive().await;
     let (before, late) = restore::before(&edge.memory).await;
-    if late.is_none() {
+    let knows = late.is_none();
+    if knows {
         restored(&edge, &before.alerts);
     }
     let mut changes = Changes { in_force, lost, late };
-    let mut run = Run::begin(&edge, before, last_alive);
+    let mut run = Run::begin(&edge, before, last_alive, knows);
     loop {
         let attending = AssertUnwindSafe(run.attend(&edge, &mut commands, &mut changes)).catch_unwind();
         let Err(_) = attending.await;
         tracing::error!("judging alerts panicked, and begins anew");
         sleep(STEP).await;
-        run = Run::begin(&edge, on_board(&edge), Some(edge.clock.wall()));
+        run = Run::begin(&edge, on_board(&edge), Some(edge.clock.wall()), run.knows);
     }
 }
 
@@ -103,7 +107,7 @@ fn on_board(edge: &Shared) -> Before {
 
 impl Run {
     /// Goes on from what was kept.
-    fn begin(edge: &Shared, before: Before, last_alive: Option<Wall>) -> Self {
+    fn begin(edge: &Shared, before: Before, last_alive: Option<Wall>, knows: bool) -> Self {
         let Before { alerts, acknowledged } = before;
         let settings = edge.reloader.now();
         let mut machine = Machine::new(settings.settings.alerting.rules.clone());
@@ -126,6 +130,7 @@ impl Run {
             sight: Sight::default(),
             recorder: Recorder::default(),
             acknowledged: said.collect(),
+            knows,
             commanded,
             written,
             explained: BTreeMap::new(),
@@ -183,7 +188,7 @@ impl Run {
         let acknowledged = said.chain(self.acknowledged.values().cloned()).collect();
         restored(edge, &alerts);
         let before = Before { alerts, acknowledged };
-        *self = Self::begin(edge, before, Some(edge.clock.wall()));
+        *self = Self::begin(edge, before, Some(edge.clock.wall()), true);
     }
 
     async fn command(&mut self, edge: &Shared, command: Command) {
@@ -217,8 +222,10 @@ impl Run {
     }
 
     pub(super) fn silence(&self, edge: &Shared) {
-        let said = self.acknowledged.values().cloned().collect();
-        edge.alerting.notifier.silence(said);
+        if self.knows {
+            let said = self.acknowledged.values().cloned().collect();
+            edge.alerting.notifier.silence(said);
+        }
     }
 
     /// Nothing is judged while the engine stands still: a sign of life would be a lie.
@@ -303,7 +310,7 @@ impl Run {
     fn keep_all(&mut self, edge: &Shared) {
         self.machine
             .alerts()
-            .for_each(|alert| keep::alert(&edge.memory, alert));
+            .for_each(|alert| keep::alert(&edge.memory, &labelled(edge, alert)));
         for said in self.acknowledged.values() {
             keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(said));
         }

@@ -50,10 +50,11 @@ impl Run {
         let deliver: Vec<Alert> = deliver.map(whole).collect();
         edge.alerting.board.store(Arc::new(self.board(whole)));
         // What is owed is kept before what is owed about: a crash between them tells something twice, and forgets nothing.
+        let kept: Vec<Alert> = changed.iter().map(|alert| labelled(edge, alert)).collect();
         if !deliver.is_empty() {
             edge.alerting.notifier.tell(deliver);
         }
-        for alert in &changed {
+        for alert in &kept {
             keep::alert(&edge.memory, alert);
             if keep::is_over(alert) {
                 self.written.remove(&alert.key);
@@ -159,6 +160,14 @@ impl Run {
             tracing::warn!(beyond, "there is no room for as many alerts: some are not told");
         }
         self.said_beyond &= beyond > 0;
+    }
+}
+
+/// With the labels that it is told with: they are its identity, whatever the configuration says after a restart.
+pub(super) fn labelled(edge: &Shared, alert: &Alert) -> Alert {
+    Alert {
+        labels: edge.alerting.notifier.labelled(alert),
+        ..alert.clone()
     }
 }
 
