@@ -5,14 +5,15 @@
 //! file no longer names goes on with what it declares itself. Addresses and the data directory are held since the start:
 //! what a reload says about them is named in the log and waits for a restart.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
+mod told;
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, watch},
     time,
 };
-use ward_access::{Grants, Policy};
-use ward_audit::{Draft, Kind, Source as By};
+use ward_audit::Draft;
 use ward_config::{Errors, Loaded, Settings, Source};
 use ward_engine::{Declaration, Event, Refusal, Reply};
 use ward_model::{Name, Now};
@@ -24,10 +25,10 @@ use crate::{
     metrics::ConfigMetrics,
 };
 
+use told::Changed;
+
 /// Reading takes milliseconds; what takes this long is not coming: a file system that has gone away.
 const READING: Duration = Duration::from_secs(30);
-/// Most services named in the audit log of those that a reload changes.
-const TOLD: usize = 64;
 
 /// What is in force, with its hash.
 #[derive(Debug)]
@@ -181,7 +182,7 @@ impl Reloader {
             let head = hub.head();
             draft.at(head.epoch, head.revision)
         };
-        let intent = memory.intend(at(draft(&before.hash, &reloaded, now))).await?;
+        let intent = memory.intend(at(told::change(&before, &in_force, now))).await?;
         match decider.apply(Event::DeclareAll(declarations)).await {
             Ok(Reply::Refused(refusal)) => {
                 memory.not_done(intent, &refusal.to_string());
@@ -193,7 +194,7 @@ impl Reloader {
             }
             Ok(_) => memory.done(intent),
         }
-        rights(&before.settings.access, &in_force.settings.access, now)
+        told::rights(&before.settings.access, &in_force.settings.access, now)
             .into_iter()
             .for_each(|draft| memory.record(at(draft)));
         self.now.send_replace(in_force.into());
@@ -263,16 +264,12 @@ fn held(before: &Settings, mut wanted: Settings) -> (Settings, Vec<&'static str>
 }
 
 fn differences(before: &Settings, after: &Settings) -> Reloaded {
-    let (old, new) = (&before.services, &after.services);
-    let added = new.keys().filter(|name| !old.contains_key(*name));
-    let removed = old.keys().filter(|name| !new.contains_key(*name));
-    let changed = new
-        .iter()
-        .filter(|(name, service)| old.get(*name).is_some_and(|known| known != *service));
+    let services = Changed::new(before.services.iter(), after.services.iter());
+    let owned = |names: Vec<&Name>| names.into_iter().cloned().collect();
     Reloaded {
-        added: added.cloned().collect(),
-        changed: changed.map(|(name, _)| name.clone()).collect(),
-        removed: removed.cloned().collect(),
+        added: owned(services.added),
+        changed: owned(services.changed),
+        removed: owned(services.removed),
         ..Reloaded::default()
     }
 }
@@ -292,42 +289,6 @@ fn declarations(before: &Settings, after: &Settings) -> Vec<(Name, Option<Declar
         .map(|name| (name.clone(), None))
         .chain(said.map(|(name, service)| (name.clone(), Some(service.declaration.clone()))))
         .collect()
-}
-
-/// A reload, as it stands in the audit log.
-fn draft(before: &str, reloaded: &Reloaded, now: Now) -> Draft {
-    let names = |names: &[Name]| {
-        let told: Vec<_> = names.iter().take(TOLD).map(Name::as_str).collect();
-        match names.len().checked_sub(TOLD) {
-            None | Some(0) => told.join(" "),
-            Some(more) => format!("{} and {more} more", told.join(" ")),
-        }
-    };
-    let draft = Draft::new(Kind::ConfigChange, By::Config, "config", now)
-        .with("from", before)
-        .with("to", reloaded.hash.as_str());
-    let parts = [
-        ("added", &reloaded.added),
-        ("changed", &reloaded.changed),
-        ("removed", &reloaded.removed),
-    ];
-    let some = parts.into_iter().filter(|(_, services)| !services.is_empty());
-    some.fold(draft, |draft, (what, services)| draft.with(what, names(services)))
-}
-
-/// Whoever may do something else than before.
-fn rights(before: &Policy, after: &Policy, now: Now) -> Vec<Draft> {
-    let ids: BTreeSet<&str> = before.rows().chain(after.rows()).map(|(id, _)| id).collect();
-    let changed = ids
-        .into_iter()
-        .map(|id| (id, before.grants(id), after.grants(id)))
-        .filter(|(_, before, after)| before != after);
-    let draft = |(id, before, after): (&str, Arc<Grants>, Arc<Grants>)| {
-        Draft::new(Kind::RightChange, By::Config, id, now)
-            .with("from", before.summary())
-            .with("to", after.summary())
-    };
-    changed.map(draft).collect()
 }
 
 fn tell(reloaded: &Reloaded) {

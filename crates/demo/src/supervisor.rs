@@ -37,7 +37,7 @@ pub struct Options {
     pub grpc: SocketAddr,
     /// Where it listens for HTTP: `127.0.0.1:7780` unless chosen otherwise.
     pub http: SocketAddr,
-    /// What it is told beside that, such as rules and who is told of alerts. Where it keeps its data is the demo's to say.
+    /// A configuration of which it takes what is said about services and alerts, and nothing else.
     pub config: Option<ward_aggregator::Config>,
 }
 
@@ -97,10 +97,13 @@ pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Error> {
     done
 }
 
+/// Of a configuration only what is decided by it: the rest of a file that is in use elsewhere would have the demo write into
+/// that one's database, or ask its shop for certificates.
 fn config(options: &Options, dir: &RunDir) -> ward_aggregator::Config {
-    let told = options.config.clone();
-    let mut config = told.unwrap_or_else(|| ward_aggregator::Config::new(dir.data()));
-    config.data_dir = dir.data();
+    let mut config = ward_aggregator::Config::new(dir.data());
+    if let Some(told) = options.config.clone() {
+        (config.services, config.alerting) = (told.services, told.alerting);
+    }
     config.grpc = options.grpc;
     config.http = options.http;
     // The shop and some terminals, all from one address; the default asks for more open files than many shells allow.
@@ -187,4 +190,43 @@ async fn attend(shop: &mut Shop, asked: &mut mpsc::Receiver<Asked>, mut watcher:
 fn all_healthy(watcher: &Watcher) -> bool {
     let well = |entity: &&Entity| matches!(entity, Entity::Service(_)) && !entity.status().is_bad();
     watcher.state().values().filter(well).count() == SHOP.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ward_chassis::TlsFiles;
+
+    use super::*;
+
+    /// The file of a real aggregator names its database, its certificates and its data.
+    #[test]
+    fn of_a_configuration_services_and_alerts_are_taken_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        // Made by it, for this user alone.
+        let dir = RunDir::create(&home.path().join("demo")).unwrap();
+        let mut told = ward_aggregator::Config::new("/var/lib/ward");
+        told.store.url_file = Some("/etc/ward/database".into());
+        told.tls = Some(TlsFiles {
+            cert: "/etc/ward/cert.pem".into(),
+            key: "/etc/ward/key.pem".into(),
+            client_ca: None,
+            crl: None,
+        });
+        (told.insecure, told.hosts) = (true, vec!["*".to_owned()]);
+        told.alerting.labels.insert("cluster".into(), "eu-1".into());
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let options = |config| Options {
+            grpc: listen,
+            http: listen,
+            config,
+        };
+        let is = config(&options(Some(told.clone())), &dir);
+        let mut expected = config(&options(None), &dir);
+        assert_ne!(is.alerting, expected.alerting);
+        expected.alerting = told.alerting;
+        assert_eq!(is, expected);
+        assert!(is.data_dir.starts_with(home.path()) && is.data_dir != Path::new("/var/lib/ward"));
+    }
 }

@@ -1,6 +1,6 @@
 //! `ward alerts`: what fires, and with `--all` what does not and why; who is behind with being told.
 //!
-//! The exit code goes by what fires, as that of `ward status` by the verdict. An acknowledged alert counts as well: that
+//! The exit code goes by what fires of what is listed, as that of `ward status` by the verdict. An acknowledged alert counts as well: that
 //! somebody works on it does not mend it. There is no `--follow`: who is to be told is told by a receiver.
 
 mod receiver;
@@ -31,8 +31,8 @@ const MOST: usize = 10 * ward_model::bounds::SERVICES;
   ward alerts --all                      also what is pending, suppressed (and why), or was resolved lately
   ward alerts --state firing --severity critical -o json | jq -r '.alerts[].service'
 
-Ends with 0 if nothing worse than info fires, 1 if a warning does, 2 if a critical alert does;
-4 aggregator unreachable, 64 usage, 77 not allowed, 70 any other failure.")]
+Ends with 0 if nothing worse than info fires of what is listed, 1 if a warning does, 2 if a critical alert does: what NAME,
+--state or --severity leaves out does not count. 4 aggregator unreachable, 64 usage, 77 not allowed, 70 any other failure.")]
 pub(crate) struct AlertsArgs {
     /// Only those about one service, or `system`, with all that is known of them
     #[arg(value_parser = typed::about)]

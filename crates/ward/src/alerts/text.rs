@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ward_model::{Acknowledgement, Alert, AlertState, Name};
+use ward_model::{Acknowledgement, Alert, AlertState, Name, Severity};
 
 use super::AlertsArgs;
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
 pub(super) fn none(args: &AlertsArgs, name: Option<&About>) -> String {
     let about = name.map(|name| format!(" about {name}")).unwrap_or_default();
     match args.state.as_slice() {
+        [AlertState::Firing] if args.severity > Severity::Info => {
+            format!("nothing of severity {} or above fires{about}\n", args.severity)
+        }
         [AlertState::Firing] => format!("nothing fires{about}\n"),
         _ => format!("there is no such alert{about}\n"),
     }

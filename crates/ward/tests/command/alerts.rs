@@ -251,6 +251,14 @@ async fn where_nothing_fires_it_is_said_and_who_is_behind_too() {
         "{}",
         bank.stdout
     );
+    let urgent = ward(&["alerts", "bank", "--severity", "critical", "--server", &server]);
+    assert!(
+        urgent
+            .stdout
+            .starts_with("nothing of severity critical or above fires about bank\n"),
+        "{}",
+        urgent.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -497,6 +505,11 @@ fn is_replayed(ward: &Aggregator, home: &std::path::Path) {
         replay.stdout
     );
     assert!(!replay.stdout.contains("Watchdog"), "{}", replay.stdout);
+    assert!(
+        replay.stdout.contains("around which less was seen than was: 1 ("),
+        "the start is in it: {}",
+        replay.stdout
+    );
     let slower = home.join("slower.toml");
     std::fs::write(&slower, "[rules.ServiceUnhealthy]\nfor = \"1h\"\n")
         .expect("a file in a directory of the test");

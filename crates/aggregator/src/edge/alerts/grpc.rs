@@ -162,7 +162,6 @@ impl AlertService for Service {
         let since = Wall(asked.since_unix_ms.max(oldest));
         let reading = Reading {
             recorded: store.recorded(since, until),
-            since,
             until,
             ready: Vec::new().into_iter(),
             is_begun: false,
@@ -225,7 +224,6 @@ fn rule(listed: Listed) -> v1::Rule {
 /// What rules saw, a message at a time.
 struct Reading {
     recorded: ward_store::Recorded,
-    since: Wall,
     until: Wall,
     /// Read, and not told yet.
     ready: std::vec::IntoIter<ward_store::Record>,
@@ -258,7 +256,7 @@ impl Reading {
         }
         let is_over = recorded.is_empty() && std::mem::replace(&mut self.is_begun, true);
         Ok((!is_over).then_some(v1::ReadRecordingResponse {
-            since_unix_ms: self.since.0,
+            since_unix_ms: self.recorded.since().0,
             until_unix_ms: self.until.0,
             recorded,
         }))
