@@ -245,7 +245,8 @@ pub struct Alert {
     pub labels: BTreeMap<String, String>,
     /// What varies: for people.
     pub annotations: BTreeMap<String, String>,
-    /// Since when its condition holds; time in which nobody could know is not counted.
+    /// Since when its condition holds, as its rule's `for` counts it: without the time in which nobody could know, and, once the
+    /// alert that withheld it is resolved, without what is not to count again.
     pub since: Wall,
     /// Since when nobody can know whether its condition holds: Unknown, or not heard of since a restart. Until that ends it
     /// neither fires nor resolves.
