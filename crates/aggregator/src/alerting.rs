@@ -41,7 +41,7 @@ pub(crate) struct Board {
     pub(crate) alerts: Vec<Alert>,
     /// What is in force.
     pub(crate) acknowledged: Vec<Acknowledgement>,
-    /// Conditions that hold for long enough, and that there is no room for.
+    /// Conditions that hold and have no alert, for want of room.
     pub(crate) beyond: usize,
 }
 

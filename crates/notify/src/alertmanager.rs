@@ -97,8 +97,9 @@ impl Courier {
 
     /// Sends all that is due, until a request fails.
     async fn deliver(&mut self) {
+        // Once, so that where silences hang no batch waits behind another's.
+        self.silence(true).await;
         loop {
-            self.silence(true).await;
             let batch = self.desk.ask(|ledger| ledger.batch(BATCH));
             let alone = || self.desk.ask(|ledger| ledger.alone(self.desk.clock.mono()));
             let batch = if batch.is_empty() {

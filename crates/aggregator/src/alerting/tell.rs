@@ -95,21 +95,33 @@ impl Run {
         let mut drafts = Vec::new();
         for alert in changed {
             let stand = stand(alert);
-            let was = self.written.insert(alert.key.clone(), stand);
+            let was = self.written.get(&alert.key).copied();
+            // What waits again once it is withheld no more has not ended.
+            let waits_again = stand.0 == AlertState::Pending
+                && was.is_some_and(|(state, _)| state == AlertState::Suppressed);
             // Most of what changes is what is said of them.
-            if was != Some(stand) {
-                drafts.extend(words::draft(alert, was.map(|(state, _)| state), cursor, now));
+            if was == Some(stand) || waits_again {
+                continue;
             }
+            self.written.insert(alert.key.clone(), stand);
+            drafts.extend(words::draft(alert, was.map(|(state, _)| state), cursor, now));
         }
+        let mut begun = 0;
         let written = async {
             let mut failed = None;
             for some in drafts.chunks(APPENDS) {
+                begun += some.len();
                 let appends = join_all(some.iter().map(|draft| edge.memory.written(draft.clone())));
                 failed = appends.await.into_iter().find_map(Result::err).or(failed);
             }
             failed
         };
-        match timeout(PATIENCE, written).await {
+        let outcome = timeout(PATIENCE, written).await;
+        // The rest is written in its turn.
+        drafts[begun..]
+            .iter()
+            .for_each(|draft| edge.memory.record(draft.clone()));
+        match outcome {
             Ok(None) => {}
             Ok(Some(error)) => {
                 tracing::warn!(%error, alerts = drafts.len(), "alerts leave that are not in the audit log")

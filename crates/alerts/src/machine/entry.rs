@@ -57,13 +57,11 @@ impl Entry {
     }
 
     /// Nobody watched from `last_alive` to `now`. What is not kept of an alert begins again. If the clock was set back
-    /// meanwhile, what lies in the future is of now: receivers take no alert that ends before it starts.
+    /// meanwhile, what it waits for is counted from now. When it fired stays: that is what those who were told know it by.
     pub(super) fn restart(&mut self, last_alive: Option<Wall>, now: Wall) {
         let alert = &mut self.alert;
         alert.since = alert.since.min(now);
-        for moment in [&mut alert.unknown_since, &mut alert.fired, &mut alert.resolved] {
-            *moment = moment.map(|moment| moment.min(now));
-        }
+        alert.unknown_since = alert.unknown_since.map(|moment| moment.min(now));
         if self.alert.state == AlertState::Resolved {
             return;
         }

@@ -16,6 +16,8 @@ use crate::{
     rule::{Rule, RuleSet, RuleSpec},
 };
 
+/// What is said of an alert that is only pending.
+const SUMMARY: &str = "summary";
 /// How often a condition is asked that holds an alert back; and nothing is looked at more often.
 const ONE_SECOND: i64 = 1_000;
 
@@ -133,18 +135,26 @@ impl Machine {
         alert.annotations = rule.annotate(subject, step.now);
         if alert.state != AlertState::Firing {
             alert.severity = rule.spec().severity;
-            alert.labels = labels(rule.spec(), &self.known, service);
         }
         let (state, since) = (alert.state, alert.since);
         match state {
-            AlertState::Pending if after(since, rule.spec().for_) > step.now => {}
+            AlertState::Pending if after(since, rule.spec().for_) > step.now => self.shorten(key),
             AlertState::Pending if self.is_held(rule, key, since, step.now) => {
                 self.held.insert(key.clone());
+                self.shorten(key);
             }
             AlertState::Pending | AlertState::Suppressed => {
                 step.decide.insert(key.clone());
             }
             AlertState::Firing | AlertState::Resolved => {}
+        }
+    }
+
+    /// All services may be pending at once: of what only those need who are told, nothing is kept before.
+    fn shorten(&mut self, key: &AlertKey) {
+        if let Some(entry) = self.book.get_mut(key) {
+            entry.alert.annotations.retain(|name, _| name == SUMMARY);
+            entry.alert.labels.clear();
         }
     }
 

@@ -9,6 +9,8 @@ use crate::{Size, attack::Outcome, honest::ask_once, target::Target};
 
 /// Where the server counts accepts that failed.
 const TRIES: &str = "ward_connections_refused_total{listener=\"grpc\",reason=\"descriptors\"} ";
+/// A server that sleeps in between does not come to as many; one that does not tries a hundred thousand times.
+const TRIES_A_SECOND: f64 = 100.0;
 /// The server's limit.
 pub(crate) const OPEN_FILES: u64 = 64;
 
@@ -30,7 +32,7 @@ pub(crate) async fn exhaust(target: &Target, size: Size) -> anyhow::Result<Outco
         .context("descriptors do not run out")??;
     // Within the time in which connections that say nothing are closed.
     let watched = size.of(Duration::from_secs(1), Duration::from_secs(3));
-    let before = target.cpu()?;
+    let (before, exhausted) = (target.cpu()?, target.clock().mono());
     time::sleep(watched).await;
     let share = (target.cpu()?.saturating_sub(before)).as_secs_f64() / watched.as_secs_f64();
     drop(held);
@@ -38,9 +40,13 @@ pub(crate) async fn exhaust(target: &Target, size: Size) -> anyhow::Result<Outco
     let recovered = ask_once(target.grpc).await.is_ok();
     let recovery = target.clock().mono().since(began);
     let tries = super::slow::metric(target.http, TRIES).await?;
+    let passed = target.clock().mono().since(exhausted);
     Ok(Outcome {
-        // By tries, since a busy machine leaves little of a core to burn.
-        stopped: tries < 100 && recovered && recovery < Duration::from_secs(5),
+        // By tries, since a busy machine leaves little of a core to burn; by the time that there was for them, of which it
+        // takes more.
+        stopped: (tries as f64) < TRIES_A_SECOND * passed.as_secs_f64().max(1.0)
+            && recovered
+            && recovery < Duration::from_secs(5),
         happened: format!(
             "{tries} tries to accept and {:.0} % of a core with none left; a new client {} after {recovery:.1?}",
             share * 100.0,
