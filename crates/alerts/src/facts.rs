@@ -40,6 +40,13 @@ pub struct ServiceFacts {
 }
 
 impl ServiceFacts {
+    /// Whether the service itself is among what makes it as bad as it is. Where nobody can know how it is by itself, the others
+    /// are: after a restart its dependencies may be heard before it.
+    pub fn is_own_cause(&self, name: &Name) -> bool {
+        let in_doubt = self.own == Status::Unknown && self.status > Status::Unknown;
+        !in_doubt && self.causes.contains(name)
+    }
+
     /// Of what is published; `signals` are asked for apart.
     pub fn new(state: &ServiceState, signals: BTreeMap<Name, f64>) -> Self {
         Self {

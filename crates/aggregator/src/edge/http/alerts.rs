@@ -47,7 +47,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[expect(dead_code, reason = "describes what is read by hand")]
 struct AlertParameters {
     /// Only alerts in these states, with commas between them. Those that fire if not given.
-    #[param(pattern = "^((pending|suppressed|firing|resolved)(,(pending|suppressed|firing|resolved)){0,31})?$")]
+    #[param(
+        pattern = "^((pending|suppressed|firing|resolved)(,(pending|suppressed|firing|resolved)){0,31})?$"
+    )]
     state: Option<String>,
     /// Only alerts at least this urgent.
     #[param(pattern = "^(none|info|warning|critical)$")]
