@@ -40,17 +40,16 @@ pub struct ServiceFacts {
 }
 
 impl ServiceFacts {
-    /// Whether the service itself is among what makes it as bad as it is. Where nobody can know how it is by itself, the others
-    /// are: after a restart its dependencies may be heard before it.
-    pub fn is_own_cause(&self, name: &Name) -> bool {
-        let in_doubt = self.own == Status::Unknown && self.status > Status::Unknown;
-        !in_doubt && self.causes.contains(name)
-    }
-
-    /// Of what is published; `signals` are asked for apart.
+    /// Of what is published; `signals` are asked for apart. Who was not heard since a start, or cannot be seen, is Unknown
+    /// whatever its dependencies do to it: they may be heard before it, and it would count as a cause of itself.
     pub fn new(state: &ServiceState, signals: BTreeMap<Name, f64>) -> Self {
+        let unseen = state.own.status == Status::Unknown && state.own.reason == Reason::ObserverSuspect;
         Self {
-            status: state.condition.status,
+            status: if unseen {
+                Status::Unknown
+            } else {
+                state.condition.status
+            },
             own: state.own.status,
             reason: state.condition.reason,
             message: state.condition.message.clone(),

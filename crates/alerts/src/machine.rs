@@ -191,10 +191,7 @@ impl Machine {
 
     fn take_in(&mut self, seen: Seen, rules: &RuleSet, step: &mut Step) {
         match seen {
-            Seen::Facts(Facts::Service(name, mut facts)) => {
-                if !facts.is_own_cause(&name) {
-                    facts.causes.retain(|cause| *cause != name);
-                }
+            Seen::Facts(Facts::Service(name, facts)) => {
                 let news = self.known.take_in(&name, Some(*facts));
                 self.notice(&name, news, rules, step);
             }

@@ -10,6 +10,10 @@ pub(crate) fn config(input: &[u8]) {
     match ward_config::read_text(text) {
         Ok(settings) => {
             let written = settings.to_toml();
+            // Addresses of receivers may hold secrets, and are not written whole.
+            if written.contains("***") {
+                return;
+            }
             let again = ward_config::read_text(&written);
             let again = again.unwrap_or_else(|errors| panic!("{written}\n{errors}"));
             assert_eq!(again, settings);

@@ -223,4 +223,39 @@ mod tests {
         });
         assert_eq!(seen(&mut sight), ["-b"]);
     }
+
+    #[test]
+    fn who_is_not_heard_yet_is_unknown_whatever_its_dependencies_do_to_it() {
+        let condition = |status: v1::Status, reason: &str| v1::Condition {
+            status: status.into(),
+            reason: reason.into(),
+            ..v1::Condition::default()
+        };
+        let status_of = |own: v1::Condition| {
+            let service = v1::ServiceState {
+                name: "payments".into(),
+                own: Some(own),
+                condition: Some(condition(v1::Status::Unhealthy, "Dependency")),
+                instances: Some(v1::InstanceCounts::default()),
+                causes: vec!["payments".into(), "bank".into()],
+                ..v1::ServiceState::default()
+            };
+            let mut sight = Sight::default();
+            sight.take(Told {
+                snapshot: true,
+                last: true,
+                entities: vec![Entity {
+                    state: Some(State::Service(service)),
+                }],
+            });
+            match sight.seen().remove(0) {
+                Seen::Facts(Facts::Service(_, facts)) => facts.status,
+                other => panic!("{other:?}"),
+            }
+        };
+        let unheard = condition(v1::Status::Unknown, "ObserverSuspect");
+        assert_eq!(status_of(unheard), ward_model::Status::Unknown);
+        let heard = condition(v1::Status::Healthy, "Reported");
+        assert_eq!(status_of(heard), ward_model::Status::Unhealthy);
+    }
 }

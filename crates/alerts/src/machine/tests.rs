@@ -1006,27 +1006,3 @@ fn what_a_service_says_of_itself_is_unknown_by_itself() {
     let over = ["atm/Lost resolved", "atm/Own resolved"];
     assert_eq!(bench.see("atm", seen(Unhealthy, Healthy, 0)).at(2), over);
 }
-
-/// After a restart the bank is heard before those who need it: of themselves nobody can know.
-#[test]
-fn who_is_not_heard_yet_is_no_cause_of_what_its_cause_does_to_it() {
-    let mut bench = Bench::new([down()]);
-    bench
-        .is("bank", Unhealthy, &["bank"])
-        .is("payments", Unhealthy, &["bank"])
-        .at(0);
-    assert_eq!(bench.at(30), ["bank/Down firing", "payments/Down suppressed by bank/Down"]);
-    bench.restart(Some(40));
-    bench.is("bank", Unhealthy, &["bank"]);
-    let facts = ServiceFacts {
-        status: Unhealthy,
-        own: Unseen,
-        causes: vec![name("payments"), name("bank")],
-        ..ServiceFacts::default()
-    };
-    bench
-        .seen
-        .push(Seen::Facts(Facts::Service(name("payments"), Box::new(facts))));
-    bench.at(50);
-    assert_eq!(bench.alert("payments", "Down").state, AlertState::Suppressed);
-}

@@ -82,10 +82,7 @@ impl Naive {
     fn take_in(&mut self, seen: &[Seen]) {
         for seen in seen.iter().cloned() {
             match seen {
-                Seen::Facts(Facts::Service(name, mut facts)) => {
-                    if facts.own == Status::Unknown && facts.status != Status::Unknown {
-                        facts.causes.retain(|cause| *cause != name);
-                    }
+                Seen::Facts(Facts::Service(name, facts)) => {
                     self.known.insert(name, *facts);
                 }
                 Seen::Facts(Facts::Gone(name)) => {
