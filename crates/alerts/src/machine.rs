@@ -81,7 +81,8 @@ struct Step {
     now: Wall,
     judge: BTreeSet<AlertKey>,
     decide: BTreeSet<AlertKey>,
-    before: BTreeMap<AlertKey, Option<Alert>>,
+    /// Boxed, as of most there is none: every rule is judged about each service that is new.
+    before: BTreeMap<AlertKey, Option<Box<Alert>>>,
     /// Whose acknowledgement may have changed.
     acknowledged: BTreeSet<Option<Name>>,
 }
@@ -100,7 +101,7 @@ impl Step {
     /// To be called before an alert is changed.
     fn remember(&mut self, key: &AlertKey, book: &Book) {
         if !self.before.contains_key(key) {
-            let before = book.get(key).map(|entry| entry.alert.clone());
+            let before = book.get(key).map(|entry| Box::new(entry.alert.clone()));
             self.before.insert(key.clone(), before);
         }
     }
@@ -327,7 +328,7 @@ impl Machine {
         let mut changed = Vec::new();
         for (key, before) in step.before {
             match (before, self.alert(&key)) {
-                (Some(before), Some(now)) if before == *now => {}
+                (Some(before), Some(now)) if *before == *now => {}
                 (_, Some(now)) => changed.push(now.clone()),
                 (Some(before), None) => changed.push(Alert {
                     state: AlertState::Resolved,
@@ -335,7 +336,7 @@ impl Machine {
                     fired: None,
                     suppression: None,
                     unknown_since: None,
-                    ..before
+                    ..*before
                 }),
                 (None, None) => {}
             }
