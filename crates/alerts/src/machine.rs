@@ -34,7 +34,10 @@ use self::{
     waiting::Waiting,
     watch::{Watch, is_about},
 };
-use crate::{facts::Facts, rule::RuleSet};
+use crate::{
+    facts::{Facts, ServiceFacts, SystemFacts},
+    rule::RuleSet,
+};
 
 /// How long a resolved alert is kept: Prometheus's value, so that its receivers hear of the resolution more than once.
 pub(crate) const RESOLVED_KEPT: Duration = Duration::from_secs(15 * 60);
@@ -167,6 +170,11 @@ impl Machine {
         self.book.get(key).map(|entry| &entry.alert)
     }
 
+    /// A service as it was told last.
+    pub fn service(&self, name: &Name) -> Option<&ServiceFacts> {
+        self.known.service(name)
+    }
+
     /// Those that have not ended: an acknowledgement ends with the last of its alerts.
     pub fn acknowledgements(&self) -> impl Iterator<Item = &Acknowledgement> {
         self.acknowledged.values()
@@ -254,7 +262,7 @@ impl Machine {
         }
     }
 
-    fn take_in_system(&mut self, facts: crate::facts::SystemFacts, rules: &RuleSet, step: &mut Step) {
+    fn take_in_system(&mut self, facts: SystemFacts, rules: &RuleSet, step: &mut Step) {
         let settling = self.known.is_settling();
         if !self.known.take_in_system(facts) {
             return;

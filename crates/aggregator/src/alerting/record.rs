@@ -8,7 +8,7 @@ use std::{
     ops::Bound,
 };
 
-use ward_alerts::{Facts, Seen, ServiceFacts};
+use ward_alerts::{Facts, Seen};
 use ward_model::{Name, Wall};
 use ward_store::Write;
 
@@ -23,10 +23,9 @@ const SIGNALS_A_LOOK: usize = 170;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
-    /// Every service as it was seen last.
-    known: BTreeMap<Name, Box<ServiceFacts>>,
     /// Those whose signals moved since they were kept.
     moved: BTreeSet<Name>,
+    /// Each service that there is, and when it was kept last.
     kept: BTreeMap<Name, Wall>,
     /// The last whose signals were kept: the next are those behind.
     last: Option<Name>,
@@ -41,12 +40,10 @@ impl Recorder {
                     self.know(now, facts);
                     keep(facts);
                 }
-                Seen::Signals(name, signals) => {
-                    if let Some(known) = self.known.get_mut(name) {
-                        known.signals.clone_from(signals);
-                        self.moved.insert(name.clone());
-                    }
+                Seen::Signals(name, _) if self.kept.contains_key(name) => {
+                    self.moved.insert(name.clone());
                 }
+                Seen::Signals(..) => {}
                 Seen::Acknowledged(_) | Seen::Unacknowledged(_) => {}
             }
         }
@@ -54,13 +51,11 @@ impl Recorder {
 
     fn know(&mut self, now: Wall, facts: &Facts) {
         match facts {
-            Facts::Service(name, facts) => {
-                self.known.insert(name.clone(), facts.clone());
+            Facts::Service(name, _) => {
                 self.moved.remove(name);
                 self.kept.insert(name.clone(), now);
             }
             Facts::Gone(name) => {
-                self.known.remove(name);
                 self.moved.remove(name);
                 self.kept.remove(name);
             }
@@ -68,8 +63,8 @@ impl Recorder {
         }
     }
 
-    /// Signals were looked at: those that are due are to be kept, each service in its turn.
-    pub(super) fn looked(&mut self, now: Wall, mut keep: impl FnMut(&Facts)) {
+    /// Signals were looked at: of which services they are to be kept, each in its turn.
+    pub(super) fn looked(&mut self, now: Wall) -> Vec<Name> {
         let behind = self.last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let turns = self
             .moved
@@ -84,13 +79,11 @@ impl Recorder {
         let due = turns.take(self.moved.len()).filter(due).take(SIGNALS_A_LOOK);
         let due: Vec<Name> = due.cloned().collect();
         self.last = due.last().cloned();
-        for name in due {
-            self.moved.remove(&name);
-            if let Some(known) = self.known.get(&name) {
-                keep(&Facts::Service(name.clone(), known.clone()));
-            }
-            self.kept.insert(name, now);
+        for name in &due {
+            self.moved.remove(name);
+            self.kept.insert(name.clone(), now);
         }
+        due
     }
 }
 
@@ -121,44 +114,25 @@ mod tests {
         )
     }
 
-    /// Of which services something was kept.
-    fn kept(kept: &[Facts]) -> Vec<String> {
-        let name = |facts: &Facts| match facts {
-            Facts::Service(name, facts) => format!("{name} {:?}", facts.signals.values().next()),
-            Facts::Gone(name) => format!("{name} gone"),
-            other => panic!("{other:?}"),
-        };
-        kept.iter().map(name).collect()
-    }
-
     #[test]
     fn what_changes_is_kept_at_once_and_signals_once_a_minute() {
         let (mut recorder, shop) = (Recorder::default(), name("shop"));
-        let mut all = Vec::new();
+        let mut kept = 0;
         let state = Seen::Facts(Facts::Service(shop.clone(), Box::default()));
-        recorder.see(Wall(0), &[state], |facts| all.push(facts.clone()));
-        assert_eq!(kept(&all), ["shop None"]);
-        for (at, value) in [
-            (10_000, 0.1),
-            (50_000, 0.2),
-            (60_000, 0.3),
-            (70_000, 0.4),
-            (80_000, 0.4),
-        ] {
-            recorder.see(Wall(at), &[moved(&shop, value)], |facts| all.push(facts.clone()));
-            recorder.looked(Wall(at), |facts| all.push(facts.clone()));
+        recorder.see(Wall(0), &[state], |_| kept += 1);
+        assert_eq!(kept, 1);
+        let mut looks = Vec::new();
+        for at in [10_000, 50_000, 60_000, 70_000, 80_000] {
+            recorder.see(Wall(at), &[moved(&shop, 0.1)], |_| kept += 1);
+            looks.push(recorder.looked(Wall(at)).len());
         }
-        assert_eq!(kept(&all), ["shop None", "shop Some(0.3)"]);
-        recorder.looked(Wall(120_000), |facts| all.push(facts.clone()));
+        assert_eq!((kept, looks), (1, vec![0, 0, 1, 0, 0]));
+        assert_eq!(recorder.looked(Wall(120_000)), *std::slice::from_ref(&shop));
         // What did not move since is not kept again.
-        recorder.looked(Wall(190_000), |facts| all.push(facts.clone()));
-        assert_eq!(kept(&all[2..]), ["shop Some(0.4)"]);
+        assert_eq!(recorder.looked(Wall(190_000)), []);
         let gone = Seen::Facts(Facts::Gone(shop.clone()));
-        recorder.see(Wall(200_000), &[gone, moved(&shop, 0.5)], |facts| {
-            all.push(facts.clone())
-        });
-        recorder.looked(Wall(300_000), |facts| all.push(facts.clone()));
-        assert_eq!(kept(&all[3..]), ["shop gone"]);
+        recorder.see(Wall(200_000), &[gone, moved(&shop, 0.5)], |_| kept += 1);
+        assert_eq!((kept, recorder.looked(Wall(300_000))), (2, Vec::new()));
     }
 
     #[test]
@@ -174,15 +148,11 @@ mod tests {
             let at = Wall(60_000 + look * 10_000);
             let moves: Vec<Seen> = names.iter().map(|name| moved(name, look as f64)).collect();
             recorder.see(at, &moves, |_| {});
-            let mut count = 0;
-            recorder.looked(at, |facts| {
-                let Facts::Service(name, _) = facts else {
-                    panic!("{facts:?}")
-                };
-                *turns.entry(name.clone()).or_insert(0) += 1;
-                count += 1;
-            });
-            assert!(count <= SIGNALS_A_LOOK, "{count} at look {look}");
+            let due = recorder.looked(at);
+            assert!(due.len() <= SIGNALS_A_LOOK, "{} at look {look}", due.len());
+            for name in due {
+                *turns.entry(name).or_insert(0) += 1;
+            }
         }
         // Three minutes: three times each.
         assert!(names.iter().all(|name| turns.get(name) == Some(&3)), "{turns:?}");

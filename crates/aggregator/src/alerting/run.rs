@@ -247,12 +247,19 @@ impl Run {
         seen.extend(self.sight.seen());
         let keep = |facts: &Facts| record::put(&edge.memory, now, facts);
         self.recorder.see(now, &seen, keep);
-        if looked {
-            self.recorder.looked(now, keep);
-        }
         let begun = edge.clock.mono();
         let changed = self.judge(now, seen);
         edge.metrics.judged(edge.clock.mono().since(begun));
+        let due = if looked {
+            self.recorder.looked(now)
+        } else {
+            Vec::new()
+        };
+        for name in due {
+            if let Some(facts) = self.machine.service(&name) {
+                keep(&Facts::Service(name, Box::new(facts.clone())));
+            }
+        }
         edge.alerting.notifier.alive();
         let is_anew = mono >= self.anew_due;
         if is_anew {
