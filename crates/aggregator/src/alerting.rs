@@ -38,7 +38,7 @@ const COMMANDS: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     /// All that are not inactive, resolved ones for fifteen minutes; by service, the system first.
-    pub(crate) alerts: Vec<Alert>,
+    pub(crate) alerts: Vec<Arc<Alert>>,
     /// What is in force.
     pub(crate) acknowledged: Vec<Acknowledgement>,
     /// Conditions that hold and have no alert, for want of room.
@@ -135,6 +135,7 @@ impl Board {
         let of = self
             .alerts
             .iter()
+            .map(Arc::as_ref)
             .filter(move |alert| alert.key.service.as_ref() == service);
         of.filter(|alert| alert.state == AlertState::Firing && alert.severity > Severity::None)
     }

@@ -23,6 +23,7 @@ mod withhold;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -83,9 +84,12 @@ pub struct Machine {
 struct Step {
     now: Wall,
     judge: BTreeSet<AlertKey>,
+    /// Services that all rules are judged of: they came, or went.
+    judge_all: BTreeSet<Name>,
+    /// Who has suspects, or who needs them, is another.
+    suspects: bool,
     decide: BTreeSet<AlertKey>,
-    /// Boxed, as of most there is none: every rule is judged about each service that is new.
-    before: BTreeMap<AlertKey, Option<Box<Alert>>>,
+    before: BTreeMap<AlertKey, Option<Arc<Alert>>>,
     /// Whose acknowledgement may have changed.
     acknowledged: BTreeSet<Option<Name>>,
 }
@@ -95,6 +99,8 @@ impl Step {
         Self {
             now,
             judge: BTreeSet::new(),
+            judge_all: BTreeSet::new(),
+            suspects: false,
             decide: BTreeSet::new(),
             before: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
@@ -104,7 +110,7 @@ impl Step {
     /// To be called before an alert is changed.
     fn remember(&mut self, key: &AlertKey, book: &Book) {
         if !self.before.contains_key(key) {
-            let before = book.get(key).map(|entry| Box::new(entry.alert.clone()));
+            let before = book.get(key).map(|entry| entry.alert.clone());
             self.before.insert(key.clone(), before);
         }
     }
@@ -138,7 +144,7 @@ impl Machine {
     /// another or says something else, as it is now, causes before what they explain, and the system last. One that is no more
     /// is returned as resolved without `fired`, for the last time: it was pending or suppressed, and ended, or it was resolved
     /// fifteen minutes ago.
-    pub fn step(&mut self, now: Wall, seen: Vec<Seen>) -> Vec<Alert> {
+    pub fn step(&mut self, now: Wall, seen: Vec<Seen>) -> Vec<Arc<Alert>> {
         let now = self.now.map_or(now, |before| before.max(now));
         let rules = self.rules.clone();
         let mut step = Step::new(now);
@@ -147,10 +153,9 @@ impl Machine {
             self.take_in(seen, &rules, &mut step);
         }
         self.take_in_rules(&mut step);
+        self.take_in_suspects(&mut step);
         step.judge.extend(self.waiting.take(now));
-        for key in std::mem::take(&mut step.judge) {
-            self.judge(&rules, &key, &mut step);
-        }
+        self.judge_step(&rules, &mut step);
         self.decide_all(&rules, &mut step);
         for key in self.book.may_have_room() {
             self.waiting.set(&key, Some(now));
@@ -161,13 +166,13 @@ impl Machine {
     }
 
     /// All that are not inactive, resolved ones for fifteen minutes.
-    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+    pub fn alerts(&self) -> impl Iterator<Item = &Arc<Alert>> {
         self.book.all().map(|entry| &entry.alert)
     }
 
     /// One of them.
     pub fn alert(&self, key: &AlertKey) -> Option<&Alert> {
-        self.book.get(key).map(|entry| &entry.alert)
+        self.book.get(key).map(|entry| &*entry.alert)
     }
 
     /// A service as it was told last.
@@ -201,7 +206,7 @@ impl Machine {
     fn take_in(&mut self, seen: Seen, rules: &RuleSet, step: &mut Step) {
         match seen {
             Seen::Facts(Facts::Service(name, facts)) => {
-                let news = self.known.take_in(&name, Some(*facts));
+                let news = self.known.take_in(&name, Some(facts));
                 self.notice(&name, news, rules, step);
             }
             Seen::Facts(Facts::Gone(name)) => {
@@ -235,28 +240,23 @@ impl Machine {
             return;
         }
         let service = Some(name.clone());
-        for rule in rules.iter() {
+        if news.existence {
+            step.judge_all.insert(name.clone());
+        }
+        for rule in rules.iter().filter(|_| !news.existence) {
             let spec = rule.spec();
             let watch = self.watches.get(&spec.name).copied().unwrap_or_default();
             let measured = !news.signals.is_empty() && rule.signals().any(|it| news.signals.contains(it));
-            let asks = news.existence || measured || (news.facts && watch.facts);
-            let is_about = |name: &Name| is_about(spec, Some(name));
-            let key = |name: &Name| AlertKey {
-                service: Some(name.clone()),
-                rule: spec.name.clone(),
-            };
-            if asks && is_about(name) {
-                step.judge.insert(key(name));
-            }
-            if news.suspects && watch.dependencies {
-                step.judge
-                    .extend(self.known.services().filter(|name| is_about(name)).map(key));
+            let asks = measured || (news.facts && watch.facts);
+            if asks && is_about(spec, Some(name)) {
+                step.judge.insert(AlertKey {
+                    service: service.clone(),
+                    rule: spec.name.clone(),
+                });
             }
         }
         step.judge.extend(self.book.keys_about(&service));
-        if news.suspects {
-            step.judge.extend(self.held.iter().cloned());
-        }
+        step.suspects |= news.suspects;
         if news.maintenance {
             step.decide.extend(self.book.suppressed_by(name).cloned());
         }
@@ -287,6 +287,38 @@ impl Machine {
     fn take_in_rules(&mut self, step: &mut Step) {
         for rule in std::mem::take(&mut self.changed_rules) {
             self.judge_everywhere(&rule, step);
+        }
+    }
+
+    /// Once in a step, however many became suspect in it.
+    fn take_in_suspects(&mut self, step: &mut Step) {
+        if !step.suspects {
+            return;
+        }
+        step.judge.extend(self.held.iter().cloned());
+        let asking = self.watches.iter().filter(|(_, watch)| watch.dependencies);
+        for rule in asking.map(|(rule, _)| rule.clone()).collect::<Vec<_>>() {
+            self.judge_everywhere(&rule, step);
+        }
+    }
+
+    fn judge_step(&mut self, rules: &RuleSet, step: &mut Step) {
+        for name in std::mem::take(&mut step.judge_all) {
+            let service = Some(name);
+            for rule in rules
+                .iter()
+                .filter(|rule| is_about(rule.spec(), service.as_ref()))
+            {
+                let key = AlertKey {
+                    service: service.clone(),
+                    rule: rule.spec().name.clone(),
+                };
+                step.judge.remove(&key);
+                self.judge(rules, &key, step);
+            }
+        }
+        for key in std::mem::take(&mut step.judge) {
+            self.judge(rules, &key, step);
         }
     }
 
@@ -323,29 +355,29 @@ impl Machine {
                     .get(&service)
                     .filter(|by| by.covers(&key))
                     .cloned();
-                let entry = self.book.get_mut(&key).map(|entry| &mut entry.alert);
-                if let Some(alert) = entry {
-                    alert.acknowledged = by.filter(|_| alert.state == AlertState::Firing);
+                if let Some(entry) = self.book.get_mut(&key) {
+                    let by = by.filter(|_| entry.alert.state == AlertState::Firing);
+                    entry.alert_mut().acknowledged = by;
                 }
             }
         }
     }
 
     /// What is to be told of a step.
-    fn changed(&self, step: Step) -> Vec<Alert> {
+    fn changed(&self, step: Step) -> Vec<Arc<Alert>> {
         let mut changed = Vec::new();
         for (key, before) in step.before {
-            match (before, self.alert(&key)) {
-                (Some(before), Some(now)) if *before == *now => {}
+            match (before, self.book.get(&key).map(|entry| &entry.alert)) {
+                (Some(before), Some(now)) if before == *now => {}
                 (_, Some(now)) => changed.push(now.clone()),
-                (Some(before), None) => changed.push(Alert {
+                (Some(before), None) => changed.push(Arc::new(Alert {
                     state: AlertState::Resolved,
                     resolved: before.resolved.or(Some(step.now)),
                     fired: None,
                     suppression: None,
                     unknown_since: None,
-                    ..*before
-                }),
+                    ..Arc::unwrap_or_clone(before)
+                })),
                 (None, None) => {}
             }
         }

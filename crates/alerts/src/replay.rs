@@ -13,6 +13,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -274,7 +275,7 @@ impl Player {
     fn step(&mut self, now: Wall, seen: Vec<Seen>) {
         self.now = Some(now);
         for alert in self.machine.step(now, seen) {
-            self.take_in(alert, now);
+            self.take_in(Arc::unwrap_or_clone(alert), now);
         }
     }
 

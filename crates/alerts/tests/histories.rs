@@ -13,7 +13,10 @@ mod histories {
     pub(crate) mod naive;
 }
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use proptest::prelude::*;
 use ward_alerts::{Facts, Machine, RuleSet, Seen};
@@ -55,10 +58,11 @@ fn play(acts: &[Act]) -> Result<(), TestCaseError> {
         }
         seen.extend(world.act(act, now));
         let told = machine.step(Wall(now), seen.clone());
+        let told: Vec<Alert> = told.into_iter().map(Arc::unwrap_or_clone).collect();
         naive.step(Wall(now), &rules, &seen);
         let all: BTreeMap<AlertKey, Alert> = machine
             .alerts()
-            .map(|alert| (alert.key.clone(), alert.clone()))
+            .map(|alert| (alert.key.clone(), (**alert).clone()))
             .collect();
         naive.compare(&all, &machine.acknowledgements().cloned().collect::<Vec<_>>())?;
         invariants.hold(Wall(now), &rules, &seen, &all, &told)?;
@@ -74,7 +78,7 @@ fn play(acts: &[Act]) -> Result<(), TestCaseError> {
 
 /// A machine made of what another one would have kept.
 fn restarted(machine: &Machine, rules: &RuleSet) -> Result<Machine, TestCaseError> {
-    let alerts: Vec<&Alert> = machine.alerts().collect();
+    let alerts: Vec<&Alert> = machine.alerts().map(Arc::as_ref).collect();
     let acknowledged: Vec<&Acknowledgement> = machine.acknowledgements().collect();
     let text = serde_json::to_string(&(alerts, acknowledged))
         .map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -90,7 +94,7 @@ fn told_is_all(acts: &[Act]) -> Result<(), TestCaseError> {
     let rules = rule_sets()[0].clone();
     let mut world = World::default();
     let mut machine = Machine::new(rules);
-    let mut kept: BTreeMap<AlertKey, Alert> = BTreeMap::new();
+    let mut kept: BTreeMap<AlertKey, Arc<Alert>> = BTreeMap::new();
     let mut now = 0;
     for act in acts {
         now += act.passes();

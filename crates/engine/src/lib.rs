@@ -119,7 +119,7 @@ impl Engine {
     pub fn apply(&mut self, event: Event, now: Now) -> Outcome {
         let mut outcome = self.decide(event, now);
         if let Some(changes) = &mut outcome.changes {
-            self.tell_into(&mut changes.changes);
+            self.tell(&mut changes.changes);
         }
         outcome
     }

@@ -34,7 +34,7 @@ impl Engine {
             end,
         };
         let service = &mut self.world.services[ix];
-        service.maintenance = Some(maintenance.clone());
+        service.maintenance = Some(Box::new(maintenance.clone()));
         service.maintenance_due = duration.map(|duration| now.mono + duration);
         self.world.touch_service(ix);
         Ok(Reply::Maintenance(Box::new(maintenance)))

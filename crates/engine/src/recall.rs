@@ -128,7 +128,7 @@ impl Engine {
             return;
         }
         service.maintenance_due = left.map(|left| now.mono + Duration::from_millis(left));
-        service.maintenance = Some(maintenance);
+        service.maintenance = Some(Box::new(maintenance));
         self.world.touch_service(ix);
     }
 

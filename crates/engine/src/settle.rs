@@ -56,16 +56,9 @@ impl Engine {
         self.world.dirty_instances.len() + self.gone.len()
     }
 
-    /// What the last revision says of instances, to be added to what [`Engine::decide`] returned of it.
-    pub fn tell(&mut self) -> Vec<Change> {
-        let mut changes = Vec::new();
-        self.tell_into(&mut changes);
-        changes
-    }
-
-    /// The same behind what is there already.
-    pub(crate) fn tell_into(&mut self, changes: &mut Vec<Change>) {
-        changes.reserve(self.untold());
+    /// Adds what the last revision says of instances to what [`Engine::decide`] returned of it.
+    pub fn tell(&mut self, changes: &mut Vec<Change>) {
+        changes.reserve_exact(self.untold());
         let (mut dirty, from) = (std::mem::take(&mut self.world.dirty_instances), changes.len());
         for ix in dirty.drain(..) {
             if !self.is_untold(ix) {

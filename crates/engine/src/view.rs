@@ -322,7 +322,7 @@ pub(crate) fn independent(world: &World, ix: ServiceIx) -> ServiceState {
             lost: service.lost,
         },
         min_healthy: u32::try_from(rollup.wanted(ix)).unwrap_or(u32::MAX),
-        maintenance: service.maintenance.clone(),
+        maintenance: service.maintenance.as_deref().cloned(),
         reported: service.reported,
         disagreements: service
             .disagreements

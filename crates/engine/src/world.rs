@@ -36,11 +36,15 @@ const SLACK: usize = 64;
 /// Everything known.
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    pub(crate) services: Arena<Service>,
+    /// Each in a place of its own: a service is a kilobyte, and to move them all whenever there are twice as many would take
+    /// twice the memory.
+    pub(crate) services: Arena<Box<Service>>,
     pub(crate) instances: Arena<Instance>,
     pub(crate) names: BTreeMap<Name, ServiceIx>,
     /// What the verdicts rest on, and the verdicts, each at its service's place.
     pub(crate) rollup: Rollup,
+    /// What was last said of an instance: a fleet of small services says much the same.
+    said: Arc<Said>,
     /// Services whose state must be computed again, each once.
     pub(crate) dirty_services: Vec<ServiceIx>,
     /// Instances whose state others must be told, each once.
@@ -65,7 +69,9 @@ impl World {
         if let Some(ix) = self.find(name) {
             return ix;
         }
-        let ix = self.services.insert(Service::new(name.clone(), now, wall));
+        let ix = self
+            .services
+            .insert(Box::new(Service::new(name.clone(), now, wall)));
         self.names.insert(name.clone(), ix);
         self.rollup.insert(ix);
         self.touch_service(ix);
@@ -117,7 +123,10 @@ impl World {
         let instance = &mut self.instances[ix];
         let shared = &mut self.services[instance.service()].said;
         if **shared != said {
-            *shared = Arc::new(said);
+            if *self.said != said {
+                self.said = Arc::new(said);
+            }
+            *shared = self.said.clone();
         }
         let before = std::mem::replace(&mut instance.said, shared.clone());
         if (&before.version, &before.labels) != (&instance.said.version, &instance.said.labels) {

@@ -1,7 +1,7 @@
 //! The statuses by name, and who watches them.
 //!
-//! Each name has a cell of its own that holds one state, the newest. A watcher looks at the cell when its transport asks
-//! for a message, so nothing queues for one that does not read, and a change wakes those who watch that name only. A
+//! Each name has a cell of its own that holds one state, the newest, and a channel while somebody watches: of ten thousand names
+//! most are never watched. A watcher looks when its transport asks for a message, so nothing queues for one that does not read, and a change wakes those who watch that name only. A
 //! broadcast to all watchers was not taken: ten thousand would wake to find that it was not about them; nor a queue for
 //! each, which has to be bounded, drained and refilled to say the same.
 //!
@@ -75,9 +75,16 @@ pub(crate) struct Registry {
     names: RwLock<Names>,
 }
 
+#[derive(Debug)]
+struct Cell {
+    state: State,
+    /// While somebody watches.
+    watched: Option<watch::Sender<State>>,
+}
+
 #[derive(Debug, Default)]
 struct Names {
-    cells: HashMap<Arc<str>, watch::Sender<State>>,
+    cells: HashMap<Arc<str>, Cell>,
     watches: usize,
     drained: bool,
 }
@@ -95,10 +102,10 @@ impl Registry {
         if names.drained {
             return;
         }
-        match names.cells.get(name) {
-            Some(cell) => put(cell, Some(status)),
+        match names.cells.get_mut(name) {
+            Some(cell) => cell.put(Some(status)),
             None => {
-                let cell = watch::Sender::new(names.state(Some(status)));
+                let cell = names.cell(Some(status));
                 names.cells.insert(name.into(), cell);
             }
         }
@@ -109,15 +116,15 @@ impl Registry {
         if names.drained {
             return;
         }
-        if let Some(cell) = names.cells.get(name) {
-            put(cell, None);
+        if let Some(cell) = names.cells.get_mut(name) {
+            cell.put(None);
         }
         names.tidy(name);
     }
 
     pub(crate) fn status(&self, name: &str) -> Option<ServingStatus> {
         let names = self.names.read();
-        names.cells.get(name).and_then(|cell| cell.borrow().status)
+        names.cells.get(name).and_then(|cell| cell.state.status)
     }
 
     /// All that is known.
@@ -126,7 +133,7 @@ impl Registry {
             let names = self.names.read();
             let known = names.cells.iter();
             known
-                .filter_map(|(name, cell)| Some((name.clone(), cell.borrow().status?)))
+                .filter_map(|(name, cell)| Some((name.clone(), cell.state.status?)))
                 .collect()
         };
         let entry = |(name, status): (Arc<str>, ServingStatus)| (name.to_string(), response(Some(status)));
@@ -143,11 +150,8 @@ impl Registry {
     pub(crate) fn drain(&self) {
         let mut names = self.names.write();
         names.drained = true;
-        for cell in names.cells.values() {
-            cell.send_modify(|state| {
-                state.drained = true;
-                state.status = state.status.map(|_| ServingStatus::NotServing);
-            });
+        for cell in names.cells.values_mut() {
+            cell.drain();
         }
     }
 
@@ -161,18 +165,15 @@ impl Registry {
         if names.watches >= self.limits.watches {
             return Err(Refused::TooMany(self.limits.watches));
         }
-        let (name, cell) = match names.cells.get_key_value(name) {
-            Some((name, cell)) => (name.clone(), cell.subscribe()),
+        let name = match names.cells.get_key_value(name) {
+            Some((name, _)) => name.clone(),
             None if name.len() > self.limits.name_bytes => {
                 return Err(Refused::TooLong(self.limits.name_bytes));
             }
-            None => {
-                let name = Arc::<str>::from(name);
-                let (sender, cell) = watch::channel(names.state(None));
-                names.cells.insert(name.clone(), sender);
-                (name, cell)
-            }
+            None => Arc::from(name),
         };
+        let unset = names.cell(None);
+        let cell = names.cells.entry(name.clone()).or_insert(unset).watch();
         names.watches += 1;
         drop(names);
         Ok(Watched {
@@ -190,29 +191,51 @@ impl Registry {
 }
 
 impl Names {
-    fn state(&self, status: Option<ServingStatus>) -> State {
-        State {
+    fn cell(&self, status: Option<ServingStatus>) -> Cell {
+        let state = State {
             status,
             drained: self.drained,
-        }
+        };
+        Cell { state, watched: None }
     }
 
-    /// Lets go of a name that is neither set nor watched.
+    /// Lets go of a channel that nobody watches, and of a name that is not set either.
     fn tidy(&mut self, name: &str) {
-        let idle = |cell: &watch::Sender<State>| cell.borrow().status.is_none() && cell.receiver_count() == 0;
-        if self.cells.get(name).is_some_and(idle) {
+        let Some(cell) = self.cells.get_mut(name) else {
+            return;
+        };
+        cell.watched.take_if(|watched| watched.receiver_count() == 0);
+        if cell.state.status.is_none() && cell.watched.is_none() {
             self.cells.remove(name);
         }
     }
 }
 
-/// Wakes who watches, if it is another status than before.
-fn put(cell: &watch::Sender<State>, status: Option<ServingStatus>) {
-    cell.send_if_modified(|state| {
-        let changed = state.status != status;
-        state.status = status;
-        changed
-    });
+impl Cell {
+    /// Wakes who watches, if it is another status than before.
+    fn put(&mut self, status: Option<ServingStatus>) {
+        if self.state.status != status {
+            self.state.status = status;
+            self.tell();
+        }
+    }
+
+    fn drain(&mut self) {
+        self.state.drained = true;
+        self.state.status = self.state.status.map(|_| ServingStatus::NotServing);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if let Some(watched) = &self.watched {
+            watched.send_replace(self.state);
+        }
+    }
+
+    fn watch(&mut self) -> watch::Receiver<State> {
+        let watched = self.watched.get_or_insert_with(|| watch::Sender::new(self.state));
+        watched.subscribe()
+    }
 }
 
 /// One watcher's hold on a name; dropping it lets go.

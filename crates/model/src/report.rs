@@ -68,7 +68,7 @@ pub enum CheckKind {
 }
 
 /// How many instances of a service must be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MinHealthy {
     /// So many.

@@ -41,7 +41,7 @@ const WRITER: &str = "
     PRAGMA trusted_schema = OFF;
     PRAGMA cell_size_check = ON;
     PRAGMA journal_size_limit = 67108864;
-    PRAGMA cache_size = -16384;
+    PRAGMA cache_size = -2048;
 ";
 const READER: &str = "
     PRAGMA mmap_size = 0;

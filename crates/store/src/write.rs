@@ -91,7 +91,7 @@ pub struct Transition {
 }
 
 /// What is worth knowing of a service after a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KnownService {
     /// Its name.
     pub name: Name,

@@ -100,7 +100,7 @@ fn restored(edge: &Shared, alerts: &[Alert]) {
 fn on_board(edge: &Shared) -> Before {
     let board = edge.alerting.board();
     Before {
-        alerts: board.alerts.clone(),
+        alerts: board.alerts.iter().map(|alert| (**alert).clone()).collect(),
         acknowledged: board.acknowledged.clone(),
     }
 }
@@ -115,7 +115,7 @@ impl Run {
         let written = written.collect();
         // What fires on is shown from the start: the first step may have nothing to say of it.
         edge.alerting.board.store(Arc::new(Board {
-            alerts: alerts.clone(),
+            alerts: alerts.iter().cloned().map(Arc::new).collect(),
             acknowledged: acknowledged.clone(),
             beyond: 0,
         }));
@@ -182,7 +182,7 @@ impl Run {
     fn remember(&mut self, edge: &Shared, before: Before) {
         let is_new = |alert: &Alert| self.machine.alert(&alert.key).is_none();
         let mut alerts: Vec<Alert> = before.alerts.into_iter().filter(is_new).collect();
-        alerts.extend(self.machine.alerts().cloned());
+        alerts.extend(self.machine.alerts().map(|alert| (**alert).clone()));
         let said = before.acknowledged.into_iter();
         let said = said.filter(|said| !self.acknowledged.contains_key(&said.service));
         let acknowledged = said.chain(self.acknowledged.values().cloned()).collect();
@@ -290,7 +290,7 @@ impl Run {
         now
     }
 
-    fn judge(&mut self, now: Wall, seen: Vec<Seen>) -> Vec<Alert> {
+    fn judge(&mut self, now: Wall, seen: Vec<Seen>) -> Vec<Arc<Alert>> {
         let others_wait = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
         if seen.len() > MANY && others_wait {
             return block_in_place(|| self.machine.step(now, seen));
@@ -325,7 +325,7 @@ impl Run {
     }
 
     /// How all of it stands, each alert as `whole` makes it.
-    pub(super) fn board(&self, whole: impl Fn(&Alert) -> Alert) -> Board {
+    pub(super) fn board(&self, whole: impl Fn(&Arc<Alert>) -> Arc<Alert>) -> Board {
         Board {
             alerts: self.machine.alerts().map(whole).collect(),
             acknowledged: self.acknowledged.values().cloned().collect(),

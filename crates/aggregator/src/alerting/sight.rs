@@ -22,8 +22,8 @@ type Signals = BTreeMap<Name, f64>;
 /// See the module. Everything in it is of services that there are, which are bounded.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
-    /// Newest states that the machine was not told; `None` of what is gone.
-    changed: BTreeMap<Name, Option<ServiceState>>,
+    /// What the machine was not told, but for signals; `None` of what is gone.
+    changed: BTreeMap<Name, Option<Box<ServiceFacts>>>,
     system: Option<SystemState>,
     known: BTreeSet<Name>,
     /// What the snapshot under way has told of.
@@ -57,7 +57,8 @@ impl Sight {
                         self.snapshot.insert(service.name.clone());
                     }
                     self.known.insert(service.name.clone());
-                    self.changed.insert(service.name.clone(), Some(service));
+                    let facts = Box::new(ServiceFacts::new(&service, Signals::new()));
+                    self.changed.insert(service.name, Some(facts));
                 }
                 Some(State::Removed(removed)) if removed.instance.is_empty() => {
                     if let Ok(name) = Name::service(&removed.service) {
@@ -116,12 +117,12 @@ impl Sight {
         }
         let changed = mem::take(&mut self.changed);
         let mut seen = Vec::with_capacity(changed.len() + 1);
-        for (name, state) in changed {
+        for (name, facts) in changed {
             self.moved.remove(&name);
-            seen.push(Seen::Facts(match state {
-                Some(state) => {
-                    let signals = self.signals.get(&name).cloned().unwrap_or_default();
-                    Facts::Service(name, Box::new(ServiceFacts::new(&state, signals)))
+            seen.push(Seen::Facts(match facts {
+                Some(mut facts) => {
+                    facts.signals = self.signals.get(&name).cloned().unwrap_or_default();
+                    Facts::Service(name, facts)
                 }
                 None => Facts::Gone(name),
             }));

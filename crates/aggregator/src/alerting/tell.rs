@@ -24,11 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const APPENDS: usize = 512;
 
 impl Run {
-    pub(super) async fn tell(&mut self, edge: &Shared, now: Wall, changed: Vec<Alert>, is_anew: bool) {
+    pub(super) async fn tell(&mut self, edge: &Shared, now: Wall, changed: Vec<Arc<Alert>>, is_anew: bool) {
         self.shorten_acknowledgements(edge, now);
         self.write(edge, &changed).await;
         self.explain(edge, &changed, is_anew).await;
-        let affected = told::affected(self.machine.alerts());
+        let affected = told::affected(self.machine.alerts().map(Arc::as_ref));
         let head = told::audit_head(&edge.hub);
         let whole = |alert: &Alert| {
             let mut alert = alert.clone();
@@ -47,10 +47,19 @@ impl Run {
         let again = again.filter(|alert| !keys.contains(&alert.key));
         // What changed in its order: causes before what they explain.
         let deliver = changed.iter().chain(again).filter(|alert| was_told(alert));
-        let deliver: Vec<Alert> = deliver.map(whole).collect();
-        edge.alerting.board.store(Arc::new(self.board(whole)));
+        let deliver: Vec<Alert> = deliver.map(|alert| whole(alert)).collect();
+        // Of those that nobody was told of there may be ten thousand: they are shown as they are, and not copied.
+        let shown = |alert: &Arc<Alert>| match was_told(alert) {
+            true => Arc::new(whole(alert)),
+            false => alert.clone(),
+        };
+        edge.alerting.board.store(Arc::new(self.board(shown)));
         // What is owed is kept before what is owed about: a crash between them tells something twice, and forgets nothing.
-        let kept: Vec<Alert> = changed.iter().map(|alert| labelled(edge, alert)).collect();
+        let kept = changed.iter().map(|alert| match was_told(alert) {
+            true => Arc::new(labelled(edge, alert)),
+            false => alert.clone(),
+        });
+        let kept: Vec<Arc<Alert>> = kept.collect();
         if !deliver.is_empty() {
             edge.alerting.notifier.tell(deliver);
         }
@@ -66,9 +75,9 @@ impl Run {
     }
 
     /// Why those are as they are that changed, or all that fire: in their turn, as many as are explained at once.
-    async fn explain(&mut self, edge: &Shared, changed: &[Alert], all: bool) {
+    async fn explain(&mut self, edge: &Shared, changed: &[Arc<Alert>], all: bool) {
         // A sign of life has no cause.
-        let has_cause = |alert: &&Alert| is_firing(alert) && alert.severity > Severity::None;
+        let has_cause = |alert: &&Arc<Alert>| is_firing(alert) && alert.severity > Severity::None;
         let mut keys: Vec<AlertKey> = changed
             .iter()
             .filter(has_cause)
@@ -90,7 +99,7 @@ impl Run {
     }
 
     /// Writes into the audit log what became of alerts: durable before anybody is told, if the disk is well.
-    async fn write(&mut self, edge: &Shared, changed: &[Alert]) {
+    async fn write(&mut self, edge: &Shared, changed: &[Arc<Alert>]) {
         let (cursor, now) = (edge.hub.head(), edge.clock.now());
         let mut drafts = Vec::new();
         for alert in changed {

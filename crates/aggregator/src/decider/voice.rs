@@ -131,7 +131,7 @@ impl Voice {
     }
 
     fn complete(&mut self, mut set: ChangeSet) {
-        set.changes.extend(self.engine.tell());
+        self.engine.tell(&mut set.changes);
         self.publisher.publish(&set);
         self.ear.hear(self.engine.epoch(), set, self.now);
     }

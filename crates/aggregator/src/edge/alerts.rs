@@ -54,7 +54,11 @@ impl Filter {
 pub(super) fn list(edge: &Edge, filter: &Filter, count: usize) -> (Vec<Alert>, bool) {
     let board = edge.alerting.board();
     let mut found = board.alerts.iter().filter(|alert| filter.takes(alert));
-    let page = found.by_ref().take(count).cloned().collect();
+    let page = found
+        .by_ref()
+        .take(count)
+        .map(|alert| (**alert).clone())
+        .collect();
     (page, found.next().is_some())
 }
 

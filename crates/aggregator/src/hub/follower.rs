@@ -28,7 +28,6 @@ impl Follower {
             hub.clone(),
             Filter::default(),
             Encoding::Protobuf,
-            None,
         ))
     }
 

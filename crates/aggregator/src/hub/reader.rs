@@ -34,6 +34,8 @@ pub(crate) struct Reader {
     /// There is nothing for the watcher up to here; at or behind `told`.
     read: Option<Cursor>,
     pending: Pending,
+    /// It reads what others of this encoding and level read as well.
+    shares: bool,
 }
 
 impl Reader {
@@ -45,6 +47,15 @@ impl Reader {
             told: resume,
             read: resume,
             pending: Pending::Nothing,
+            shares: true,
+        }
+    }
+
+    /// One who sends nothing: no message is made and kept for its sake.
+    pub(crate) fn alone(self) -> Self {
+        Self {
+            shares: false,
+            ..self
         }
     }
 
@@ -100,8 +111,8 @@ impl Reader {
     /// The next revision for one who leaves nothing out and is hardly behind, as most are: the same message for all of
     /// them, made once.
     fn next_shared(&mut self, ring: &Ring) -> Option<Frame> {
-        if self.encoding != Encoding::Protobuf || self.read != self.told || !self.filter.leaves_nothing_out()
-        {
+        let is_like_others = self.encoding == Encoding::Protobuf && self.filter.leaves_nothing_out();
+        if !self.shares || !is_like_others || self.read != self.told {
             return None;
         }
         let frame = ring.next_shared(self.told?, self.filter.level)?;

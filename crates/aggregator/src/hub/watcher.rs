@@ -55,14 +55,18 @@ impl Watcher {
         let counted = Counted::new(&hub, encoding, filter.level);
         Self {
             _counted: Some(counted),
-            ..Self::uncounted(hub, filter, encoding, resume)
+            ..Self::reading(hub, Reader::new(filter, encoding, resume), resume.is_some())
         }
     }
 
     /// The same for a part of this process, which takes nobody's place.
-    pub(super) fn uncounted(hub: Hub, filter: Filter, encoding: Encoding, resume: Option<Cursor>) -> Self {
+    pub(super) fn uncounted(hub: Hub, filter: Filter, encoding: Encoding) -> Self {
+        Self::reading(hub, Reader::new(filter, encoding, None).alone(), false)
+    }
+
+    fn reading(hub: Hub, reader: Reader, resumes: bool) -> Self {
         let place = Place {
-            reader: Reader::new(filter, encoding, resume),
+            reader,
             taken: 0,
             ended: false,
             peer: None,
@@ -82,7 +86,7 @@ impl Watcher {
             place,
             news,
             next_bookmark,
-            bookmark_due: resume.is_some(),
+            bookmark_due: resumes,
             over: false,
         }
     }

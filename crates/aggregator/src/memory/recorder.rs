@@ -1,7 +1,7 @@
 //! Remembers what was published: each transition in the audit log and in the history, and what is last known of everybody.
 //!
 //! A thread of its own behind the [`Ear`], so that neither the decision nor an edge ever waits for a disk. It keeps of each
-//! instance eight bytes and of each service what it put last, so that only what is new is put. It decides nothing.
+//! instance eight bytes and of each service hardly more, so that only what is new is put. It decides nothing.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::Notify;
 use ward_audit::{Draft, Kind, Log, Source};
 use ward_model::{EntityKey, Maintenance, Name, Reason, Revision, ServiceState, Status};
-use ward_store::{KnownInstance, KnownService, Store, Transition, Write};
+use ward_store::{KnownInstance, Store, Transition, Write};
 
 use super::{
     ear::{Ear, Heard, Missed, Thing, Word},
@@ -55,8 +55,9 @@ struct Print {
 struct Kept {
     /// Status, reason and maintenance in its history.
     told: Option<(Status, Reason, bool)>,
-    known: Option<KnownService>,
-    maintenance: Option<Maintenance>,
+    /// As a hash: names and words of ten thousand services are megabytes.
+    known: Option<u64>,
+    maintenance: Option<Box<Maintenance>>,
 }
 
 impl Recorder {
@@ -188,25 +189,25 @@ impl Recorder {
             self.put(Write::Transition(transition));
         }
         if let Some(mut known) = words::known_service(service)
-            && kept.known.as_ref() != Some(&known)
+            && kept.known.replace(self.hashes.hash_one(&known)) != Some(self.hashes.hash_one(&known))
         {
             // What is out of sight was ill, and is by the next verdict that it is.
             if known.status == Status::Unknown {
                 let key = EntityKey::Service(known.name.clone());
                 known.status = self.judged.ill(&key).unwrap_or(Status::Unknown);
             }
-            kept.known = Some(known.clone());
             self.put(Write::Service(known));
         }
-        if kept.maintenance != service.maintenance {
-            self.keep_maintenance(service, kept.maintenance.take(), heard);
-            kept.maintenance.clone_from(&service.maintenance);
+        if kept.maintenance.as_deref() != service.maintenance.as_ref() {
+            let before = kept.maintenance.take();
+            self.keep_maintenance(service, before.as_deref(), heard);
+            kept.maintenance = service.maintenance.clone().map(Box::new);
         }
         self.services.insert(service.name.clone(), kept);
     }
 
     /// Windows of the configuration are started again by whoever keeps those.
-    fn keep_maintenance(&self, service: &ServiceState, before: Option<Maintenance>, heard: &Heard) {
+    fn keep_maintenance(&self, service: &ServiceState, before: Option<&Maintenance>, heard: &Heard) {
         match &service.maintenance {
             Some(window) if window.by != maintenance::BY => self.put(Write::Maintenance(window.clone())),
             _ => self.put(Write::MaintenanceEnded(service.name.clone())),
@@ -223,8 +224,8 @@ impl Recorder {
             .at(heard.epoch, heard.revision);
             self.record(
                 draft
-                    .with("by", window.by)
-                    .with("why", window.why)
+                    .with("by", window.by.as_str())
+                    .with("why", window.why.as_str())
                     .with("reason", "its time was up"),
             );
         }

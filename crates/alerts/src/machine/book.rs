@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use ward_model::{Alert, AlertKey, AlertState, Name, RuleName, Severity, Wall, bounds::SERVICES};
@@ -16,7 +17,8 @@ const ROOM: usize = 2 * SERVICES;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Book {
-    entries: BTreeMap<Option<Name>, BTreeMap<RuleName, Entry>>,
+    /// In the order of their rules: few each, and of most services there is none.
+    entries: BTreeMap<Option<Name>, Vec<Entry>>,
     /// Alerts that have this cause, and are not about it.
     explained: BTreeMap<Name, BTreeSet<AlertKey>>,
     count: usize,
@@ -53,16 +55,19 @@ impl Book {
     }
 
     pub(super) fn get(&self, key: &AlertKey) -> Option<&Entry> {
-        self.entries.get(&key.service)?.get(&key.rule)
+        let about = self.entries.get(&key.service)?;
+        about.get(place(about, &key.rule).ok()?)
     }
 
     pub(super) fn get_mut(&mut self, key: &AlertKey) -> Option<&mut Entry> {
-        self.entries.get_mut(&key.service)?.get_mut(&key.rule)
+        let about = self.entries.get_mut(&key.service)?;
+        let place = place(about, &key.rule).ok()?;
+        about.get_mut(place)
     }
 
     /// Those about one service, or about the system.
     pub(super) fn about(&self, service: &Option<Name>) -> impl Iterator<Item = &Entry> {
-        self.entries.get(service).into_iter().flat_map(BTreeMap::values)
+        self.entries.get(service).into_iter().flatten()
     }
 
     pub(super) fn keys_about(&self, service: &Option<Name>) -> Vec<AlertKey> {
@@ -70,7 +75,7 @@ impl Book {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values().flat_map(BTreeMap::values)
+        self.entries.values().flatten()
     }
 
     /// Puts a new alert in place of one with the same key, or where there is room.
@@ -115,13 +120,17 @@ impl Book {
         self.count += usize::from(self.get(&key).is_none());
         self.note(&key, false);
         let about = self.entries.entry(key.service.clone()).or_default();
-        about.insert(key.rule.clone(), Entry::new(alert));
+        let entry = Entry::new(alert);
+        match place(about, &key.rule) {
+            Ok(place) => about[place] = entry,
+            Err(place) => about.insert(place, entry),
+        }
         self.note(&key, true);
     }
 
     /// To be called with `false` before the state or the severity of an alert changes, and with `true` after.
     pub(super) fn note(&mut self, key: &AlertKey, now: bool) {
-        let resolved = |alert: &&Alert| alert.state == AlertState::Resolved;
+        let resolved = |alert: &&Arc<Alert>| alert.state == AlertState::Resolved;
         let alert = self.get(key).map(|entry| &entry.alert).filter(resolved);
         let Some((severity, at)) = alert.map(|alert| (alert.severity, alert.resolved)) else {
             return;
@@ -138,9 +147,10 @@ impl Book {
         let Some(about) = self.entries.get_mut(&key.service) else {
             return;
         };
-        let Some(entry) = about.remove(&key.rule) else {
+        let Ok(place) = place(about, &key.rule) else {
             return;
         };
+        let entry = about.remove(place);
         if about.is_empty() {
             self.entries.remove(&key.service);
         }
@@ -185,7 +195,7 @@ impl Book {
         let Some(entry) = self.get_mut(key).filter(|entry| entry.alert.causes != causes) else {
             return;
         };
-        let before = std::mem::replace(&mut entry.alert.causes, causes.to_vec());
+        let before = std::mem::replace(&mut entry.alert_mut().causes, causes.to_vec());
         self.explain(key, &before, false);
         self.explain(key, causes, true);
     }
@@ -194,11 +204,7 @@ impl Book {
     pub(super) fn suppressed_by(&self, cause: &Name) -> impl Iterator<Item = &AlertKey> {
         let others = self.explained.get(cause).into_iter().flatten();
         let others = others.filter_map(|key| self.get(key));
-        let own = self
-            .entries
-            .get(&Some(cause.clone()))
-            .into_iter()
-            .flat_map(BTreeMap::values);
+        let own = self.entries.get(&Some(cause.clone())).into_iter().flatten();
         let withheld = others.chain(own).map(|entry| &entry.alert);
         withheld
             .filter(|alert| alert.state == AlertState::Suppressed)
@@ -220,4 +226,9 @@ impl Book {
             }
         }
     }
+}
+
+/// Where the alert of a rule is among those about one thing, or belongs.
+fn place(about: &[Entry], rule: &RuleName) -> Result<usize, usize> {
+    about.binary_search_by(|entry| entry.alert.key.rule.cmp(rule))
 }

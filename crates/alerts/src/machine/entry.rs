@@ -2,7 +2,7 @@
 //!
 //! Everything but whether it is withheld, which is not its own affair.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ward_model::{Alert, AlertState, Wall};
 
@@ -37,7 +37,8 @@ pub(super) enum Fate {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) alert: Alert,
+    /// Shared with those who were shown it: of ten thousand, the few that change are copied.
+    pub(super) alert: Arc<Alert>,
     /// It fires, and its condition has not held since.
     ended: Option<Wall>,
     /// It fires, and what it asks for has not been there since.
@@ -49,17 +50,21 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(alert: Alert) -> Self {
         Self {
-            alert,
+            alert: Arc::new(alert),
             ended: None,
             absent: None,
             unheard: None,
         }
     }
 
+    pub(super) fn alert_mut(&mut self) -> &mut Alert {
+        Arc::make_mut(&mut self.alert)
+    }
+
     /// Nobody watched from `last_alive` to `now`. What is not kept of an alert begins again. If the clock was set back
     /// meanwhile, what it waits for is counted from now. When it fired stays: that is what those who were told know it by.
     pub(super) fn restart(&mut self, last_alive: Option<Wall>, now: Wall) {
-        let alert = &mut self.alert;
+        let alert = self.alert_mut();
         alert.since = alert.since.min(now);
         alert.unknown_since = alert.unknown_since.map(|moment| moment.min(now));
         if self.alert.state == AlertState::Resolved {
@@ -67,7 +72,7 @@ impl Entry {
         }
         let since = self.alert.since;
         let asleep = last_alive.map_or(since, |alive| alive.clamp(since, now));
-        self.alert.unknown_since.get_or_insert(asleep);
+        self.alert_mut().unknown_since.get_or_insert(asleep);
         self.unheard = Some(now);
         (self.ended, self.absent) = (None, None);
     }
@@ -89,7 +94,7 @@ impl Entry {
             (Resolved, Verdict::Holds) => return Fate::BeginsAnew,
             (Resolved, _) => return self.lapse(now),
             (_, Verdict::Unknowable) => {
-                self.alert.unknown_since.get_or_insert(now);
+                self.alert_mut().unknown_since.get_or_insert(now);
                 return Fate::GoesOn;
             }
             _ => {}
@@ -142,21 +147,23 @@ impl Entry {
 
     /// The time in which nobody could know is taken out.
     fn count_on(&mut self, now: Wall) {
-        let Some(from) = self.alert.unknown_since.take() else {
+        let Some(from) = self.alert.unknown_since else {
             return;
         };
+        self.alert_mut().unknown_since = None;
         let shift = |moment: Wall| Wall(moment.0 + (now.0 - from.0).max(0));
         if self.alert.state != AlertState::Firing {
-            self.alert.since = shift(self.alert.since);
+            self.alert_mut().since = shift(self.alert.since);
         }
         self.ended = self.ended.map(shift);
         self.absent = self.absent.map(shift);
     }
 
     fn resolve(&mut self, now: Wall) {
-        self.alert.state = AlertState::Resolved;
-        self.alert.resolved = Some(now);
-        self.alert.acknowledged = None;
+        let alert = self.alert_mut();
+        alert.state = AlertState::Resolved;
+        alert.resolved = Some(now);
+        alert.acknowledged = None;
         (self.ended, self.absent) = (None, None);
     }
 

@@ -25,7 +25,10 @@ impl Machine {
     pub(super) fn judge(&mut self, rules: &RuleSet, key: &AlertKey, step: &mut Step) {
         let verdict = self.verdict(rules, key, step.now);
         let rule = rules.get(&key.rule);
-        step.remember(key, &self.book);
+        // Most rules do not hold of most services: nothing is remembered of those.
+        if verdict == Verdict::Holds || self.alert(key).is_some() {
+            step.remember(key, &self.book);
+        }
         self.held.remove(key);
         let before = self.standing(key);
         let keep_firing_for = rule.map(|rule| rule.spec().keep_firing_for);
@@ -131,7 +134,7 @@ impl Machine {
         let (Some(subject), Some(entry)) = (subject, self.book.get_mut(key)) else {
             return;
         };
-        let alert = &mut entry.alert;
+        let alert = entry.alert_mut();
         alert.annotations = rule.annotate(subject, step.now);
         if alert.state != AlertState::Firing {
             alert.severity = rule.spec().severity;
@@ -153,8 +156,9 @@ impl Machine {
     /// All services may be pending at once: of what only those need who are told, nothing is kept before.
     fn shorten(&mut self, key: &AlertKey) {
         if let Some(entry) = self.book.get_mut(key) {
-            entry.alert.annotations.retain(|name, _| name == SUMMARY);
-            entry.alert.labels.clear();
+            let alert = entry.alert_mut();
+            alert.annotations.retain(|name, _| name == SUMMARY);
+            alert.labels.clear();
         }
     }
 

@@ -40,7 +40,7 @@ impl News {
 /// See the module. Bounded by the services that the engine knows.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    services: BTreeMap<Name, ServiceFacts>,
+    services: BTreeMap<Name, Box<ServiceFacts>>,
     system: Option<SystemFacts>,
     /// Services with suspect instances.
     suspects: usize,
@@ -52,19 +52,19 @@ impl Known {
     }
 
     pub(super) fn service(&self, name: &Name) -> Option<&ServiceFacts> {
-        self.services.get(name)
+        self.services.get(name).map(Box::as_ref)
     }
 
     /// A service is as it is from now on; `None`: it is no more.
-    pub(super) fn take_in(&mut self, name: &Name, facts: Option<ServiceFacts>) -> News {
+    pub(super) fn take_in(&mut self, name: &Name, facts: Option<Box<ServiceFacts>>) -> News {
         let is_suspect = |facts: &ServiceFacts| facts.instances.suspect > 0;
-        let after = facts.as_ref().is_some_and(is_suspect);
+        let after = facts.as_deref().is_some_and(is_suspect);
         let before = match facts {
             Some(facts) => self.services.insert(name.clone(), facts),
             None => self.services.remove(name),
         };
         self.suspects += usize::from(after);
-        self.suspects -= usize::from(before.as_ref().is_some_and(is_suspect));
+        self.suspects -= usize::from(before.as_deref().is_some_and(is_suspect));
         match (before, self.services.get(name)) {
             (None, None) => News::default(),
             (Some(before), Some(now)) => compare(&before, now),

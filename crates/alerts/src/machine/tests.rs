@@ -101,7 +101,7 @@ impl Bench {
         self.machine
             .step(Wall(second * 1_000), seen)
             .iter()
-            .map(line)
+            .map(|alert| line(alert))
             .collect()
     }
 
@@ -111,7 +111,7 @@ impl Bench {
 
     /// As if the aggregator had been away since `last_alive`.
     fn restart(&mut self, last_alive: Option<i64>) {
-        let kept: Vec<_> = self.machine.alerts().cloned().collect();
+        let kept: Vec<_> = self.machine.alerts().map(|alert| (**alert).clone()).collect();
         let kept = serde_json::to_string(&kept).unwrap();
         let acknowledged = self.machine.acknowledgements().cloned().collect();
         self.machine = Machine::new(self.rules.clone());

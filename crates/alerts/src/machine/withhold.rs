@@ -66,7 +66,7 @@ impl Machine {
         let Some(entry) = self.book.get_mut(key) else {
             return;
         };
-        let alert = &mut entry.alert;
+        let alert = entry.alert_mut();
         alert.labels = labels;
         alert.state = match (&suppression, calm) {
             (Some(_), _) => AlertState::Suppressed,

@@ -32,12 +32,12 @@ impl Engine {
 
     fn declare(&mut self, name: &Name, declaration: Option<Declaration>, now: Now) {
         let known = self.world.find(name).map(|ix| &self.world.services[ix]);
-        if known.and_then(|service| service.file.as_ref()) == declaration.as_ref() {
+        if known.and_then(|service| service.file.as_deref()) == declaration.as_ref() {
             return;
         }
         let ix = self.world.service_or_new(name, now.mono, now.wall);
         let service = &mut self.world.services[ix];
-        service.file = declaration;
+        service.file = declaration.map(Box::new);
         let instances: Vec<_> = service.instances.values().collect();
         for instance in instances {
             if self.declare_interval(instance, now) | self.set_levels(instance, now) {

@@ -34,7 +34,7 @@ pub(super) fn verdicts(engine: &Engine, now: Mono) -> Verdicts {
         .world
         .names
         .iter()
-        .map(|(name, &ix)| (name.clone(), &engine.world.services[ix]))
+        .map(|(name, &ix)| (name.clone(), &*engine.world.services[ix]))
         .collect();
     let own: BTreeMap<_, _> = services
         .iter()

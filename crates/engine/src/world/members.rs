@@ -55,7 +55,13 @@ impl Members {
                 }
                 self.blocks.insert(block + 1, behind);
             }
-            _ => self.blocks.push(vec![ix]),
+            _ => {
+                if self.blocks.is_empty() {
+                    // Most services have few instances.
+                    self.blocks.reserve_exact(1);
+                }
+                self.blocks.push(vec![ix]);
+            }
         }
     }
 

@@ -31,6 +31,10 @@ impl Oldest {
         if place == self.first.len() && self.more || self.first.get(place) == Some(&start) {
             return;
         }
+        if self.first.is_empty() {
+            // Most services have one.
+            self.first.reserve_exact(1);
+        }
         self.first.insert(place, start);
         if self.first.len() > KEPT {
             self.first.pop();

@@ -44,7 +44,7 @@ pub(crate) struct Service {
     pub(crate) seats_due: Mono,
     /// The wake that is asked for.
     pub(crate) next_wake: Asked,
-    pub(crate) file: Option<Declaration>,
+    pub(crate) file: Option<Box<Declaration>>,
     pub(crate) hello: Declaration,
     /// That is what was in force before the aggregator's start, the file's word with it: the first hello replaces all of it.
     pub(crate) hello_recalled: bool,
@@ -70,7 +70,7 @@ pub(crate) struct Service {
     pub(crate) own_since: Wall,
     /// And its verdict.
     pub(crate) since: Wall,
-    pub(crate) maintenance: Option<Maintenance>,
+    pub(crate) maintenance: Option<Box<Maintenance>>,
     pub(crate) maintenance_due: Option<Mono>,
     /// Its longest-running instances. That the first is over is seen when an event is settled.
     pub(super) oldest: Oldest,

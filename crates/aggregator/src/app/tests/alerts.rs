@@ -155,9 +155,9 @@ async fn an_alert_goes_on_over_a_restart_with_what_was_acknowledged() {
         |alert: &Value| alert["endsAt"].as_str() < Some("2100") && alert["endsAt"] != again["endsAt"];
     until("it is resolved", || {
         let board = app.edge.alerting.board();
-        let is_resolved =
-            |alert: &&ward_model::Alert| alert.key == known.key && alert.state == AlertState::Resolved;
-        board.alerts.iter().find(is_resolved).map(drop)
+        let mut alerts = board.alerts.iter();
+        let is_resolved = alerts.any(|alert| alert.key == known.key && alert.state == AlertState::Resolved);
+        is_resolved.then_some(())
     })
     .await;
     until("that is told", || {

@@ -30,7 +30,7 @@ pub(super) struct Part {
     /// As it is now; `None` if it is no more.
     pub(super) status: Option<Status>,
     /// Its place among the others.
-    index: usize,
+    index: u32,
 }
 
 /// Everything that changed, in one encoding, back to back in the order of keys. So the system comes first and instances
@@ -38,17 +38,17 @@ pub(super) struct Part {
 #[derive(Debug)]
 struct Encoded {
     body: Bytes,
-    /// Where each part ends.
-    ends: Box<[usize]>,
+    /// Where each part ends: of a revision there are not 4 GiB.
+    ends: Box<[u32]>,
 }
 
 /// One revision: everything that changed, encoded once. As JSON only if somebody watches in JSON, and then by the first
 /// who needs it and not by the engine's thread.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    parts: Vec<Part>,
+    parts: Box<[Part]>,
     protobuf: Encoded,
-    json: OnceLock<Kept<Encoded>>,
+    json: OnceLock<Box<Kept<Encoded>>>,
     /// By level, see [`Entry::share`].
     shared: [OnceLock<Box<Kept<Bytes>>>; Level::COUNT],
     room: Room,
@@ -59,7 +59,7 @@ impl Encoded {
         let mut body = BytesMut::with_capacity((parts * ROOM).min(ROOM_IN_ALL));
         let part = |index| {
             append(index, &mut body);
-            body.len()
+            short(body.len())
         };
         let ends = (0..parts).map(part).collect();
         Self {
@@ -71,12 +71,16 @@ impl Encoded {
 
     fn range(&self, index: usize) -> Range<usize> {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        start..self.ends[index]
+        start as usize..self.ends[index] as usize
     }
 
     fn len(&self) -> usize {
-        self.body.len() + self.ends.len() * size_of::<usize>()
+        self.body.len() + self.ends.len() * size_of::<u32>()
     }
+}
+
+fn short(length: usize) -> u32 {
+    u32::try_from(length).expect("what is known is bounded")
 }
 
 impl Entry {
@@ -89,7 +93,7 @@ impl Entry {
             key: key.clone(),
             severity: change.severity(),
             status: (!matches!(change.entity, Entity::Removed(_))).then(|| change.entity.status()),
-            index,
+            index: short(index),
         };
         Self {
             parts: changes.iter().enumerate().map(part).collect(),
@@ -102,9 +106,12 @@ impl Entry {
 
     /// Each part with its bytes.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&Part, &[u8])> {
-        self.parts
-            .iter()
-            .map(|part| (part, &self.protobuf.body[self.protobuf.range(part.index)]))
+        self.parts.iter().map(|part| {
+            (
+                part,
+                &self.protobuf.body[self.protobuf.range(part.index as usize)],
+            )
+        })
     }
 
     /// The parts of a wanted level and name, whatever their severity.
@@ -115,7 +122,7 @@ impl Entry {
     /// One of its parts, encoded.
     pub(super) fn piece(&self, part: &Part, encoding: Encoding) -> Bytes {
         let encoded = self.encoded(encoding);
-        encoded.body.slice(encoded.range(part.index))
+        encoded.body.slice(encoded.range(part.index as usize))
     }
 
     /// What it costs to keep, JSON aside; names in keys are shared with the engine.
@@ -126,7 +133,7 @@ impl Entry {
     /// What was made of it for readers, and is kept.
     pub(super) fn made_bytes(&self) -> usize {
         let shared = self.shared.iter().filter_map(OnceLock::get);
-        self.json.get().map_or(0, Kept::bytes) + shared.map(|shared| shared.bytes()).sum::<usize>()
+        self.json.get().map_or(0, |json| json.bytes()) + shared.map(|shared| shared.bytes()).sum::<usize>()
     }
 
     /// Fills `frame` with all of this revision down to `level`; `None` if that is nothing, or too much for one message.
@@ -153,7 +160,7 @@ impl Entry {
                 append_json(&self.protobuf.body[self.protobuf.range(index)], body);
             });
             let bytes = json.len();
-            Kept::new(json, bytes, &self.room)
+            Box::new(Kept::new(json, bytes, &self.room))
         };
         match encoding {
             Encoding::Protobuf => &self.protobuf,
@@ -177,7 +184,7 @@ impl Entry {
         let mut gather = Gather::new(frame_bytes);
         let mut run = 0..0;
         for part in passing {
-            let range = encoded.range(part.index);
+            let range = encoded.range(part.index as usize);
             if run.end == range.start && range.end - run.start <= frame_bytes {
                 run.end = range.end;
             } else {
