@@ -137,7 +137,8 @@ fn statuses() -> Vec<RuleSpec> {
             suppression: true,
             ..rule(
                 "ServiceUnknown",
-                "status == 'unknown'",
+                // Who was not heard since a start, or cannot be seen, is no news: what reports daily is heard within a day.
+                "status == 'unknown' && reason != 'ObserverSuspect'",
                 Severity::Warning,
                 "nobody knows how {{ service }} is ({{ reason }})",
                 &format!(

@@ -90,6 +90,9 @@ fn changed(spec: &RuleSpec) -> Vec<(&'static str, RuleSpec)> {
         change("not urgent", &|spec| spec.severity = Severity::Info),
         change("not held", &|spec| spec.hold = None),
         change("not suppressed", &|spec| spec.suppression = false),
+        change("whoever was not heard", &|spec| {
+            spec.expr = spec.expr.replace(" && reason != 'ObserverSuspect'", "");
+        }),
         change("keeping Unknown", &|spec| spec.unknown = Unknown::Keep),
     ];
     if spec.suppression && !spec.expr.contains("signals") {
