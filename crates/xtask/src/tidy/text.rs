@@ -1,6 +1,6 @@
 //! What stands in the text of any file: blanks, places of one machine, work left undone, links.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::{
     Finding,
@@ -114,7 +114,7 @@ pub(super) fn links(files: &Files) -> Vec<Finding> {
                 .filter_map(|behind| behind.split([')', '#']).next())
             {
                 let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
-                let path = folder.join(target);
+                let path = resolved(&folder.join(target));
                 let found = |other: &File| Path::new(&other.path).starts_with(&path);
                 if !target.is_empty() && !target.contains("://") && !files.all().any(found) {
                     findings.push(Finding::new(
@@ -127,6 +127,19 @@ pub(super) fn links(files: &Files) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Without `..`, but for what would lead out of the repository.
+fn resolved(path: &Path) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir && resolved.file_name().is_some() {
+            resolved.pop();
+        } else {
+            resolved.push(part);
+        }
+    }
+    resolved
 }
 
 #[cfg(test)]
@@ -181,15 +194,17 @@ mod tests {
 
     #[test]
     fn links_lead_somewhere() {
-        let files = |text| Files::sample(&[("docs/a.md", text), ("docs/b/c.md", "")]);
+        let files = |text| Files::sample(&[("docs/a.md", text), ("docs/b/c.md", ""), ("d.md", "")]);
         for text in [
             "[c](b/c.md#top)",
             "[b](b)",
+            "[d](../d.md)",
             "[x](https://a.example/b)",
             "[top](#top)",
         ] {
             assert!(links(&files(text)).is_empty(), "{text}");
         }
         assert_eq!(links(&files("[gone](c.md) and [c](b/c.md)")).len(), 1);
+        assert_eq!(links(&files("[outside](../../d.md)")).len(), 1);
     }
 }
