@@ -85,10 +85,11 @@ fn of_method(path: &str) -> Right {
 }
 
 /// What a request over HTTP needs. `None`: the bare probes, which orchestrators ask without being able to prove anything,
-/// and which say nothing but that this process lives.
+/// and which say nothing but that this process lives; and runbooks, which say nothing of what is watched.
 pub(super) fn of_request(method: &Method, uri: &Uri) -> Option<Right> {
     match (method, uri.path()) {
         (_, "/livez" | "/readyz" | "/startupz") if uri.query().is_none() => None,
+        (&Method::GET | &Method::HEAD, path) if path.starts_with("/runbooks/") => None,
         (_, "/api/v1/audit") => Some(Right::Administer),
         (_, "/api/v1/report") => Some(Right::Report),
         (&Method::GET | &Method::HEAD | &Method::OPTIONS, _) => Some(Right::Watch),
@@ -182,6 +183,7 @@ mod tests {
         }
         let of = |method: Method, uri: &'static str| of_request(&method, &Uri::from_static(uri));
         assert_eq!(of(Method::GET, "/readyz"), None);
+        assert_eq!(of(Method::GET, "/runbooks/ServiceUnhealthy"), None);
         assert_eq!(
             of(Method::GET, "/readyz?verbose"),
             Some(Right::Watch),

@@ -27,6 +27,7 @@ mod past;
 mod probes;
 mod problem;
 mod report;
+mod runbooks;
 mod segments;
 mod services;
 mod span;
@@ -100,6 +101,7 @@ fn sealed(router: Router<App>, app: App, debug: bool) -> Router {
 fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::begin())
         .merge(pages::index_route())
+        .merge(runbooks::routes())
         .merge(probes::routes())
         .merge(health::routes())
         .merge(pages::metrics_routes())
@@ -128,6 +130,7 @@ fn guarded(app: &App) -> Router<App> {
     let large = health::routes().merge(pages::metrics_routes());
     let probes = probes::routes()
         .merge(pages::index_route())
+        .merge(runbooks::routes())
         .merge(large.layer(page));
     let answers = json_routes()
         .layer(from_fn(guard::json_only))

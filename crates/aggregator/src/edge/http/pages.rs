@@ -50,6 +50,7 @@ async fn index() -> Json<Index> {
         ("watch", "/api/v1/watch"),
         ("status page", "/api/v2/summary.json"),
         ("badge", "/badge/system.svg"),
+        ("runbooks", "/runbooks/ServiceUnhealthy"),
         ("metrics", "/metrics"),
         ("description", "/api/openapi.json"),
     ]);
