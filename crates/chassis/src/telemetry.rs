@@ -11,6 +11,7 @@
 
 mod context;
 mod export;
+pub mod told;
 mod variables;
 
 pub use self::context::{TRACEPARENT, TraceContext, extract, inject, set_parent};
@@ -53,6 +54,9 @@ pub fn begin(service: &str, lines: Lines<'_>) -> Result<Telemetry, LogsError> {
     });
     let tracer = traces.as_ref().map(Traces::tracer);
     let logs = logs::install(lines, tracer, &lost)?;
+    if let Some(traces) = &traces {
+        traces.publish();
+    }
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -63,7 +63,7 @@ impl TraceContext {
         })
     }
 
-    fn of(span: &SpanContext) -> Option<Self> {
+    pub(super) fn of(span: &SpanContext) -> Option<Self> {
         span.is_valid().then(|| Self {
             trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
             span_id: u64::from_be_bytes(span.span_id().to_bytes()),
@@ -71,7 +71,7 @@ impl TraceContext {
         })
     }
 
-    fn as_remote(self) -> SpanContext {
+    pub(super) fn as_remote(self) -> SpanContext {
         SpanContext::new(
             TraceId::from(self.trace_id),
             SpanId::from(self.span_id),
@@ -159,4 +159,4 @@ pub fn set_parent(span: &Span, parent: TraceContext) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::{Context, KeyValue, trace::TracerProvider};
+use opentelemetry::{Context, KeyValue, global, trace::TracerProvider};
 use opentelemetry_otlp::{
     SpanExporter as Otlp, WithTonicConfig,
     tonic_types::transport::{Certificate, ClientTlsConfig, Identity},
@@ -36,13 +36,13 @@ use tokio::{
     time::timeout,
 };
 
-use super::variables::Settings;
+use super::{told, variables::Settings};
 use crate::logs::Dropped;
 
 /// How long an end waits for the last spans to be taken.
 const LAST: Duration = Duration::from_secs(2);
 /// What made the spans, for who looks at them.
-const SCOPE: &str = "ward";
+pub(super) const SCOPE: &str = "ward";
 
 /// Sends the spans of this process. Dropped, it sends what waits, for [`LAST`] at most.
 #[derive(Debug)]
@@ -97,6 +97,12 @@ impl Traces {
             provider,
             runtime: Some(runtime),
         })
+    }
+
+    /// Spans that are told by hand come here as well.
+    pub(super) fn publish(&self) {
+        global::set_tracer_provider(self.provider.clone());
+        told::turn_on();
     }
 
     pub(super) fn tracer(&self) -> SdkTracer {

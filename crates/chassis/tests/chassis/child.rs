@@ -141,6 +141,7 @@ fn tell_of_work() {
 }
 
 fn work(spans: u32) {
+    drop(telemetry::told::tell("told", None, Duration::ZERO, &[]));
     for n in 1..=spans {
         let _work = tracing::info_span!(target: "ward_test", "work", n).entered();
         // Those of others are nobody's business.

@@ -165,9 +165,10 @@ fn a_trace_is_sent_and_its_lines_name_it_and_no_secret_is_shown() {
         .map(|(name, value)| (*name, value.as_str()));
     let mut telling = Telling::start(None, &environment);
     telling.work(3);
-    until("three spans came", || collector.spans().len() == 3);
+    until("all spans came", || collector.spans().len() == 4);
     assert!(telling.end().took_ms < END_MS);
-    let spans = collector.spans();
+    let mut spans = collector.spans();
+    assert_eq!(spans.remove(0).name, "told");
     assert!(
         spans.iter().all(|span| span.name == "work"),
         "nobody else's: {spans:?}"
