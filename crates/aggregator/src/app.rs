@@ -146,7 +146,7 @@ impl App {
         let (grpc_addr, http_addr) = (grpc.addr(), http.addr());
         data_dir.announce([grpc_addr, http_addr])?;
 
-        let metrics = Metrics::new(config.log_dropped.clone());
+        let metrics = Metrics::new(config.lost.clone());
         let access = Access::new(tls.is_some(), config.access.clone());
         let tokens = TokenStore::new(data_dir.path());
         let keeper_of_access =

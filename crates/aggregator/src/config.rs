@@ -6,11 +6,14 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ward_access::Policy;
-use ward_chassis::{Limits, TlsFiles, logs};
+use ward_chassis::{Limits, TlsFiles, telemetry};
 use ward_config::{Aggregator, Alerting, Errors, Service, Settings, Source, Store};
 use ward_model::Name;
 
 use crate::{ClientLimits, HttpLimits};
+
+/// What an aggregator is called in traces, unless `OTEL_SERVICE_NAME` has another name.
+pub const SERVICE: &str = "ward-aggregator";
 
 /// How one aggregator is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +44,8 @@ pub struct Config {
     pub services: BTreeMap<Name, Service>,
     /// Rules, and who is told of what they find.
     pub alerting: Alerting,
-    /// Counts the lines that this process did not log.
-    pub log_dropped: logs::Dropped,
+    /// Counts the lines and spans that this process did not get rid of.
+    pub lost: telemetry::Lost,
     /// Where a reload reads again. Without one there is nothing to reload.
     pub source: Option<Source>,
     /// What one peer may cost.
@@ -139,7 +142,7 @@ impl From<Settings> for Config {
             store: settings.store,
             services: settings.services,
             alerting: settings.alerting,
-            log_dropped: logs::Dropped::default(),
+            lost: telemetry::Lost::default(),
             source: None,
             limits: Limits::default(),
             http_limits: HttpLimits::default(),

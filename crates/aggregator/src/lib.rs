@@ -18,7 +18,7 @@ mod rarely;
 mod reload;
 
 pub use app::{App, RunError, StartError, run};
-pub use config::Config;
+pub use config::{Config, SERVICE};
 #[doc(hidden)]
 pub use edge::fuzzed;
 pub use edge::{ClientLimits, HttpLimits, Rate};

@@ -27,7 +27,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use ward_chassis::{listener::ListenerStats, logs};
+use ward_chassis::{listener::ListenerStats, telemetry::Lost};
 use ward_engine::Figures;
 
 use crate::{
@@ -78,7 +78,7 @@ pub(crate) struct Metrics {
     dropped_series: Arc<AtomicU64>,
     pub(crate) config: ConfigMetrics,
     pub(crate) access: AccessMetrics,
-    log_dropped: logs::Dropped,
+    lost: Lost,
     /// Seconds of judging all rules that there is reason to.
     judging: Histogram,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Listeners {
 
 impl Metrics {
     /// With all counters at zero, but what is counted elsewhere.
-    pub(crate) fn new(log_dropped: logs::Dropped) -> Self {
+    pub(crate) fn new(lost: Lost) -> Self {
         let timings = Timings {
             rollup: Histogram::new(ROLLUP_BUCKETS),
             report_to_watch: Histogram::new(REPORT_TO_WATCH_BUCKETS),
@@ -111,7 +111,7 @@ impl Metrics {
             dropped_series: Arc::default(),
             config: ConfigMetrics::default(),
             access: AccessMetrics::default(),
-            log_dropped,
+            lost,
             judging: Histogram::new(ROLLUP_BUCKETS),
         };
         metrics.register();
@@ -218,7 +218,7 @@ impl Metrics {
                 ("sse", hub.watching(Encoding::Json)),
             ],
             coalesced: hub.coalesced(),
-            log_dropped: self.log_dropped.count(),
+            lost: self.lost.clone(),
             listeners: [
                 ("grpc", listeners.grpc.snapshot()),
                 ("http", listeners.http.snapshot()),

@@ -1,4 +1,4 @@
-//! What every Ward process stands on: clock, signals, drain, readiness, listeners, panics, logs, the data directory.
+//! What every Ward process stands on: clock, signals, drain, readiness, listeners, panics, logs, traces, the data directory.
 //!
 //! It knows nothing of health: no service, no verdict, no wire contract. It is the only crate that reads clocks, asks
 //! the kernel for signals, accepts connections, or installs a panic hook or a log subscriber. The obvious alternative,
@@ -15,6 +15,7 @@ pub mod readiness;
 pub mod serve;
 pub mod shutdown;
 mod stamp;
+pub mod telemetry;
 pub mod tls;
 
 pub use clock::Clock;

@@ -32,13 +32,14 @@ pub const VARIABLE_OF_FILE: &str = "WARD_CONFIG";
 pub const FILE_BYTES: u64 = 8 << 20;
 
 /// Variables of Ward that are read elsewhere: by the sdk, by the command, for logs.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     "WARD_SERVER",
     "WARD_TLS_CA",
     "WARD_TLS_CERT",
     "WARD_TLS_KEY",
     "WARD_TOKEN_FILE",
     "WARD_LOG",
+    "WARD_LOG_DIR",
 ];
 
 /// Where settings come from.

@@ -14,7 +14,8 @@ use axum::{Router, middleware};
 use tokio::{net::TcpListener, sync::watch};
 use ward_chassis::{
     Clock,
-    logs::{self, LogsError},
+    logs::{Format, Lines, LogsError},
+    telemetry::{self, Telemetry},
 };
 
 use crate::{
@@ -70,7 +71,7 @@ pub enum ServiceError {
 /// Returns at once if it ends before the first order.
 pub async fn service(options: ServiceOptions) -> Result<(), ServiceError> {
     die_with_parent();
-    begin_logging("info")?;
+    let _telemetry = begin_telling(&options.name, "info")?;
     let member = Member::find(&options.name).ok_or_else(|| ServiceError::Unknown(options.name.clone()))?;
     let mut orders = leash();
     // What it starts with comes first; without that, whoever started it is gone.
@@ -152,11 +153,16 @@ pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-/// Logs to standard error, unless whoever called has begun to already.
-pub(crate) fn begin_logging(default: &str) -> Result<(), LogsError> {
-    match logs::init(logs::Format::Compact, default) {
-        Err(LogsError::Installed) => Ok(()),
-        begun => begun.map(drop),
+/// Logs to standard error, and sends traces if the environment says where to, unless whoever called has begun to already.
+pub(crate) fn begin_telling(service: &str, filter: &str) -> Result<Option<Telemetry>, LogsError> {
+    let lines = Lines {
+        format: Format::Compact,
+        filter,
+        dir: None,
+    };
+    match telemetry::begin(service, lines) {
+        Err(LogsError::Installed) => Ok(None),
+        begun => begun.map(Some),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     plan::SHOP,
     registry::Registry,
     run_dir::{self, RunDir},
-    service::{begin_logging, client},
+    service::{begin_telling, client},
     shop::{OpenError, Shop},
     view::{View, say},
 };
@@ -77,13 +77,15 @@ pub enum Error {
 ///
 /// Should this process be killed instead, its members end with it; its directory is removed by the next demo.
 pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Error> {
-    begin_logging("warn")?;
+    let telemetry = begin_telling(ward_aggregator::SERVICE, "warn")?;
     let clock = Clock::start();
     let home = run_dir::home(std::env::var_os("XDG_RUNTIME_DIR").as_deref());
     let dir = RunDir::create(&home).map_err(|error| Error::Directory(home, error))?;
-    let mut app = App::start(config(&options, &dir))
-        .await
-        .map_err(Error::Aggregator)?;
+    let mut config = config(&options, &dir);
+    if let Some(telemetry) = &telemetry {
+        config.lost = telemetry.lost().clone();
+    }
+    let mut app = App::start(config).await.map_err(Error::Aggregator)?;
     let addresses = Addresses {
         grpc: app.grpc_addr(),
         http: app.http_addr(),
@@ -226,7 +228,7 @@ mod tests {
         let mut expected = config(&options(None), &dir);
         assert_ne!(is.alerting, expected.alerting);
         // A counter, which equals itself alone.
-        (expected.alerting, expected.log_dropped) = (told.alerting, is.log_dropped.clone());
+        (expected.alerting, expected.lost) = (told.alerting, is.lost.clone());
         assert_eq!(is, expected);
         assert!(is.data_dir.starts_with(home.path()) && is.data_dir != Path::new("/var/lib/ward"));
     }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::task::JoinSet;
-use ward_aggregator::{App, Config};
+use ward_aggregator::{App, Config, SERVICE};
 use ward_chassis::{
     logs,
     shutdown::{self, Hangups, Shutdown},
+    telemetry,
 };
 use ward_config::{Key, Source};
 
@@ -19,10 +20,12 @@ use crate::{Exit, Failure, config, output::Out};
   ward aggregator
   ward aggregator --config ward.toml
   ward aggregator --data-dir /var/lib/ward --log-format json
+  ward aggregator --log-dir /var/log/ward   lines in files as well, errors apart
   ward aggregator --grpc 0.0.0.0:7700 --server-cert server.pem --server-key server.key --client-ca ca.pem
   ward aggregator --grpc 0.0.0.0:7700 --insecure   no authentication: anybody may report
 
 What is given here wins over the environment, and that over the file. SIGHUP reads both again.
+WARD_LOG filters what is logged. Traces are sent over OTLP/gRPC if OTEL_EXPORTER_OTLP_ENDPOINT says where to.
 It says `listening grpc=ADDR http=ADDR` on standard error once it listens.")]
 pub(crate) struct AggregatorArgs {
     /// Read this file; SIGHUP reads it again [env: WARD_CONFIG]
@@ -70,6 +73,9 @@ pub(crate) struct AggregatorArgs {
     /// How log lines look
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
+    /// Write log lines into files here as well, as JSON: one a day, 14 of at most 32 MiB, and errors apart [env: WARD_LOG_DIR]
+    #[arg(long, value_name = "DIR")]
+    log_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -86,9 +92,16 @@ pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Fai
         LogFormat::Text => logs::Format::Compact,
         LogFormat::Json => logs::Format::Json,
     };
-    let log_dropped = logs::init(format, logs::DEFAULT).map_err(anyhow::Error::new)?;
+    let dir = args.log_dir.clone().or_else(config::log_dir);
+    let lines = logs::Lines {
+        format,
+        filter: logs::DEFAULT,
+        dir: dir.as_deref(),
+    };
+    // To the end: what is told last is sent and written when it is dropped.
+    let telemetry = telemetry::begin(SERVICE, lines).map_err(anyhow::Error::new)?;
     let config = Config {
-        log_dropped,
+        lost: telemetry.lost().clone(),
         ..Config::load(source(args))?
     };
     let shutdown = shutdown::signal().map_err(Failure::runtime)?;

@@ -38,6 +38,8 @@ mod run;
 mod screen;
 #[path = "command/servers.rs"]
 mod servers;
+#[path = "command/telling.rs"]
+mod telling;
 #[path = "command/terminal.rs"]
 mod terminal;
 #[path = "command/top.rs"]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, metrics::MetricType};
-use ward_chassis::listener::ListenerCounts;
+use ward_chassis::{listener::ListenerCounts, telemetry::Lost};
 use ward_engine::Figures;
 use ward_model::{Freshness, Status};
 
@@ -84,7 +84,7 @@ pub(super) struct Own {
     pub(super) beats: u64,
     pub(super) watchers: [(&'static str, usize); 2],
     pub(super) coalesced: u64,
-    pub(super) log_dropped: u64,
+    pub(super) lost: Lost,
     pub(super) listeners: [(&'static str, ListenerCounts); 2],
 }
 
@@ -101,7 +101,11 @@ impl Collector for Own {
         let help = "Revisions that watchers were not told apart, because they were behind";
         family.counter("ward_coalesced_changes", help, self.coalesced)?;
         let help = "Log lines not written, because one place in the code had too much to say";
-        family.counter("ward_log_lines_dropped", help, self.log_dropped)?;
+        family.counter("ward_log_lines_dropped", help, self.lost.lines.count())?;
+        let help = "Log lines not in the log files, because the disk was slow, full or gone";
+        family.counter("ward_log_file_lines_dropped", help, self.lost.file_lines.count())?;
+        let help = "Spans of traces that no collector has, because there were too many or nobody took them";
+        family.counter("ward_spans_dropped", help, self.lost.spans.count())?;
         let connections = self
             .listeners
             .iter()

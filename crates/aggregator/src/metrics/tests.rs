@@ -6,7 +6,6 @@ use ward_model::{Epoch, Name, Revision, Status, Wall};
 
 use super::*;
 use crate::hub::{self, hub};
-use ward_chassis::logs;
 
 fn encode(metrics: &Metrics, figures: Option<Figures>) -> String {
     let (_publisher, hub) = hub(Epoch(1), Revision(0), [], hub::Config::default());
@@ -46,7 +45,7 @@ fn figures(services: usize) -> Figures {
 
 #[test]
 fn every_family_is_described_once_and_the_text_ends() {
-    let metrics = Metrics::new(logs::Dropped::default());
+    let metrics = Metrics::new(Lost::default());
     metrics.count_report("hello");
     metrics.count_rejections("invalid", 1);
     metrics.count_request("Forget", tonic::Code::NotFound);
@@ -85,7 +84,7 @@ fn every_family_is_described_once_and_the_text_ends() {
 
 #[test]
 fn series_are_capped_and_vanish_with_their_service() {
-    let metrics = Metrics::new(logs::Dropped::default());
+    let metrics = Metrics::new(Lost::default());
     let mut many = figures(collect::SERVICES_SHOWN + 3);
     many.services.last_mut().unwrap().1 = Status::Unhealthy;
     let text = encode(&metrics, Some(many));
@@ -98,14 +97,14 @@ fn series_are_capped_and_vanish_with_their_service() {
 
 #[test]
 fn without_the_engine_there_is_still_something_to_see() {
-    let text = encode(&Metrics::new(logs::Dropped::default()), None);
+    let text = encode(&Metrics::new(Lost::default()), None);
     assert!(text.contains("ward_beats_total 0") && !text.contains("ward_system_status"));
     assert!(text.ends_with("# EOF\n"));
 }
 
 #[test]
 fn remembering_is_shown_with_the_head_of_the_log() {
-    let text = encode(&Metrics::new(logs::Dropped::default()), None);
+    let text = encode(&Metrics::new(Lost::default()), None);
     for line in [
         "ward_memory_up{part=\"audit\"} 1",
         "ward_memory_up{part=\"store\"} 0",

@@ -8,7 +8,7 @@
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, Stdio},
     thread,
 };
@@ -21,9 +21,10 @@ use crate::house::{PATIENCE, command, hello, until, ward, ward_with};
 /// As it is sent, and as a header value shows it when its bytes are written as numbers.
 const CANARIES: [&str; 2] = ["hunter2", "104, 117, 110, 116, 101, 114, 50"];
 
-/// An aggregator that says all it can, into a file.
+/// An aggregator that says all it can, into a file, and tells a collector that hangs of its traces.
 struct Aggregator {
     child: Child,
+    _collector: TcpListener,
     home: tempfile::TempDir,
     grpc: String,
     http: String,
@@ -38,6 +39,8 @@ impl Aggregator {
         let home = tempfile::tempdir().unwrap();
         let log = File::create(home.path().join("log")).unwrap();
         let data = home.path().join("data");
+        let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+        let traces = format!("http://ward:hunter2@{}", collector.local_addr().unwrap());
         let any = "127.0.0.1:0";
         let flags = [
             "aggregator",
@@ -53,6 +56,9 @@ impl Aggregator {
             ("WARD_LOG", "trace"),
             ("WARD_DATA_DIR", data.to_str().unwrap()),
             ("WARD_TOKENS", "hunter2"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &traces),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20hunter2"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
         ];
         let flags = [&flags[..], more].concat();
         let child = command(&flags, &variables)
@@ -62,6 +68,7 @@ impl Aggregator {
             .unwrap();
         let mut started = Self {
             child,
+            _collector: collector,
             home,
             grpc: String::new(),
             http: String::new(),
