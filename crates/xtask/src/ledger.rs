@@ -37,14 +37,17 @@ impl Ledger {
         }
     }
 
-    /// Runs a step.
-    pub(crate) fn run(&mut self, name: &'static str, step: impl FnOnce() -> anyhow::Result<()>) {
+    /// Runs a step. Whether it passed, for those that are of no use behind one that failed.
+    pub(crate) fn run(&mut self, name: &'static str, step: impl FnOnce() -> anyhow::Result<()>) -> bool {
         let started = now();
-        let outcome = match step() {
+        let done = step();
+        let passed = done.is_ok();
+        let outcome = match done {
             Ok(()) => Outcome::Passed(started.elapsed()),
             Err(error) => Outcome::Failed(format!("{error:#}")),
         };
         self.steps.push((name, outcome));
+        passed
     }
 
     /// Runs a step with the program that it needs, or notes that it is not there.
@@ -55,7 +58,7 @@ impl Ledger {
         step: impl FnOnce(&Path) -> anyhow::Result<()>,
     ) {
         match requirement.find() {
-            Some(program) => self.run(name, || step(&program)),
+            Some(program) => drop(self.run(name, || step(&program))),
             None => self.not_run(name, &requirement.to_string(), true),
         }
     }

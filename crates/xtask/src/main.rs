@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`, `attacks`.
+//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`, `attacks`, `compose-test`.
 //!
 //! What the README, a person and the continuous integration call is the same code, so that they cannot drift apart. It
 //! installs nothing: what a check needs and does not find is named as not run. Two chores change files: a full run of `attacks`
@@ -14,6 +14,7 @@
 mod attacks;
 mod bench;
 mod check;
+mod compose;
 mod fuzz;
 mod ledger;
 mod requirement;
@@ -37,11 +38,12 @@ Examples:
   cargo xtask tidy             only the rules that no linter knows; takes a moment
   cargo xtask fuzz --seconds 600 report   one fuzz target, for longer
   cargo xtask bench --quick    see that every benchmark runs; without --quick, measure
+  cargo xtask compose-test     the stack of docker-compose.yml, an outage in it, and back
   cargo xtask attacks          each guard attacked in full, and the table of SECURITY.md
 
 Environment:
   WARD_REQUIRE_ALL=1, CI=true  what cannot run for want of a program is a failure
-  BUF, CARGO_DENY, CARGO_FUZZ  where those programs are, if not on PATH
+  BUF, CARGO_DENY, CARGO_FUZZ, DOCKER  where those programs are, if not on PATH
 
 Exit code: 0 all passed, 1 something failed, 2 the command was not understood.";
 
@@ -67,6 +69,8 @@ enum Chore {
     Bench(bench::Options),
     /// Attacks a server, with each of its guards and without; `cargo xtask attacks -- --help` says more.
     Attacks(attacks::Options),
+    /// Brings the stack of docker-compose.yml up, breaks it, and takes it down again.
+    ComposeTest(compose::Options),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
         Some(Chore::Fuzz(options)) => fuzz::run(&options),
         Some(Chore::Bench(options)) => bench::run(&options),
         Some(Chore::Attacks(options)) => attacks::run(&options),
+        Some(Chore::ComposeTest(options)) => compose::run(&options),
         None => Cli::command()
             .print_help()
             .map(|()| ExitCode::SUCCESS)

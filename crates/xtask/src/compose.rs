@@ -1,0 +1,63 @@
+//! `cargo xtask compose-test`: docker-compose.yml as it is, from nothing to an outage and back, and taken down again.
+//!
+//! What people are promised of it is asked of the running stack, as people would: `ward` in its container, the APIs of
+//! Prometheus, Jaeger and maildev. An override adds what only a test needs: a receiver in the shape of Slack's, and an
+//! image of another name; ports are free ones. A service whose image cannot be had is left out and named, if the story does without it. The stack has a project of its own, so that
+//! one that runs beside it is not touched. A client of Docker's API was not taken: what is tested is what people type.
+
+mod asking;
+mod stack;
+mod story;
+
+use std::process::ExitCode;
+
+use crate::{ledger::Ledger, requirement::DOCKER};
+use stack::Stack;
+
+const CHORE: &str = "compose-test";
+
+/// How to go about it.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Take the image of the last time
+    #[arg(long)]
+    no_build: bool,
+    /// Leave the stack up, to have a look
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Brings the stack up, tells the story, and takes the stack down.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut ledger = Ledger::open(CHORE);
+    let Some(program) = DOCKER.find() else {
+        ledger.not_run(CHORE, &DOCKER.to_string(), true);
+        return Ok(ledger.close(""));
+    };
+    let mut stack = Stack::new(program);
+    if let Err(error) = stack.engine_answers() {
+        ledger.not_run(CHORE, &format!("{error:#}"), true);
+        return Ok(ledger.close(""));
+    }
+    let is_up =
+        ledger.run("images", || stack.images(options.no_build)) && ledger.run("up", || stack.first_up());
+    if is_up {
+        for (name, step) in story::STEPS {
+            ledger.run(name, || step(&stack));
+        }
+    }
+    for (service, image) in stack.left_out() {
+        ledger.not_run(
+            CHORE,
+            &format!("service {service}: its image {image} cannot be had"),
+            false,
+        );
+    }
+    let remark = if options.keep {
+        format!("; the stack is up, take it down with: {}", stack.way_down())
+    } else {
+        ledger.run("down", || stack.remove());
+        String::new()
+    };
+    Ok(ledger.close(&remark))
+}
