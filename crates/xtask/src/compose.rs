@@ -1,9 +1,9 @@
 //! `cargo xtask compose-test`: docker-compose.yml as it is, from nothing to an outage and back, and taken down again.
 //!
 //! What people are promised of it is asked of the running stack, as people would: `ward` in its container, the APIs of
-//! Prometheus, Jaeger and maildev. An override adds what only a test needs: a receiver in the shape of Slack's, and an
-//! image of another name; ports are free ones. A service whose image cannot be had is left out and named, if the story does without it. The stack has a project of its own, so that
-//! one that runs beside it is not touched. A client of Docker's API was not taken: what is tested is what people type.
+//! Prometheus, Jaeger and maildev. An override adds a receiver in the shape of Slack's; ports are free ones, and the project is
+//! one of its own, so that a stack that runs beside it is not touched. A service whose image cannot be had is left out and
+//! named, if the story does without it. A client of Docker's API was not taken: what is tested is what people type.
 
 mod asking;
 mod stack;
@@ -31,20 +31,25 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut ledger = Ledger::open(CHORE);
     let Some(program) = DOCKER.find() else {
-        ledger.not_run(CHORE, &DOCKER.to_string(), true);
+        ledger.not_run(CHORE, &DOCKER.to_string(), false);
         return Ok(ledger.close(""));
     };
     let mut stack = Stack::new(program);
     if let Err(error) = stack.engine_answers() {
-        ledger.not_run(CHORE, &format!("{error:#}"), true);
+        ledger.not_run(CHORE, &format!("{error:#}"), false);
         return Ok(ledger.close(""));
     }
-    let is_up =
-        ledger.run("images", || stack.images(options.no_build)) && ledger.run("up", || stack.first_up());
-    if is_up {
+    ledger.run("images", || stack.images(options.no_build));
+    if ledger.passed() {
+        ledger.run("up", || stack.first_up());
+    }
+    if ledger.passed() {
         for (name, step) in story::STEPS {
             ledger.run(name, || step(&stack));
         }
+    }
+    if !ledger.passed() {
+        stack.show();
     }
     for (service, image) in stack.left_out() {
         ledger.not_run(

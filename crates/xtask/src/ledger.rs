@@ -37,17 +37,14 @@ impl Ledger {
         }
     }
 
-    /// Runs a step. Whether it passed, for those that are of no use behind one that failed.
-    pub(crate) fn run(&mut self, name: &'static str, step: impl FnOnce() -> anyhow::Result<()>) -> bool {
+    /// Runs a step.
+    pub(crate) fn run(&mut self, name: &'static str, step: impl FnOnce() -> anyhow::Result<()>) {
         let started = now();
-        let done = step();
-        let passed = done.is_ok();
-        let outcome = match done {
+        let outcome = match step() {
             Ok(()) => Outcome::Passed(started.elapsed()),
             Err(error) => Outcome::Failed(format!("{error:#}")),
         };
         self.steps.push((name, outcome));
-        passed
     }
 
     /// Runs a step with the program that it needs, or notes that it is not there.
@@ -58,7 +55,7 @@ impl Ledger {
         step: impl FnOnce(&Path) -> anyhow::Result<()>,
     ) {
         match requirement.find() {
-            Some(program) => drop(self.run(name, || step(&program))),
+            Some(program) => self.run(name, || step(&program)),
             None => self.not_run(name, &requirement.to_string(), true),
         }
     }
@@ -106,7 +103,8 @@ impl Ledger {
         }
     }
 
-    fn passed(&self) -> bool {
+    /// Whether nothing failed so far: for steps that are of no use behind one that did.
+    pub(crate) fn passed(&self) -> bool {
         self.steps.iter().all(|(_, outcome)| match outcome {
             Outcome::Passed(_) => true,
             Outcome::Failed(_) => false,

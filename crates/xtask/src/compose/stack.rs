@@ -149,10 +149,7 @@ impl Stack {
         let started = now();
         let came = succeed(command.args(&services));
         let took = started.elapsed();
-        if let Err(error) = came {
-            self.show();
-            return Err(error.context("not all services became healthy"));
-        }
+        came.context("not all services became healthy")?;
         ensure!(took < UP, "it took {took:.1?}, expected less than {UP:?}");
         println!("up and healthy within {took:.1?}");
         Ok(())

@@ -77,11 +77,10 @@ fn healthy(stack: &Stack) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Each service, and how it is.
 fn statuses(seen: &Value) -> Vec<(&str, &str)> {
-    let services = seen["services"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let text = |value: &'_ Value| -> &'_ str { value.as_str().unwrap_or_default() };
+    let services = list(&seen["services"]).iter();
     services
-        .iter()
         .map(|service| (text(&service["name"]), text(&service["condition"]["status"])))
         .collect()
 }
@@ -274,4 +273,8 @@ fn remembered(stack: &Stack) -> anyhow::Result<()> {
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
