@@ -6,8 +6,11 @@
 //! named, if the story does without it. A client of Docker's API was not taken: what is tested is what people type.
 
 mod asking;
+mod guards;
 mod stack;
 mod story;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         ledger.not_run(CHORE, &format!("{error:#}"), false);
         return Ok(ledger.close(""));
     }
+    ledger.run("every service is guarded", || guards::hold(&stack));
     ledger.run("images", || stack.images(options.no_build));
     if ledger.passed() {
         ledger.run("up", || stack.first_up());
