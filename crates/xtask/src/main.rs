@@ -1,8 +1,9 @@
-//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`, `attacks`, `compose-test`.
+//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`, `attacks`, `dashboards`, `compose-test`.
 //!
 //! What the README, a person and the continuous integration call is the same code, so that they cannot drift apart. It
-//! installs nothing: what a check needs and does not find is named as not run. Two chores change files: a full run of `attacks`
-//! its table in SECURITY.md and the figures in `crates/attacks/results.json`, and `fuzz` the lock file of `fuzz/`. The obvious
+//! installs nothing: what a check needs and does not find is named as not run. Three chores change files: a full run of `attacks`
+//! its table in SECURITY.md and the figures in `crates/attacks/results.json`, `fuzz` the lock file of `fuzz/`, and `dashboards`
+//! those of Grafana. The obvious
 //! alternative, a Makefile or shell scripts, would be one more language to have on the machine, and its rules could not
 //! be tested as those of `tidy` are.
 #![expect(
@@ -15,6 +16,7 @@ mod attacks;
 mod bench;
 mod check;
 mod compose;
+mod dashboards;
 mod fuzz;
 mod ledger;
 mod requirement;
@@ -39,6 +41,7 @@ Examples:
   cargo xtask fuzz --seconds 600 report   one fuzz target, for longer
   cargo xtask bench --quick    see that every benchmark runs; without --quick, measure
   cargo xtask compose-test     the stack of docker-compose.yml, an outage in it, and back
+  cargo xtask dashboards       write grafana/dashboards/
   cargo xtask attacks          each guard attacked in full, and the table of SECURITY.md
 
 Environment:
@@ -71,6 +74,8 @@ enum Chore {
     Attacks(attacks::Options),
     /// Brings the stack of docker-compose.yml up, breaks it, and takes it down again.
     ComposeTest(compose::Options),
+    /// Writes Grafana's dashboards, from `crates/xtask/src/dashboards/`.
+    Dashboards,
 }
 
 fn main() -> ExitCode {
@@ -82,6 +87,7 @@ fn main() -> ExitCode {
         Some(Chore::Bench(options)) => bench::run(&options),
         Some(Chore::Attacks(options)) => attacks::run(&options),
         Some(Chore::ComposeTest(options)) => compose::run(&options),
+        Some(Chore::Dashboards) => dashboards::run().map(|()| ExitCode::SUCCESS),
         None => Cli::command()
             .print_help()
             .map(|()| ExitCode::SUCCESS)

@@ -14,10 +14,12 @@
 
 mod alertmanager;
 mod away;
+mod dashboards;
 mod database;
 mod killed;
 mod people;
 mod postgres;
+mod prometheus;
 mod scene;
 mod shop;
 mod withheld;
