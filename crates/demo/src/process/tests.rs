@@ -28,9 +28,13 @@ impl Shop {
         let clock = Clock::start();
         let mut stands = BTreeMap::new();
         for member in &SHOP {
-            let upstream = |need| Upstream::new(need, registry.clone(), client().unwrap(), clock.clone());
-            let needs = Needs::new(member.needs.iter().map(upstream).collect());
-            let served = Served::new(clock.clone());
+            let metrics = Metrics::default();
+            let upstream = |need| {
+                let client = client().unwrap();
+                Upstream::new(need, registry.clone(), client, clock.clone(), metrics.clone())
+            };
+            let needs = Needs::new(member.needs.iter().map(upstream).collect(), Backing::default());
+            let served = Served::new(clock.clone(), metrics.clone());
             let (fault, faulty) = watch::channel(None);
             let app = broken_and_measured(routes(member.role, needs.clone()), faulty, served.clone());
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
