@@ -73,6 +73,7 @@ pub(crate) enum DemoAction {
   WARD_SERVER, WARD_TLS_CA, WARD_TOKEN_FILE   where and how it reports
   DATABASE_URL   catalog keeps the catalogue in this PostgreSQL, known to Ward as postgres
   REDIS_URL      cart keeps the carts in this Redis, known to Ward as redis
+  DATABASE_URL_FILE, REDIS_URL_FILE   the files that have them
 
 On SIGTERM it says goodbye to Ward and ends what it has begun, within ten seconds.")]
     Serve {
@@ -138,8 +139,8 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
                 listen,
                 upstreams,
                 instance,
-                database: variable("DATABASE_URL"),
-                redis: variable("REDIS_URL"),
+                database: secret("DATABASE_URL")?,
+                redis: secret("REDIS_URL")?,
             };
             let shutdown = shutdown::signal().map_err(Failure::runtime)?;
             return served(ward_demo::serve(options, shutdown).await);
@@ -184,10 +185,16 @@ fn served(done: Result<(), ServiceError>) -> Result<Exit, Failure> {
     }
 }
 
-/// A secret, perhaps: not an argument, which everybody on a machine may read. Set to nothing it says nothing.
-fn variable(name: &str) -> Option<SecretString> {
-    let value = std::env::var(name).ok()?;
-    (!value.is_empty()).then(|| value.into())
+/// A secret, perhaps: not an argument, which everybody on a machine may read. In the variable, or in the file that one with
+/// `_FILE` behind its name names. Set to nothing it says nothing.
+fn secret(name: &str) -> Result<Option<SecretString>, Failure> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(file) = set(&format!("{name}_FILE")) else {
+        return Ok(set(name).map(Into::into));
+    };
+    let text =
+        std::fs::read_to_string(&file).with_context(|| format!("read the file of {name}_FILE, {file}"))?;
+    Ok(Some(text.trim_end().to_owned().into()))
 }
 
 /// What the file says, and nothing else: the environment is for a real aggregator.
