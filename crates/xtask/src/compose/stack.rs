@@ -218,6 +218,12 @@ impl Stack {
         said(&mut self.docker(&["inspect", "--format", what, &container]))
     }
 
+    /// What a service has written to its output. Asked of the engine: compose puts codes for terminals in front of lines.
+    pub(super) fn log(&self, service: &str) -> anyhow::Result<String> {
+        let container = said(&mut self.compose(&["ps", "--quiet", service]))?;
+        said(&mut self.docker(&["logs", &container]))
+    }
+
     /// SIGKILL to the process of a service, as the kernel would send it. `docker kill` would not do: it is somebody's wish, after
     /// which the engine starts nothing again.
     pub(super) fn kill(&self, service: &str) -> anyhow::Result<()> {

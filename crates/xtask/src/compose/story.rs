@@ -161,7 +161,7 @@ fn mails(stack: &Stack) -> anyhow::Result<Vec<String>> {
 
 /// What the receiver in the shape of Slack's was told.
 fn pages(stack: &Stack) -> anyhow::Result<Vec<String>> {
-    let said = stack.says(&["logs", "--no-color", "--no-log-prefix", "slack"])?;
+    let said = stack.log("slack")?;
     Ok(said
         .lines()
         .filter(|line| line.starts_with('{'))
