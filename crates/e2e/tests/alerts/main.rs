@@ -14,12 +14,16 @@
 
 mod alertmanager;
 mod away;
+mod backed;
 mod database;
 mod killed;
 mod people;
 mod postgres;
+mod program;
+mod redis;
 mod scene;
 mod shop;
+mod stack;
 mod withheld;
 
 #[expect(dead_code, reason = "some of it is of use to other tests alone")]
