@@ -15,6 +15,7 @@ pub mod readiness;
 pub mod serve;
 pub mod shutdown;
 mod stamp;
+pub mod telemetry;
 pub mod tls;
 
 pub use clock::Clock;

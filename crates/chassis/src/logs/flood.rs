@@ -34,14 +34,18 @@ const SAID: Duration = Duration::from_secs(10);
 /// can cause them is known, and bounded elsewhere.
 pub const RECORD: &str = "ward::record";
 
-/// How many lines were not written. Cheap to clone; all clones are one counter.
+/// How many were lost, of lines or of spans. Cheap to clone; all clones are one counter.
 #[derive(Clone, Debug, Default)]
 pub struct Dropped(Arc<AtomicU64>);
 
 impl Dropped {
-    /// Since logging began.
+    /// Since the start.
     pub fn count(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+
+    pub(crate) fn add(&self, lost: u64) {
+        self.0.fetch_add(lost, Relaxed);
     }
 }
 
@@ -86,7 +90,7 @@ impl<S: Subscriber> Layer<S> for Flood {
         }
         let line = self.line(metadata);
         if !line.is_written {
-            self.dropped.0.fetch_add(1, Relaxed);
+            self.dropped.add(1);
         }
         if let Some(lines) = line.left_out {
             let (target, file, number) = (metadata.target(), metadata.file(), metadata.line());

@@ -4,14 +4,15 @@
 use std::{
     env,
     future::pending,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use ward_chassis::{Clock, Drain, data_dir::DataDir, logs, shutdown};
+use ward_chassis::{Clock, Drain, data_dir::DataDir, logs, shutdown, telemetry};
 
-const ARGUMENT: &str = "WARD_TEST_ARGUMENT";
+pub(crate) const ARGUMENT: &str = "WARD_TEST_ARGUMENT";
 
 /// A process of a test: killed with it.
 pub(crate) struct Process(pub(crate) Child);
@@ -112,4 +113,43 @@ fn panic_outside_of_handlers() {
     logs::init(logs::Format::Json, "info").unwrap();
     let _layer = ward_chassis::panic::CatchPanicLayer::new(false);
     assert!(std::thread::spawn(|| panic!("stray")).join().is_err());
+}
+
+/// Does what its input says: a number is so many spans, with a line in the first and an error in the last. Says what was
+/// lost behind each.
+#[test]
+#[ignore = "role: played for other tests"]
+fn tell_of_work() {
+    let dir = argument();
+    let lines = logs::Lines {
+        format: logs::Format::Json,
+        filter: "info",
+        dir: Some(Path::new(&dir)).filter(|dir| !dir.as_os_str().is_empty()),
+    };
+    let telemetry = telemetry::begin("shop", lines).unwrap();
+    let clock = Clock::start();
+    for line in io::stdin().lock().lines() {
+        let begun = clock.mono();
+        work(line.unwrap().parse().unwrap());
+        let (took, lost) = (clock.mono().since(begun), telemetry.lost());
+        let (spans, lines) = (lost.spans.count(), lost.file_lines.count());
+        println!("done: {} {spans} {lines}", took.as_millis());
+    }
+    let begun = clock.mono();
+    drop(telemetry);
+    println!("done: {} 0 0", clock.mono().since(begun).as_millis());
+}
+
+fn work(spans: u32) {
+    for n in 1..=spans {
+        let _work = tracing::info_span!(target: "ward_test", "work", n).entered();
+        // Those of others are nobody's business.
+        let _frame = tracing::info_span!(target: "h2::codec", "frame").entered();
+        if n == 1 {
+            tracing::info!("begun");
+        }
+        if n == spans {
+            tracing::error!("all done");
+        }
+    }
 }

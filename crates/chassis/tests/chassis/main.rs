@@ -8,3 +8,4 @@ mod process;
 mod secure;
 mod server;
 mod serving;
+mod telling;
