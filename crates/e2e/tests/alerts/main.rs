@@ -14,14 +14,18 @@
 
 mod alertmanager;
 mod away;
+mod backed;
 mod dashboards;
 mod database;
 mod killed;
 mod people;
 mod postgres;
+mod program;
 mod prometheus;
+mod redis;
 mod scene;
 mod shop;
+mod stack;
 mod withheld;
 
 #[expect(dead_code, reason = "some of it is of use to other tests alone")]

@@ -64,8 +64,8 @@ fn now(board: Board) -> Board {
             .now(
                 format!(
                     "min(ward_config_last_reload_successful{{{OF}}}) * min(ward_tokens_last_reload_successful{{{OF}}}) * \
-                     (min(ward_tls_last_reload_successful{{{OF}}}) or vector(1) > bool \
-                     (max(ward_tls_certificate_expiry_timestamp_seconds{{{OF}}}) > bool 0) - 1)"
+                     clamp_max(min(ward_tls_last_reload_successful{{{OF}}}) + \
+                     (min(ward_tls_certificate_expiry_timestamp_seconds{{{OF}}}) == bool 0), 1)"
                 ),
                 "taken",
             )

@@ -57,14 +57,13 @@ impl Panel {
     pub(super) fn stat(title: &'static str, description: &'static str, unit: &'static str) -> Self {
         let mut panel = Self::new("stat", title, description, unit);
         panel.options = json!({
-            "graphMode": "none", "colorMode": "background", "justifyMode": "center", "textMode": "auto",
+            "graphMode": "none", "colorMode": "none", "justifyMode": "center", "textMode": "auto",
             "wideLayout": true, "orientation": "auto",
             "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false },
         });
         panel.defaults = json!({
             "color": { "mode": "fixed", "fixedColor": "text" },
         });
-        panel.options["colorMode"] = json!("none");
         panel
     }
 
