@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    cargo,
+    alerting, cargo,
     ledger::Ledger,
     requirement::{BUF, CARGO_DENY},
     root, succeed, tidy,
@@ -24,6 +24,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     ledger.run("format", || succeed(&mut cargo(&["fmt", "--all", "--check"])));
     ledger.run("tidy", tidy::run);
     wire_contract(&mut ledger);
+    alerting::check(&mut ledger);
     dependencies(&mut ledger);
     ledger.run("lints", || {
         succeed(&mut cargo(&[

@@ -12,6 +12,7 @@
     reason = "a command: it speaks to the person who called it"
 )]
 
+mod alerting;
 mod attacks;
 mod bench;
 mod check;
@@ -46,7 +47,8 @@ Examples:
 
 Environment:
   WARD_REQUIRE_ALL=1, CI=true  what cannot run for want of a program is a failure
-  BUF, CARGO_DENY, CARGO_FUZZ, DOCKER  where those programs are, if not on PATH
+  BUF, CARGO_DENY, CARGO_FUZZ, DOCKER, PROMTOOL, AMTOOL
+                                where those programs are, if not on PATH
 
 Exit code: 0 all passed, 1 something failed, 2 the command was not understood.";
 

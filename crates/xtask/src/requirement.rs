@@ -36,6 +36,24 @@ pub(crate) const CARGO_DENY: Requirement = Requirement {
     get: "cargo install cargo-deny --locked",
 };
 
+/// The checker of what Prometheus is given.
+pub(crate) const PROMTOOL: Requirement = Requirement {
+    program: "promtool",
+    variable: "PROMTOOL",
+    runs: None,
+    what: "rules of Prometheus fire where they should and nowhere else",
+    get: "apt install prometheus",
+};
+
+/// The checker of what Alertmanager is given.
+pub(crate) const AMTOOL: Requirement = Requirement {
+    program: "amtool",
+    variable: "AMTOOL",
+    runs: None,
+    what: "alerts go to whom they are for",
+    get: "apt install prometheus-alertmanager",
+};
+
 /// The fuzzer; libFuzzer comes with it, and wants a C++ compiler.
 pub(crate) const CARGO_FUZZ: Requirement = Requirement {
     program: "cargo-fuzz",

@@ -11,6 +11,7 @@ mod layout;
 mod left_out;
 mod purity;
 mod rooms;
+mod runbooks;
 mod source;
 mod text;
 
@@ -38,6 +39,8 @@ const RULES: &[Rule] = &[
     rooms::map,
     purity::decision,
     purity::clocks,
+    runbooks::pages,
+    runbooks::rules,
 ];
 
 /// Something that is not as it should be.

@@ -197,6 +197,10 @@ pub(super) fn labels(spec: &RuleSpec, known: &Known, service: Option<&Name>) -> 
     if let Some(cause) = itself.or(causes.first()) {
         set("root_cause", cause.as_str());
     }
+    // Alertmanager cannot compare two labels: without this one it could not tell the page of a cause from those of its victims.
+    if itself.is_some() {
+        set("is_root_cause", "true");
+    }
     if let Some((service, facts)) = service.and_then(|name| Some((name, known.service(name)?))) {
         set("service", service.as_str());
         set("criticality", facts.criticality.as_str());

@@ -149,7 +149,7 @@ fn one_page_names_the_cause() {
         ["bank/Down firing", "atm/Down suppressed by bank/Down"]
     );
     let labels = &bench.alert("bank", "Down").labels;
-    assert_eq!(labels["root_cause"], "bank");
+    assert_eq!((&*labels["root_cause"], &*labels["is_root_cause"]), ("bank", "true"));
     assert_eq!(labels["criticality"], "important");
     bench.is("bank", Healthy, &[]).is("atm", Healthy, &[]);
     assert_eq!(bench.at(40), ["bank/Down resolved", "atm/Down over"]);
@@ -207,7 +207,9 @@ fn behind_a_cause_without_an_alert_nothing_hides() {
         .is("bank", Degraded, &["bank"])
         .at(0);
     assert_eq!(bench.at(30), ["atm/Down firing", "shop/Down firing"]);
-    assert_eq!(bench.alert("shop", "Down").labels["root_cause"], "bank");
+    let labels = &bench.alert("shop", "Down").labels;
+    assert_eq!(labels["root_cause"], "bank");
+    assert_eq!(labels.get("is_root_cause"), None, "it is a victim");
 }
 
 #[test]

@@ -426,6 +426,7 @@ impl Naive {
             ("service", service.map(Name::as_str)),
             ("criticality", service.map(|_| "important")),
             ("root_cause", own.or(causes.first()).map(Name::as_str)),
+            ("is_root_cause", own.map(|_| "true")),
         ]
         .into_iter()
         .filter_map(|(label, value)| Some((label.to_owned(), value?.to_owned())))

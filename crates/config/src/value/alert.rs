@@ -18,12 +18,13 @@ const RECEIVER_BYTES: usize = 260;
 const USERNAME_BYTES: usize = 256;
 
 /// Labels that Ward sets itself: they say which alert it is.
-const OWN_LABELS: [&str; 6] = [
+const OWN_LABELS: [&str; 7] = [
     "alertname",
     "severity",
     "service",
     "criticality",
     "root_cause",
+    "is_root_cause",
     "source",
 ];
 
