@@ -149,7 +149,10 @@ fn one_page_names_the_cause() {
         ["bank/Down firing", "atm/Down suppressed by bank/Down"]
     );
     let labels = &bench.alert("bank", "Down").labels;
-    assert_eq!((&*labels["root_cause"], &*labels["is_root_cause"]), ("bank", "true"));
+    assert_eq!(
+        (&*labels["root_cause"], &*labels["is_root_cause"]),
+        ("bank", "true")
+    );
     assert_eq!(labels["criticality"], "important");
     bench.is("bank", Healthy, &[]).is("atm", Healthy, &[]);
     assert_eq!(bench.at(40), ["bank/Down resolved", "atm/Down over"]);
