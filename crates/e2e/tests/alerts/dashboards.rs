@@ -3,16 +3,23 @@
 //! A panel that says what it shows when there is nothing (`noValue`) may be empty while all is well, and must not be once
 //! something broke; any other must never be. A misspelt metric is no error to Prometheus, so an empty answer is one here.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, process::Stdio};
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep},
+};
 
 use crate::{
     alertmanager::{self, Alertmanager},
+    outside::not_run,
     people::{GLANCE, PATIENCE, People},
+    program::free_port,
     prometheus::{self, Prometheus},
+    redis::Redis,
     shop::Demo,
+    ward,
 };
 
 const DASHBOARDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../grafana/dashboards");
@@ -175,15 +182,36 @@ fn of<'a>(questions: &'a [Question], panel: &str) -> &'a Question {
     found.unwrap_or_else(|| panic!("there is no {panel}"))
 }
 
+/// A cart over a real Redis, as the compose stack has it: those of the demo keep no pool. No Ward hears of it.
+fn cart(redis: &Redis) -> (Child, SocketAddr) {
+    let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let cart = Command::new(ward::program())
+        .args(["demo", "serve", "cart", "--listen", &at.to_string()])
+        .env("WARD_SERVER", "127.0.0.1:9")
+        .env("REDIS_URL", redis.url())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    (cart.unwrap(), at)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_question_of_every_dashboard_has_an_answer_while_the_shop_runs_and_breaks() {
     let (Some(program), Some(alertmanager)) = (prometheus::program(), alertmanager::program()) else {
         return;
     };
+    let Some(mut redis) = Redis::set_up() else {
+        let wanted = "redis-server on PATH or as $REDIS_SERVER";
+        return not_run("what dashboards ask of the real Prometheus", wanted);
+    };
+    redis.run().await;
+    let (_cart, cart) = cart(&redis);
     let people = People::come().await;
     let alertmanager = Alertmanager::start(alertmanager, &people);
     let demo = Demo::open(&alertmanager).await;
-    let prometheus = Prometheus::start(&program, demo.http, &demo.targets(), alertmanager.address);
+    let prometheus = Prometheus::start(&program, [demo.http, alertmanager.address, cart], &demo.targets());
     let questions: Vec<_> = dashboards().iter().flat_map(questions).collect();
     assert!(questions.len() > 80, "{}", questions.len());
 

@@ -34,8 +34,8 @@ pub(crate) fn program() -> Option<PathBuf> {
 }
 
 impl Prometheus {
-    /// With the jobs that the compose stack has, oftener.
-    pub(crate) fn start(program: &Path, ward: SocketAddr, targets: &Path, alertmanager: SocketAddr) -> Self {
+    /// With the jobs that the compose stack has, oftener; `cart` is one more of the shop.
+    pub(crate) fn start(program: &Path, [ward, alertmanager, cart]: [SocketAddr; 3], targets: &Path) -> Self {
         let home = tempfile::tempdir().unwrap();
         let config = home.path().join("prometheus.yml");
         fs::write(
@@ -45,7 +45,8 @@ impl Prometheus {
                  scrape_configs:\n\
                  - job_name: ward\n  static_configs: [{{targets: ['{ward}']}}]\n\
                  - job_name: alertmanager\n  static_configs: [{{targets: ['{alertmanager}']}}]\n\
-                 - job_name: shop\n  file_sd_configs: [{{files: ['{}'], refresh_interval: 1s}}]\n",
+                 - job_name: shop\n  file_sd_configs: [{{files: ['{}'], refresh_interval: 1s}}]\n\
+                 \x20 static_configs: [{{targets: ['{cart}'], labels: {{service: cart}}}}]\n",
                 targets.display()
             ),
         )

@@ -41,7 +41,7 @@ fn customers(board: Board) -> Board {
             .now(services(OF), "{{service}}")
             .meaning(&STATUSES)
             .text("value_and_name")
-            .to_service(),
+            .leads_to_service(),
         )
         .panel(
             Panel::lines(
@@ -92,7 +92,7 @@ fn requests(board: Board) -> Board {
                 quantile(0.99, "shop_request_duration_seconds", "service, ", &of),
                 "{{service}}",
             )
-            .to_service(),
+            .leads_to_service(),
         )
         .panel(
             Panel::lines(
@@ -105,7 +105,7 @@ fn requests(board: Board) -> Board {
                 share("shop_requests_total", r#"code=~"5..""#, "service"),
                 "{{service}}",
             )
-            .to_service(),
+            .leads_to_service(),
         )
 }
 
@@ -181,7 +181,7 @@ fn memory(board: Board) -> Board {
                     format!(r#"max by (service) (process_resident_memory_bytes{{job="shop", {OF}}})"#),
                     "{{service}}",
                 )
-                .to_service(),
+                .leads_to_service(),
         )
         .panel(
             Panel::lines(
@@ -197,6 +197,6 @@ fn memory(board: Board) -> Board {
                 "{{service}}",
             )
             .signed()
-            .to_service(),
+            .leads_to_service(),
         )
 }
