@@ -12,11 +12,12 @@ use tokio::{
 };
 
 use crate::{
-    alertmanager::{self, Alertmanager},
+    alertmanager::{self, Alertmanager, get},
     outside::not_run,
     people::{GLANCE, PATIENCE, People},
+    postgres::Postgres,
     program::free_port,
-    prometheus::{self, Prometheus},
+    prometheus::{self, Prometheus, Targets},
     redis::Redis,
     shop::Demo,
     ward,
@@ -135,10 +136,11 @@ impl Question {
 }
 
 /// Asks until all have an answer.
-async fn all_answered(prometheus: &Prometheus, questions: &[Question]) {
+async fn all_answered(prometheus: &Prometheus, backed: &Backed, questions: &[Question]) {
     let end = Instant::now() + 2 * PATIENCE;
     let mut open: Vec<_> = questions.iter().collect();
     loop {
+        backed.look().await;
         let mut still = Vec::new();
         for question in open {
             if !question.is_answered(prometheus).await {
@@ -182,19 +184,57 @@ fn of<'a>(questions: &'a [Question], panel: &str) -> &'a Question {
     found.unwrap_or_else(|| panic!("there is no {panel}"))
 }
 
-/// A cart over a real Redis, as the compose stack has it: those of the demo keep no pool. No Ward hears of it.
-fn cart(redis: &Redis) -> (Child, SocketAddr) {
-    let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let cart = Command::new(ward::program())
-        .args(["demo", "serve", "cart", "--listen", &at.to_string()])
+/// A catalog over a real PostgreSQL and a cart over a real Redis, as the compose stack has them: those of the demo keep no pool
+/// and no cache. No Ward hears of them.
+struct Backed {
+    _postgres: Postgres,
+    _redis: Redis,
+    _members: [Child; 2],
+    catalog: SocketAddr,
+    cart: SocketAddr,
+}
+
+impl Backed {
+    /// `None` after saying that the test is not run.
+    async fn start() -> Option<Self> {
+        let (Some(postgres), Some(mut redis)) = (Postgres::start().await, Redis::set_up()) else {
+            let wanted = "postgres on PATH or in $PG_BIN, and redis-server on PATH or as $REDIS_SERVER";
+            not_run("what dashboards ask of the real Prometheus", wanted);
+            return None;
+        };
+        redis.run().await;
+        let at = || SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let (catalog, cart) = (at(), at());
+        Some(Self {
+            _members: [
+                serve("catalog", catalog, ("DATABASE_URL", postgres.url())),
+                serve("cart", cart, ("REDIS_URL", redis.url())),
+            ],
+            _postgres: postgres,
+            _redis: redis,
+            catalog,
+            cart,
+        })
+    }
+
+    /// Somebody looks at something.
+    async fn look(&self) {
+        // Before it listens there is nothing to see.
+        drop(get(self.catalog, "/items/1").await);
+    }
+}
+
+fn serve(name: &str, at: SocketAddr, store: (&str, String)) -> Child {
+    let member = Command::new(ward::program())
+        .args(["demo", "serve", name, "--listen", &at.to_string()])
         .env("WARD_SERVER", "127.0.0.1:9")
-        .env("REDIS_URL", redis.url())
+        .env(store.0, store.1)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn();
-    (cart.unwrap(), at)
+    member.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,16 +242,20 @@ async fn every_question_of_every_dashboard_has_an_answer_while_the_shop_runs_and
     let (Some(program), Some(alertmanager)) = (prometheus::program(), alertmanager::program()) else {
         return;
     };
-    let Some(mut redis) = Redis::set_up() else {
-        let wanted = "redis-server on PATH or as $REDIS_SERVER";
-        return not_run("what dashboards ask of the real Prometheus", wanted);
+    let Some(backed) = Backed::start().await else {
+        return;
     };
-    redis.run().await;
-    let (_cart, cart) = cart(&redis);
     let people = People::come().await;
     let alertmanager = Alertmanager::start(alertmanager, &people);
     let demo = Demo::open(&alertmanager).await;
-    let prometheus = Prometheus::start(&program, [demo.http, alertmanager.address, cart], &demo.targets());
+    let targets = Targets {
+        ward: demo.http,
+        alertmanager: alertmanager.address,
+        shop: demo.targets(),
+        catalog: backed.catalog,
+        cart: backed.cart,
+    };
+    let prometheus = Prometheus::start(&program, &targets);
     let questions: Vec<_> = dashboards().iter().flat_map(questions).collect();
     assert!(questions.len() > 80, "{}", questions.len());
 
@@ -220,7 +264,7 @@ async fn every_question_of_every_dashboard_has_an_answer_while_the_shop_runs_and
         .filter(|question| !question.may_be_empty)
         .cloned()
         .collect();
-    all_answered(&prometheus, &quiet).await;
+    all_answered(&prometheus, &backed, &quiet).await;
     let (system, services) = (
         of(&questions, r#""System" / "The system""#),
         of(&questions, r#""System" / "Services""#),
@@ -242,13 +286,13 @@ async fn every_question_of_every_dashboard_has_an_answer_while_the_shop_runs_and
     demo.ask(&["ack", "bank", "--why", "a test"]).await;
     let acknowledged = of(&questions, r#""Alerts and audit" / "Acknowledged""#);
     until(&prometheus, acknowledged, ("", ""), "1").await;
-    all_answered(&prometheus, &questions).await;
+    all_answered(&prometheus, &backed, &questions).await;
 
     demo.ask(&["demo", "mend", "bank"]).await;
     demo.ask(&["maintenance", "end", "recommendations"]).await;
     until(&prometheus, system, ("", ""), "0").await;
     until(&prometheus, services, ("service", "recommendations"), "0").await;
-    all_answered(&prometheus, &quiet).await;
+    all_answered(&prometheus, &backed, &quiet).await;
 }
 
 /// What is asked for is told apart from what is not there.

@@ -153,7 +153,8 @@ fn stores(board: Board) -> Board {
                 "sum by (result) (rate(shop_cache_lookups_total[$__rate_interval])) / ignoring (result) group_left () \
                  (sum(rate(shop_cache_lookups_total[$__rate_interval])) > 0)",
                 "{{result}}",
-            ),
+            )
+            .nothing("the catalogue has no database here, and no cache before it"),
         )
         .panel(
             Panel::lines("Pools", "Connections to databases, by state, and how many there may be.", "short")
