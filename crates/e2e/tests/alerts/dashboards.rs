@@ -3,16 +3,24 @@
 //! A panel that says what it shows when there is nothing (`noValue`) may be empty while all is well, and must not be once
 //! something broke; any other must never be. A misspelt metric is no error to Prometheus, so an empty answer is one here.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, process::Stdio};
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep},
+};
 
 use crate::{
-    alertmanager::{self, Alertmanager},
+    alertmanager::{self, Alertmanager, get},
+    outside::not_run,
     people::{GLANCE, PATIENCE, People},
-    prometheus::{self, Prometheus},
+    postgres::Postgres,
+    program::free_port,
+    prometheus::{self, Prometheus, Targets},
+    redis::Redis,
     shop::Demo,
+    ward,
 };
 
 const DASHBOARDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../grafana/dashboards");
@@ -128,10 +136,11 @@ impl Question {
 }
 
 /// Asks until all have an answer.
-async fn all_answered(prometheus: &Prometheus, questions: &[Question]) {
+async fn all_answered(prometheus: &Prometheus, backed: &Backed, questions: &[Question]) {
     let end = Instant::now() + 2 * PATIENCE;
     let mut open: Vec<_> = questions.iter().collect();
     loop {
+        backed.look().await;
         let mut still = Vec::new();
         for question in open {
             if !question.is_answered(prometheus).await {
@@ -175,15 +184,78 @@ fn of<'a>(questions: &'a [Question], panel: &str) -> &'a Question {
     found.unwrap_or_else(|| panic!("there is no {panel}"))
 }
 
+/// A catalog over a real PostgreSQL and a cart over a real Redis, as the compose stack has them: those of the demo keep no pool
+/// and no cache. No Ward hears of them.
+struct Backed {
+    _postgres: Postgres,
+    _redis: Redis,
+    _members: [Child; 2],
+    catalog: SocketAddr,
+    cart: SocketAddr,
+}
+
+impl Backed {
+    /// `None` after saying that the test is not run.
+    async fn start() -> Option<Self> {
+        let (Some(postgres), Some(mut redis)) = (Postgres::start().await, Redis::set_up()) else {
+            let wanted = "postgres on PATH or in $PG_BIN, and redis-server on PATH or as $REDIS_SERVER";
+            not_run("what dashboards ask of the real Prometheus", wanted);
+            return None;
+        };
+        redis.run().await;
+        let at = || SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let (catalog, cart) = (at(), at());
+        Some(Self {
+            _members: [
+                serve("catalog", catalog, ("DATABASE_URL", postgres.url())),
+                serve("cart", cart, ("REDIS_URL", redis.url())),
+            ],
+            _postgres: postgres,
+            _redis: redis,
+            catalog,
+            cart,
+        })
+    }
+
+    /// Somebody looks at something.
+    async fn look(&self) {
+        // Before it listens there is nothing to see.
+        drop(get(self.catalog, "/items/1").await);
+    }
+}
+
+fn serve(name: &str, at: SocketAddr, store: (&str, String)) -> Child {
+    let member = Command::new(ward::program())
+        .args(["demo", "serve", name, "--listen", &at.to_string()])
+        .env("WARD_SERVER", "127.0.0.1:9")
+        .env(store.0, store.1)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    member.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_question_of_every_dashboard_has_an_answer_while_the_shop_runs_and_breaks() {
     let (Some(program), Some(alertmanager)) = (prometheus::program(), alertmanager::program()) else {
         return;
     };
+    let Some(backed) = Backed::start().await else {
+        return;
+    };
     let people = People::come().await;
     let alertmanager = Alertmanager::start(alertmanager, &people);
     let demo = Demo::open(&alertmanager).await;
-    let prometheus = Prometheus::start(&program, demo.http, &demo.targets(), alertmanager.address);
+    let targets = Targets {
+        ward: demo.http,
+        alertmanager: alertmanager.address,
+        shop: demo.targets(),
+        catalog: backed.catalog,
+        cart: backed.cart,
+    };
+    let prometheus = Prometheus::start(&program, &targets);
     let questions: Vec<_> = dashboards().iter().flat_map(questions).collect();
     assert!(questions.len() > 80, "{}", questions.len());
 
@@ -192,7 +264,7 @@ async fn every_question_of_every_dashboard_has_an_answer_while_the_shop_runs_and
         .filter(|question| !question.may_be_empty)
         .cloned()
         .collect();
-    all_answered(&prometheus, &quiet).await;
+    all_answered(&prometheus, &backed, &quiet).await;
     let (system, services) = (
         of(&questions, r#""System" / "The system""#),
         of(&questions, r#""System" / "Services""#),
@@ -214,13 +286,13 @@ async fn every_question_of_every_dashboard_has_an_answer_while_the_shop_runs_and
     demo.ask(&["ack", "bank", "--why", "a test"]).await;
     let acknowledged = of(&questions, r#""Alerts and audit" / "Acknowledged""#);
     until(&prometheus, acknowledged, ("", ""), "1").await;
-    all_answered(&prometheus, &questions).await;
+    all_answered(&prometheus, &backed, &questions).await;
 
     demo.ask(&["demo", "mend", "bank"]).await;
     demo.ask(&["maintenance", "end", "recommendations"]).await;
     until(&prometheus, system, ("", ""), "0").await;
     until(&prometheus, services, ("service", "recommendations"), "0").await;
-    all_answered(&prometheus, &quiet).await;
+    all_answered(&prometheus, &backed, &quiet).await;
 }
 
 /// What is asked for is told apart from what is not there.

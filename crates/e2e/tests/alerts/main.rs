@@ -3,7 +3,8 @@
 //!
 //! What a rule makes of a history, and what is done with each answer of a receiver, is tried by `ward-alerts` and
 //! `ward-notify` by themselves. Here is what only the whole can show: how many pages a person gets, and what they say.
-//! Rules have a short `for` here, so that nobody waits; what is waited for is a level, with a deadline.
+//! And what dashboards ask of Prometheus meanwhile. Rules have a short `for` here, so that nobody waits; what is waited for is
+//! a level, with a deadline.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]

@@ -33,23 +33,50 @@ pub(crate) fn program() -> Option<PathBuf> {
     found
 }
 
+/// What it scrapes.
+pub(crate) struct Targets {
+    pub(crate) ward: SocketAddr,
+    pub(crate) alertmanager: SocketAddr,
+    /// A file with the processes of a demo.
+    pub(crate) shop: PathBuf,
+    /// And two more.
+    pub(crate) catalog: SocketAddr,
+    pub(crate) cart: SocketAddr,
+}
+
+impl Targets {
+    fn config(&self) -> String {
+        let Self {
+            ward,
+            alertmanager,
+            shop,
+            catalog,
+            cart,
+        } = self;
+        let shop = shop.display();
+        format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+- job_name: ward
+  static_configs: [{{targets: ['{ward}']}}]
+- job_name: alertmanager
+  static_configs: [{{targets: ['{alertmanager}']}}]
+- job_name: shop
+  file_sd_configs: [{{files: ['{shop}'], refresh_interval: 1s}}]
+  static_configs:
+  - {{targets: ['{catalog}'], labels: {{service: catalog}}}}
+  - {{targets: ['{cart}'], labels: {{service: cart}}}}
+"
+        )
+    }
+}
+
 impl Prometheus {
     /// With the jobs that the compose stack has, oftener.
-    pub(crate) fn start(program: &Path, ward: SocketAddr, targets: &Path, alertmanager: SocketAddr) -> Self {
+    pub(crate) fn start(program: &Path, targets: &Targets) -> Self {
         let home = tempfile::tempdir().unwrap();
         let config = home.path().join("prometheus.yml");
-        fs::write(
-            &config,
-            format!(
-                "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-                 scrape_configs:\n\
-                 - job_name: ward\n  static_configs: [{{targets: ['{ward}']}}]\n\
-                 - job_name: alertmanager\n  static_configs: [{{targets: ['{alertmanager}']}}]\n\
-                 - job_name: shop\n  file_sd_configs: [{{files: ['{}'], refresh_interval: 1s}}]\n",
-                targets.display()
-            ),
-        )
-        .unwrap();
+        fs::write(&config, targets.config()).unwrap();
         let mut process = Command::new(program)
             .arg(format!("--config.file={}", config.display()))
             .arg(format!(

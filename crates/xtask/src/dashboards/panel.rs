@@ -263,7 +263,7 @@ impl Panel {
     }
 
     /// A click on a series leads to its service.
-    pub(super) fn to_service(mut self) -> Self {
+    pub(super) fn leads_to_service(mut self) -> Self {
         self.links.push(json!({
             "title": "This service", "targetBlank": false,
             "url": format!("{TO_SERVICE}${{__field.labels.service}}&${{__url_time_range}}"),

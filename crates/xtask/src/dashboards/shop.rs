@@ -41,7 +41,7 @@ fn customers(board: Board) -> Board {
             .now(services(OF), "{{service}}")
             .meaning(&STATUSES)
             .text("value_and_name")
-            .to_service(),
+            .leads_to_service(),
         )
         .panel(
             Panel::lines(
@@ -92,7 +92,7 @@ fn requests(board: Board) -> Board {
                 quantile(0.99, "shop_request_duration_seconds", "service, ", &of),
                 "{{service}}",
             )
-            .to_service(),
+            .leads_to_service(),
         )
         .panel(
             Panel::lines(
@@ -105,7 +105,7 @@ fn requests(board: Board) -> Board {
                 share("shop_requests_total", r#"code=~"5..""#, "service"),
                 "{{service}}",
             )
-            .to_service(),
+            .leads_to_service(),
         )
 }
 
@@ -153,7 +153,8 @@ fn stores(board: Board) -> Board {
                 "sum by (result) (rate(shop_cache_lookups_total[$__rate_interval])) / ignoring (result) group_left () \
                  (sum(rate(shop_cache_lookups_total[$__rate_interval])) > 0)",
                 "{{result}}",
-            ),
+            )
+            .nothing("the catalogue has no database here, and no cache before it"),
         )
         .panel(
             Panel::lines("Pools", "Connections to databases, by state, and how many there may be.", "short")
@@ -181,7 +182,7 @@ fn memory(board: Board) -> Board {
                     format!(r#"max by (service) (process_resident_memory_bytes{{job="shop", {OF}}})"#),
                     "{{service}}",
                 )
-                .to_service(),
+                .leads_to_service(),
         )
         .panel(
             Panel::lines(
@@ -197,6 +198,6 @@ fn memory(board: Board) -> Board {
                 "{{service}}",
             )
             .signed()
-            .to_service(),
+            .leads_to_service(),
         )
 }

@@ -36,7 +36,7 @@ fn verdict(board: Board) -> Board {
             .now(services(""), "{{service}}")
             .meaning(&STATUSES)
             .text("value_and_name")
-            .to_service(),
+            .leads_to_service(),
         )
 }
 
@@ -90,7 +90,7 @@ fn changes(board: Board) -> Board {
             )
             .size(24, 9)
             .over_time(services(""), "{{service}}")
-            .to_service(),
+            .leads_to_service(),
         )
         .panel(
             Panel::lines("Services by status", "How many services are in which status.", "short")
@@ -118,6 +118,6 @@ fn changes(board: Board) -> Board {
                 r#"topk(10, sum by (service) (changes(ward_service_status{status="healthy"}[$__range])))"#,
                 "{{service}}",
             )
-            .to_service(),
+            .leads_to_service(),
         )
 }
