@@ -4,7 +4,7 @@
 //! unhealthy, the member is degraded, and the cause is the other. What would be wrong without a fault of the other's is
 //! the member's own and has a check without a subject.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use secrecy::SecretString;
 use tokio::task::JoinSet;
@@ -79,45 +79,45 @@ impl Backing {
         let mut checks = Vec::new();
         if let Some(catalogue) = &self.catalogue {
             let database = catalogue.database().clone();
-            checks.push(about(
-                POSTGRES,
-                "the catalogue is served from the cache",
-                move || {
-                    let database = database.clone();
-                    async move { database.check().await }
-                },
-            ));
-            let database = catalogue.database().clone();
-            let pool = move || std::future::ready(database.check_pool());
+            let (seen, without) = (database.clone(), catalogue.clone());
+            let look = move || {
+                let seen = seen.clone();
+                async move { seen.check().await }
+            };
+            checks.push(about(POSTGRES, move || without.without_database(), look));
+            let pool = move || ready(database.check_pool());
             checks.push(Check::new("pool", pool).advisory());
             let catalogue = catalogue.clone();
-            checks.push(Check::new("catalogue", move || {
-                std::future::ready(catalogue.check())
-            }));
+            checks.push(Check::new("catalogue", move || ready(catalogue.check())));
         }
         if let Some(carts) = self.carts.clone() {
-            checks.push(about(REDIS, "carts are read-only", move || {
+            let look = move || {
                 let carts = carts.clone();
                 async move { carts.check().await }
-            }));
+            };
+            checks.push(about(REDIS, || "carts are read-only", look));
         }
         checks
     }
 }
 
 /// About something that does not speak to Ward itself. `then` says what its absence comes to.
-fn about<F, R>(name: &'static str, then: &'static str, look: F) -> Check
+fn about<F, R>(
+    name: &'static str,
+    then: impl Fn() -> &'static str + Clone + Send + Sync + 'static,
+    look: F,
+) -> Check
 where
-    F: Fn() -> R + Clone + Send + Sync + 'static,
+    F: Fn() -> R + Send + Sync + 'static,
     R: Future<Output = Verdict> + Send + 'static,
 {
     let check = Check::new(name, move || {
-        let look = look();
+        let (look, then) = (look(), then.clone());
         async move {
             let told = look.await;
             match told.status {
                 Status::Healthy => told,
-                status => Verdict::new(status, format!("{}; {then}", told.message)),
+                status => Verdict::new(status, format!("{}; {}", told.message, then())),
             }
         }
     });

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use ward_model::{Mono, Status};
+use ward_sdk::Verdict;
 
 use crate::window::{Figures, Window};
 
@@ -20,6 +21,8 @@ const UNHEALTHY: f64 = 0.5;
 pub(crate) struct Calls {
     window: Window,
     last_failure: String,
+    /// Who looked last saw nothing good.
+    looked_bad: bool,
 }
 
 impl Calls {
@@ -27,6 +30,7 @@ impl Calls {
         Self {
             window: Window::new(SPAN),
             last_failure: String::new(),
+            looked_bad: false,
         }
     }
 
@@ -36,6 +40,25 @@ impl Calls {
         if let Some(failure) = failure {
             failure.clone_into(&mut self.last_failure);
         }
+    }
+
+    /// The word about one that is also looked at apart: that of a bad look; behind a good one, what the calls say. Calls that
+    /// failed before it was good again are over: it would seem to recover by halves, and each half is a change.
+    pub(crate) fn with_look(&mut self, now: Mono, look: Verdict) -> Verdict {
+        if look.status != Status::Healthy {
+            self.looked_bad = true;
+            return look;
+        }
+        if std::mem::take(&mut self.looked_bad) {
+            self.window = Window::new(SPAN);
+        }
+        let (status, message) = self.judge(now);
+        Verdict::new(status, message)
+    }
+
+    /// Whether the other is well, as far as one can tell.
+    pub(crate) fn is_well(&mut self, now: Mono) -> bool {
+        !self.looked_bad && self.judge(now).0 == Status::Healthy
     }
 
     /// What the last seconds say of the other.
@@ -69,6 +92,23 @@ mod tests {
             failed,
             p99: Duration::ZERO,
         }
+    }
+
+    #[test]
+    fn a_bad_look_counts_at_once_and_behind_a_good_one_what_failed_before_is_over() {
+        let mut calls = Calls::new();
+        let now = Mono(1);
+        assert!(calls.is_well(now));
+        (0..9).for_each(|_| calls.count(now, Duration::ZERO, None));
+        let told = calls.with_look(now, Verdict::unhealthy("refused"));
+        assert_eq!(told, Verdict::unhealthy("refused"));
+        (0..9).for_each(|_| calls.count(now, Duration::ZERO, Some("late")));
+        assert!(!calls.is_well(now));
+        assert_eq!(calls.with_look(now, Verdict::healthy()), Verdict::healthy());
+        assert!(calls.is_well(now));
+        // A look alone misses what only real calls meet.
+        calls.count(now, Duration::ZERO, Some("late"));
+        assert_eq!(calls.with_look(now, Verdict::healthy()).status, Status::Unhealthy);
     }
 
     #[test]

@@ -38,10 +38,12 @@ use crate::{
 
 /// Commands under way at once: twenty customers a second need one.
 const COMMANDS: usize = 16;
-/// How long one waits for its turn, for a connection, and for an answer: together less than the storefront's patience.
+/// How long one waits for its turn, for a connection, and for an answer; and for all of it: less than the storefront's
+/// patience.
 const WAIT: Duration = Duration::from_millis(300);
-const CONNECT: Duration = Duration::from_millis(700);
-const ANSWER: Duration = Duration::from_millis(500);
+const CONNECT: Duration = Duration::from_millis(900);
+const ANSWER: Duration = Duration::from_millis(900);
+const ALL: Duration = Duration::from_millis(1_200);
 /// Most carts known: ten times as many customers as there are. The cart of one more is not known while Redis is away.
 const KNOWN: usize = 1_000;
 /// What the check writes, for a minute.
@@ -98,7 +100,7 @@ impl Carts {
             client,
             turns: Semaphore::new(COMMANDS),
             waiting: AtomicUsize::new(0),
-            check: check.timeout(CONNECT + ANSWER),
+            check: check.timeout(ALL),
             clock,
             metrics,
             calls: Mutex::new(Calls::new()),
@@ -145,17 +147,11 @@ impl Carts {
         }
     }
 
-    /// The look at the server: a question of its own, as a new client would ask, then what all calls of the last seconds say.
+    /// The look at the server: a question of its own, as a new client would ask; if that is answered, what the calls of the
+    /// last seconds say.
     pub(crate) async fn check(&self) -> Verdict {
-        let inner = &self.0;
-        let since = inner.clock.mono();
-        let told = inner.check.look().await;
-        let failure = told.status.is_bad().then_some(told.message.as_str());
-        let now = inner.clock.mono();
-        let mut calls = inner.calls.lock();
-        calls.count(now, now.since(since), failure);
-        let (status, message) = calls.judge(now);
-        Verdict::new(status, message)
+        let told = self.0.check.look().await;
+        self.0.calls.lock().with_look(self.0.clock.mono(), told)
     }
 
     async fn ask(&self, waited: &Waited, command: Cmd) -> Result<Option<u64>, Failure> {
@@ -165,7 +161,9 @@ impl Carts {
         let span = info_span!("call", otel.kind = "client", upstream = REDIS, outcome = Empty);
         let asked = async {
             let waiting = waited.waiting(&self.0.clock);
-            let result = self.in_turn(command).await;
+            let result = timeout(ALL, self.in_turn(command))
+                .await
+                .unwrap_or_else(|_| Err(late()));
             let took = self.0.clock.mono().since(waiting.since());
             self.count(took, result.as_ref().err());
             result
@@ -174,17 +172,14 @@ impl Carts {
     }
 
     async fn in_turn(&self, command: Cmd) -> Result<Option<u64>, Failure> {
-        let _waiting = Waiting::new(&self.0.waiting);
+        let waiting = Waiting::new(&self.0.waiting);
         let turn = timeout(WAIT, self.0.turns.acquire()).await;
         // The cart's own fault, not that of Redis.
         let _turn = turn.map_err(|_| Failure::of("cart", "all its commands to redis are under way"))?;
-        drop(_waiting);
+        drop(waiting);
         let mut connection = self.0.connection.lock().clone();
-        let told = timeout(CONNECT + ANSWER, command.query_async(&mut connection)).await;
-        match told {
-            Ok(told) => told.map_err(|error| refusal(&error)),
-            Err(_) => Err(late()),
-        }
+        let told = command.query_async(&mut connection).await;
+        told.map_err(|error| refusal(&error))
     }
 
     fn count(&self, took: Duration, failure: Option<&Failure>) {
@@ -262,7 +257,7 @@ fn connection(client: &Client) -> RedisResult<ConnectionManager> {
 fn late() -> Failure {
     Failure {
         late: true,
-        ..Failure::of(REDIS, format!("no answer within {ANSWER:?}"))
+        ..Failure::of(REDIS, "no answer in time")
     }
 }
 
@@ -278,4 +273,46 @@ fn refusal(error: &RedisError) -> Failure {
         None => format!("{:?}", error.kind()),
     };
     Failure::of(REDIS, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "hunter2-of-redis";
+
+    #[tokio::test]
+    async fn without_redis_carts_are_read_as_they_were_known_and_nothing_says_the_password() {
+        // Nobody listens there.
+        let url = SecretString::from(format!("redis://:{SECRET}@127.0.0.1:1/"));
+        let carts = Carts::new(&url, Clock::start(), Metrics::default()).unwrap();
+        let waited = Waited::default();
+        carts.learn(7, 3);
+        let failure = carts.choose(&waited, 7).await.unwrap_err();
+        assert!(failure.read_only && failure.culprit == REDIS, "{failure:?}");
+        let known = carts.read(&waited, 7).await.unwrap();
+        assert_eq!(
+            known,
+            Cart {
+                choices: 3,
+                stale: true
+            }
+        );
+        let unknown = carts.read(&waited, 8).await.unwrap_err();
+        assert_eq!(unknown.culprit, REDIS);
+        let said = format!("{carts:?} {failure:?} {unknown:?} {:?}", carts.check().await);
+        assert!(!said.contains(SECRET), "{said}");
+        let invalid = Carts::new(&SecretString::from(SECRET), Clock::start(), Metrics::default());
+        assert!(!format!("{:?}", invalid.unwrap_err()).contains(SECRET));
+    }
+
+    #[tokio::test]
+    async fn no_more_carts_are_known_than_there_is_room_for() {
+        let url = SecretString::from("redis://127.0.0.1:1/");
+        let carts = Carts::new(&url, Clock::start(), Metrics::default()).unwrap();
+        (0..2_000).for_each(|customer| carts.learn(customer, 1));
+        carts.learn(0, 2);
+        let known = carts.0.known.lock();
+        assert_eq!((known.len(), known[&0]), (KNOWN, 2));
+    }
 }

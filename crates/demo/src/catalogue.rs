@@ -27,6 +27,8 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(3);
 /// How long after a start in vain the database is asked again for all there is.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long a catalog that has read nothing may call that starting.
+const STARTUP: Duration = Duration::from_secs(30);
 
 /// The catalogue. Clones are the same.
 #[derive(Clone, Debug)]
@@ -172,12 +174,27 @@ impl Catalogue {
         });
     }
 
-    /// Whether there is anything to sell. Until there first was, one cannot tell: the catalog is starting.
+    /// Whether there is anything to sell. Until there first was the catalog is starting, for a while; then it has failed to.
     pub(crate) fn check(&self) -> Verdict {
-        match self.shelf.lock().items.is_empty() {
-            true => Verdict::unknown("nothing was read from postgres yet"),
+        match self.is_empty() {
             false => Verdict::healthy(),
+            true if self.clock.mono() < Mono::default() + STARTUP => {
+                Verdict::unknown("nothing was read from postgres yet")
+            }
+            true => Verdict::unhealthy("nothing was read from postgres since the start"),
         }
+    }
+
+    /// What it comes to that the database is away.
+    pub(crate) fn without_database(&self) -> &'static str {
+        match self.is_empty() {
+            true => "nothing of the catalogue is in the cache yet",
+            false => "the catalogue is served from the cache",
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shelf.lock().items.is_empty()
     }
 }
 

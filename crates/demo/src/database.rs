@@ -24,7 +24,6 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{error::Elapsed, timeout};
 use tracing::{Instrument, Span, field::Empty, info_span};
 use ward_chassis::Clock;
-use ward_model::Status;
 use ward_sdk::{Check, Verdict, checks::Postgres};
 
 use crate::{
@@ -37,12 +36,13 @@ use crate::{
 
 /// Connections at once: twenty customers a second, each of whom needs one for some milliseconds, need one.
 const CONNECTIONS: usize = 8;
-/// How long one waits until a connection is free, until one is made, until a used one is looked at, and for an answer.
-/// Together less than the storefront's patience with the catalog, which then can still answer from its cache.
+/// How long one waits until a connection is free, until one is made, until a used one is looked at, and for an answer; and
+/// for all of it: less than the storefront's patience with the catalog, which then can still answer from its cache.
 const WAIT: Duration = Duration::from_millis(300);
-const CREATE: Duration = Duration::from_millis(700);
+const CREATE: Duration = Duration::from_millis(900);
 const RECYCLE: Duration = Duration::from_millis(200);
-const STATEMENT: Duration = Duration::from_millis(500);
+const STATEMENT: Duration = Duration::from_millis(900);
+const ALL: Duration = Duration::from_millis(1_200);
 /// A server that is gone without a word is found by these, though nobody waits for an answer.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
@@ -152,7 +152,7 @@ impl Database {
             .check();
         Ok(Self(Arc::new(Inner {
             pool: pool(&config, CONNECTIONS),
-            check: check.timeout(CREATE + STATEMENT),
+            check: check.timeout(ALL),
             clock,
             metrics,
             made: AtomicBool::new(false),
@@ -208,23 +208,16 @@ impl Database {
 
     /// Whether the last seconds say that the server is well.
     fn is_well(&self) -> bool {
-        self.0.calls.lock().judge(self.0.clock.mono()).0 == Status::Healthy
+        self.0.calls.lock().is_well(self.0.clock.mono())
     }
 
-    /// The look at the server: a question of its own, then what all calls of the last seconds say.
+    /// The look at the server: a question of its own; if that is answered, what the calls of the last seconds say.
     pub(crate) async fn check(&self) -> Verdict {
-        let inner = &self.0;
-        let since = inner.clock.mono();
-        let told = inner.check.look().await;
+        let told = self.0.check.look().await;
         if told.message.contains("\"items\" does not exist") {
-            inner.made.store(false, Relaxed);
+            self.0.made.store(false, Relaxed);
         }
-        let failure = told.status.is_bad().then_some(told.message.as_str());
-        let now = inner.clock.mono();
-        let mut calls = inner.calls.lock();
-        calls.count(now, now.since(since), failure);
-        let (status, message) = calls.judge(now);
-        Verdict::new(status, message)
+        self.0.calls.lock().with_look(self.0.clock.mono(), told)
     }
 
     /// The look at the pool. Whoever waits because the server is silent waits for the server.
@@ -246,10 +239,12 @@ impl Database {
         let span = info_span!("call", otel.kind = "client", upstream = POSTGRES, outcome = Empty);
         let asked = async {
             let waiting = waited.waiting(&self.0.clock);
-            let result = match self.make().await {
-                Ok(()) => ask.await,
-                Err(fault) => Err(fault),
+            let asked = async {
+                self.make().await?;
+                ask.await
             };
+            let result = timeout(ALL, asked).await;
+            let result = result.unwrap_or_else(|_| Err(Fault::Late(format!("no answer within {ALL:?}"))));
             let took = self.0.clock.mono().since(waiting.since());
             self.count(took, result.as_ref().err());
             result.map_err(Failure::from)
@@ -369,3 +364,6 @@ fn refusal(error: &Error) -> Fault {
         None => Fault::Refused(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

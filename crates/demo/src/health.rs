@@ -34,9 +34,6 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(1_300);
 const ERROR_RATIO: &str = "error_ratio";
 const LATENCY: &str = "latency_p99_seconds";
 
-/// How long a member may start: until then one that has nothing to serve yet is unknown, and unhealthy from then on.
-const STARTUP: Duration = Duration::from_secs(30);
-
 /// To whom a member reports, and as which instance.
 #[derive(Clone, Debug)]
 pub(crate) enum Reports {
@@ -89,7 +86,6 @@ impl Reporting {
                     .unhealthy(0.05, 0.03),
             )
             .signal(Signal::new(LATENCY).degraded(0.4, 0.3).unhealthy(0.8, 0.6))
-            .startup_deadline(STARTUP)
             .check(answers(address, client));
         let about_others = needs.iter().fold(about_itself, about_another);
         let backed = needs.backing.checks().into_iter().map(rhythm);

@@ -18,7 +18,7 @@ use crate::{
     plan::Member,
     process::{Process, Setting, client, plain_probes, serve_until},
     registry::Registry,
-    service::{ServiceError, begin_logging},
+    service::{ServiceError, begin_telling},
 };
 
 /// Where a member listens that nobody said anything about.
@@ -55,7 +55,7 @@ pub struct CustomersOptions {
 
 /// Runs one member until `shutdown`. It reports to the aggregator that the environment names.
 pub async fn serve(options: ServeOptions, shutdown: Shutdown) -> Result<(), ServiceError> {
-    begin_logging("info")?;
+    let _telling = begin_telling(&options.name, "info")?;
     let member = ServiceError::member(&options.name)?;
     let setting = Setting {
         member,
@@ -81,7 +81,7 @@ pub async fn serve(options: ServeOptions, shutdown: Shutdown) -> Result<(), Serv
 
 /// Sends customers until `shutdown`.
 pub async fn customers(options: CustomersOptions, shutdown: Shutdown) -> Result<(), ServiceError> {
-    begin_logging("info")?;
+    let _telling = begin_telling("customers", "info")?;
     let listening = |error| ServiceError::Listen(options.listen, error);
     let listener = TcpListener::bind(options.listen).await.map_err(listening)?;
     let registry = Registry::told(BTreeMap::from([("storefront", options.storefront)]));

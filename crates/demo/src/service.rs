@@ -12,7 +12,10 @@ use std::{
 };
 
 use tokio::sync::watch;
-use ward_chassis::logs::{self, LogsError};
+use ward_chassis::{
+    logs::{Format, Lines, LogsError},
+    telemetry::{self, Telemetry},
+};
 
 use crate::{
     How,
@@ -97,7 +100,7 @@ impl ServiceError {
 /// Returns at once if it ends before the first order.
 pub async fn service(options: ServiceOptions) -> Result<(), ServiceError> {
     die_with_parent();
-    begin_logging("info")?;
+    let _telling = begin_telling(&options.name, "info")?;
     let setting = Setting {
         member: ServiceError::member(&options.name)?,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -124,11 +127,17 @@ async fn work(setting: &Setting, fault: watch::Receiver<Option<How>>) -> Result<
     process.run(left(fault), Duration::ZERO).await
 }
 
-/// Logs to standard error, unless whoever called has begun to already.
-pub(crate) fn begin_logging(default: &str) -> Result<(), LogsError> {
-    match logs::init(logs::Format::Compact, default) {
-        Err(LogsError::Installed) => Ok(()),
-        begun => begun.map(drop),
+/// Logs to standard error, and sends traces where the environment asks for them, as the service of that name; `None` if
+/// whoever called has begun to already. What is returned is to be dropped last.
+pub(crate) fn begin_telling(name: &str, filter: &str) -> Result<Option<Telemetry>, LogsError> {
+    let lines = Lines {
+        format: Format::Compact,
+        filter,
+        dir: None,
+    };
+    match telemetry::begin(name, lines) {
+        Err(LogsError::Installed) => Ok(None),
+        begun => begun.map(Some),
     }
 }
 

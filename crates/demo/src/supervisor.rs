@@ -27,7 +27,7 @@ use crate::{
     process::client,
     registry::Registry,
     run_dir::{self, RunDir},
-    service::begin_logging,
+    service::begin_telling,
     shop::{OpenError, Shop},
     targets::Targets,
     view::{View, say},
@@ -88,7 +88,8 @@ pub enum Error {
 ///
 /// Should this process be killed instead, its members end with it; its directory is removed by the next demo.
 pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Error> {
-    begin_logging("warn")?;
+    // Of the aggregator and of the customers, which are both in this process.
+    let _telling = begin_telling("ward-demo", "warn")?;
     let clock = Clock::start();
     let home = run_dir::home(std::env::var_os("XDG_RUNTIME_DIR").as_deref());
     let dir = RunDir::create(&home).map_err(|error| Error::Directory(home, error))?;

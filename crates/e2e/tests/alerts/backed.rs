@@ -69,17 +69,7 @@ async fn without_its_database_the_catalog_serves_from_its_cache_and_the_database
     stack.postgres.thaw();
     stack.until("healthy", &[], &[]).await;
     stack.until_firing(&[]).await;
-
-    stack.postgres.stop();
-    stack.until("degraded", &["postgres"], &WITHOUT_POSTGRES).await;
-    stack.postgres.run().await;
-    stack.until("healthy", &[], &[]).await;
-    stack.postgres.kill();
-    stack.until("degraded", &["postgres"], &WITHOUT_POSTGRES).await;
-    assert_eq!(stack.buy(3).await.0, 200);
-    stack.postgres.run().await;
-    stack.until("healthy", &[], &[]).await;
-    assert_eq!(stack.buy(3).await.1["item"]["stale"], false);
+    stack.until_fresh().await;
 
     // It leaves with a goodbye, which is no failure of its own.
     stack.end("catalog").await;
@@ -127,11 +117,29 @@ async fn without_its_cache_the_cart_can_be_read_and_the_cache_is_the_cause() {
     stack.redis.thaw();
     stack.until("healthy", &[], &[]).await;
     stack.until_firing(&[]).await;
+    assert!(!stack.logs().contains(redis::PASSWORD));
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn databases_that_stop_or_are_killed_are_found_again() {
+    let Some(mut stack) = Stack::set_up() else {
+        return;
+    };
+    stack.postgres.run().await;
+    stack.redis.run().await;
+    stack.until("healthy", &[], &[]).await;
+    stack.postgres.stop();
+    stack.until("degraded", &["postgres"], &WITHOUT_POSTGRES).await;
+    stack.postgres.run().await;
+    stack.until("healthy", &[], &[]).await;
     stack.redis.kill();
     stack.until("degraded", &["redis"], &WITHOUT_REDIS).await;
     stack.redis.run().await;
     stack.until("healthy", &[], &[]).await;
+    stack.postgres.kill();
+    stack.until("degraded", &["postgres"], &WITHOUT_POSTGRES).await;
     assert_eq!(stack.buy(3).await.0, 200);
-    assert!(!stack.logs().contains(redis::PASSWORD));
+    stack.postgres.run().await;
+    stack.until("healthy", &[], &[]).await;
+    stack.until_fresh().await;
 }

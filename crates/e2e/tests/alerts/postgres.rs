@@ -57,6 +57,7 @@ impl Postgres {
 
     /// Starts it, for the first time or again.
     pub(crate) async fn run(&mut self) {
+        self.running = None;
         let settings = [
             format!("port={}", self.port),
             "listen_addresses=127.0.0.1".into(),
@@ -93,6 +94,6 @@ impl Postgres {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.running = None;
+        self.running.take().unwrap().kill();
     }
 }

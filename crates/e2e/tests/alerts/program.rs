@@ -68,6 +68,11 @@ impl Program {
         kill(Pid::from_raw(self.process), Signal::SIGINT).unwrap();
     }
 
+    /// Ends it and its children at once: those of PostgreSQL would hold its memory, without which it does not start again.
+    pub(crate) fn kill(self) {
+        self.send(Signal::SIGKILL);
+    }
+
     /// To the process and its children: PostgreSQL has one for each connection.
     fn send(&self, signal: Signal) {
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.process));

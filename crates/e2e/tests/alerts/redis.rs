@@ -30,6 +30,7 @@ impl Redis {
 
     /// Starts it, for the first time or again.
     pub(crate) async fn run(&mut self) {
+        self.running = None;
         let port = self.port.to_string();
         let arguments = [
             "--port",
@@ -59,6 +60,6 @@ impl Redis {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.running = None;
+        self.running.take().unwrap().kill();
     }
 }

@@ -26,8 +26,7 @@ use crate::{
     ward::{Ward, program},
 };
 
-/// Rules as they are shipped, but sooner: six seconds is longer than one who needs a thing that hangs notices that later
-/// than another.
+/// Rules as they are shipped, but sooner.
 const RULES: &str = "[alerting.rules.ServiceUnhealthy]\nkeep_firing_for = \"0s\"\nfor = \"6s\"\n";
 const MEMBERS: [(&str, &[&str]); 6] = [
     ("bank", &[]),
@@ -235,6 +234,19 @@ impl Stack {
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json().await.unwrap_or_default())
+    }
+
+    /// Until what is sold is read from the database again.
+    pub(crate) async fn until_fresh(&self) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (status, bought) = self.buy(3).await;
+            if bought["item"]["stale"] == false {
+                return assert_eq!(status, 200);
+            }
+            assert!(Instant::now() < end, "{bought}");
+            sleep(GLANCE).await;
+        }
     }
 
     /// A sample of a process's metrics, by how its line begins.
