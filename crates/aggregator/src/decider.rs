@@ -263,7 +263,12 @@ impl Decider {
     }
 
     fn nobody_waits(&self) -> bool {
-        self.inbox.capacity() == self.inbox.max_capacity()
+        self.queued() == 0
+    }
+
+    /// What waits for the engine's own thread.
+    pub(crate) fn queued(&self) -> usize {
+        self.inbox.max_capacity() - self.inbox.capacity()
     }
 
     /// Decides by itself, or gives back what has to wait.

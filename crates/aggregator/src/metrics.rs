@@ -12,6 +12,8 @@ mod alerts;
 mod collect;
 mod config;
 mod memory;
+mod process;
+mod services;
 
 use std::{
     fmt,
@@ -28,7 +30,6 @@ use prometheus_client::{
     registry::Registry,
 };
 use ward_chassis::{listener::ListenerStats, telemetry::Lost};
-use ward_engine::Figures;
 
 use crate::{
     decider::Timings,
@@ -39,6 +40,7 @@ use crate::{
 pub(crate) use access::AccessMetrics;
 pub(crate) use alerts::Alerts;
 pub(crate) use config::ConfigMetrics;
+pub(crate) use services::{Decided, ask};
 
 /// The media type of [`Metrics::encode`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -199,10 +201,10 @@ impl Metrics {
             .inc();
     }
 
-    /// Everything, as text. Without `figures` (the engine does not answer) it is what is known without them.
+    /// Everything, as text. Without figures (the engine does not answer) it is what is known without them.
     pub(crate) fn encode(
         &self,
-        figures: Option<Figures>,
+        decided: Decided,
         hub: &Hub,
         listeners: &Listeners,
         parts: [Part; 2],
@@ -213,6 +215,7 @@ impl Metrics {
         let mut collected = Registry::default();
         collected.register_collector(Box::new(collect::Own {
             beats: self.beats.load(Relaxed),
+            queued: decided.queued,
             watchers: [
                 ("grpc", hub.watching(Encoding::Protobuf)),
                 ("sse", hub.watching(Encoding::Json)),
@@ -227,8 +230,12 @@ impl Metrics {
         let head = hub.audit();
         collected.register_collector(Box::new(memory::Memory { parts, head }));
         collected.register_collector(Box::new(alerts));
-        if let Some(figures) = figures {
-            collected.register_collector(Box::new(collect::System::new(figures, &self.dropped_series)));
+        collected.register_collector(Box::new(process::Process));
+        if let Some(figures) = decided.figures {
+            let beyond = services::beyond(&decided.details);
+            let system = collect::System::new(figures, beyond, &self.dropped_series);
+            collected.register_collector(Box::new(system));
+            collected.register_collector(Box::new(services::Services(decided.details)));
         }
         encode_registry(&mut text, &collected)?;
         encode_eof(&mut text)?;

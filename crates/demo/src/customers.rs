@@ -12,15 +12,18 @@ use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
-use ward_chassis::Clock;
+use tracing::{Instrument, Span, field::Empty, info_span};
+use ward_chassis::{Clock, telemetry::inject};
 use ward_model::Mono;
 
 use crate::{
+    metrics::{Metrics, Outcome},
     registry::Registry,
     trade::ITEMS,
     window::{Figures, Window},
 };
 
+const STOREFRONT: &str = "storefront";
 /// One customer every so often.
 const PACE: Duration = Duration::from_millis(50);
 /// How long a customer waits: longer than the storefront waits for all it needs, one after the other.
@@ -37,14 +40,20 @@ const SPAN: Duration = Duration::from_secs(5);
 pub(crate) struct Sales {
     clock: Clock,
     window: Arc<Mutex<Window>>,
+    metrics: Metrics,
 }
 
 impl Sales {
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock, metrics: Metrics) -> Self {
         Self {
             clock,
             window: Arc::new(Mutex::new(Window::new(SPAN))),
+            metrics,
         }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The purchases that ended in the last five seconds.
@@ -52,9 +61,13 @@ impl Sales {
         self.window.lock().figures(self.clock.mono())
     }
 
-    fn record(&self, since: Mono, failed: bool) {
+    fn record(&self, since: Mono, outcome: Outcome) {
         let now = self.clock.mono();
-        self.window.lock().record(now, now.since(since), failed);
+        let took = now.since(since);
+        self.window.lock().record(now, took, outcome != Outcome::Ok);
+        Span::current().record("outcome", outcome.as_str());
+        self.metrics.called(STOREFRONT, outcome, took);
+        self.metrics.purchased(outcome, took);
     }
 }
 
@@ -67,26 +80,44 @@ pub(crate) async fn come(registry: Registry, client: Client, sales: Sales) {
     for number in 0_u64.. {
         pace.tick().await;
         while crowd.try_join_next().is_some() {}
-        if crowd.len() < CROWD {
-            let (registry, client, sales) = (registry.clone(), client.clone(), sales.clone());
-            crowd.spawn(async move {
-                let since = sales.clock.mono();
-                let bought = tokio::time::timeout(PATIENCE, buy(&registry, &client, number)).await;
-                sales.record(since, !bought.unwrap_or_default());
-            });
+        if crowd.len() == CROWD {
+            sales.metrics.purchased(Outcome::Shed, Duration::ZERO);
+            continue;
         }
+        let (registry, client, sales) = (registry.clone(), client.clone(), sales.clone());
+        let span = info_span!(
+            "call",
+            otel.kind = "client",
+            upstream = STOREFRONT,
+            outcome = Empty
+        );
+        let purchase = async move {
+            let since = sales.clock.mono();
+            let bought = tokio::time::timeout(PATIENCE, buy(&registry, &client, number)).await;
+            let outcome = match bought {
+                Ok(true) => Outcome::Ok,
+                Ok(false) => Outcome::Error,
+                Err(_) => Outcome::Timeout,
+            };
+            sales.record(since, outcome);
+        };
+        crowd.spawn(purchase.instrument(span));
     }
 }
 
 async fn buy(registry: &Registry, client: &Client, number: u64) -> bool {
-    let Some(storefront) = registry.look_up("storefront").await else {
+    let Some(storefront) = registry.look_up(STOREFRONT).await else {
         return false;
     };
     let order = json!({ "customer": number % PEOPLE, "item": number % u64::from(ITEMS) });
-    let answer = client
+    let request = client
         .post(format!("http://{storefront}/purchases"))
         .json(&order)
-        .send()
-        .await;
+        .build();
+    let Ok(mut request) = request else {
+        return false;
+    };
+    inject(request.headers_mut());
+    let answer = client.execute(request).await;
     answer.is_ok_and(|answer| answer.status().is_success())
 }

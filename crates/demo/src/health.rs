@@ -6,6 +6,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
+use prometheus_client::collector::Collector;
 use reqwest::Client;
 use tokio::{
     task::JoinSet,
@@ -17,7 +18,6 @@ use ward_sdk::{Builder, Check, Credentials, Reporter, Signal, StartError, Verdic
 use crate::{
     measure::Served,
     plan::{Member, Need},
-    service::ServiceOptions,
     trade::Needs,
     upstream::{PING, Upstream},
 };
@@ -34,6 +34,29 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(1_300);
 const ERROR_RATIO: &str = "error_ratio";
 const LATENCY: &str = "latency_p99_seconds";
 
+/// To whom a member reports, and as which instance.
+#[derive(Clone, Debug)]
+pub(crate) enum Reports {
+    /// To the demo's own aggregator, which asks for no credentials, whatever the environment has for others.
+    Demo(String),
+    /// To the one that the environment names, as any service does.
+    Environment { instance: String },
+}
+
+impl Reports {
+    fn begin(&self, name: &str) -> Builder {
+        let builder = Reporter::builder(name);
+        match self {
+            // It is the same one when it is started again.
+            Self::Demo(server) => builder
+                .server(server)
+                .credentials(Credentials::default())
+                .instance("1"),
+            Self::Environment { instance } => builder.instance(instance),
+        }
+    }
+}
+
 /// A member's reports are under way.
 #[derive(Debug)]
 pub(crate) struct Reporting {
@@ -46,18 +69,14 @@ impl Reporting {
     /// Starts to report; the member answers at `address` from now on, or soon.
     pub(crate) fn start(
         member: &'static Member,
-        options: &ServiceOptions,
+        reports: &Reports,
         address: SocketAddr,
         needs: &Needs,
         served: &Served,
         client: Client,
     ) -> Result<Self, StartError> {
-        let about_itself = Reporter::builder(member.name)
-            .server(&options.server)
-            // The demo's own aggregator asks for none, whatever the environment has for others.
-            .credentials(Credentials::default())
-            // It is the same one when it is started again.
-            .instance("1")
+        let about_itself = reports
+            .begin(member.name)
             .version(env!("CARGO_PKG_VERSION"))
             .interval(INTERVAL)
             .criticality(member.criticality)
@@ -68,7 +87,9 @@ impl Reporting {
             )
             .signal(Signal::new(LATENCY).degraded(0.4, 0.3).unhealthy(0.8, 0.6))
             .check(answers(address, client));
-        let reporter = needs.iter().fold(about_itself, about_another).start()?;
+        let about_others = needs.iter().fold(about_itself, about_another);
+        let backed = needs.backing.checks().into_iter().map(rhythm);
+        let reporter = backed.fold(about_others, Builder::check).start()?;
         let mut measuring = JoinSet::new();
         measuring.spawn(set_signals(reporter.clone(), served.clone()));
         Ok(Self {
@@ -79,7 +100,12 @@ impl Reporting {
 
     /// The probes every service has: `/livez`, `/readyz` and so on.
     pub(crate) fn routes(&self) -> Router {
-        self.reporter.routes()
+        self.reporter.probe_routes()
+    }
+
+    /// What the reporter shows at `/metrics`.
+    pub(crate) fn collector(&self) -> Box<dyn Collector> {
+        Box::new(self.reporter.collector())
     }
 
     /// Leaves cleanly.

@@ -12,19 +12,32 @@ use std::{
 };
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::HeaderName,
     middleware::Next,
     response::Response,
 };
 use parking_lot::Mutex;
-use ward_chassis::Clock;
+use tracing::{Instrument, Span, field::Empty, info_span};
+use ward_chassis::{
+    Clock,
+    telemetry::{extract, set_parent},
+};
 use ward_model::Mono;
 
-use crate::window::{Figures, Window};
+use crate::{
+    metrics::Metrics,
+    upstream::PING,
+    window::{Figures, Window},
+};
 
 /// Names the member that caused a failure, on every answer that fails because of another.
 pub(crate) const CULPRIT: HeaderName = HeaderName::from_static("x-shop-culprit");
+
+/// What is counted for a request whose client went away, as nginx does.
+const CLIENT_GONE: u16 = 499;
+/// The route of what has none.
+const UNMATCHED: &str = "unmatched";
 
 /// How far back a member looks at itself.
 const SPAN: Duration = Duration::from_secs(10);
@@ -34,13 +47,15 @@ const SPAN: Duration = Duration::from_secs(10);
 pub(crate) struct Served {
     clock: Clock,
     window: Arc<Mutex<Window>>,
+    metrics: Metrics,
 }
 
 impl Served {
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock, metrics: Metrics) -> Self {
         Self {
             clock,
             window: Arc::new(Mutex::new(Window::new(SPAN))),
+            metrics,
         }
     }
 
@@ -100,13 +115,47 @@ struct Record<'a> {
     since: Mono,
     waited: Waited,
     failed: bool,
+    code: u16,
+    /// `None` of a ping, which is no trade.
+    trade: Option<Trade>,
+}
+
+#[derive(Debug)]
+struct Trade {
+    route: String,
+    span: Span,
 }
 
 impl Drop for Record<'_> {
     fn drop(&mut self) {
         let now = self.served.clock.mono();
-        let own = now.since(self.since).saturating_sub(self.waited.total());
+        let took = now.since(self.since);
+        let own = took.saturating_sub(self.waited.total());
         self.served.window.lock().record(now, own, self.failed);
+        if let Some(Trade { route, span }) = &self.trade {
+            span.record("code", self.code);
+            let metrics = &self.served.metrics;
+            span.in_scope(|| metrics.served(route, self.code, took));
+        }
+    }
+}
+
+impl Trade {
+    /// The span of a request is part of its caller's trace.
+    fn of(request: &Request) -> Option<Self> {
+        let route = request.extensions().get::<MatchedPath>();
+        let route = route.map_or(UNMATCHED, MatchedPath::as_str);
+        if route == PING {
+            return None;
+        }
+        let span = info_span!("request", otel.kind = "server", route, code = Empty);
+        if let Some(caller) = extract(request.headers()) {
+            set_parent(&span, caller);
+        }
+        Some(Self {
+            route: route.into(),
+            span,
+        })
     }
 }
 
@@ -114,13 +163,18 @@ impl Drop for Record<'_> {
 pub(crate) async fn measure(State(served): State<Served>, mut request: Request, next: Next) -> Response {
     let waited = Waited::default();
     request.extensions_mut().insert(waited.clone());
+    let trade = Trade::of(&request);
+    let span = trade.as_ref().map_or_else(Span::none, |trade| trade.span.clone());
     let mut record = Record {
         since: served.clock.mono(),
         served: &served,
         waited,
         failed: false,
+        code: CLIENT_GONE,
+        trade,
     };
-    let response = next.run(request).await;
+    let response = next.run(request).instrument(span).await;
     record.failed = response.status().is_server_error() && !response.headers().contains_key(CULPRIT);
+    record.code = response.status().as_u16();
     response
 }

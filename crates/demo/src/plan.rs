@@ -119,6 +119,16 @@ impl Member {
     }
 }
 
+/// What the catalog keeps its goods in where there is a real one, and the cart its carts: known by what the two see.
+pub(crate) const POSTGRES: &str = "postgres";
+pub(crate) const REDIS: &str = "redis";
+
+/// The name of one that can be to blame, if it is one.
+pub(crate) fn known(name: &str) -> Option<&'static str> {
+    let mut names = SHOP.iter().map(|member| member.name).chain([POSTGRES, REDIS]);
+    names.find(|known| *known == name)
+}
+
 /// The shop's names, for people.
 pub(crate) fn names() -> String {
     SHOP.map(|member| member.name).join(", ")

@@ -67,6 +67,11 @@ impl RunDir {
         self.path.join("data")
     }
 
+    /// Where a Prometheus finds the shop's processes.
+    pub(crate) fn targets(&self) -> PathBuf {
+        self.path.join("targets.json")
+    }
+
     pub(crate) fn control(&self) -> PathBuf {
         self.path.join("control")
     }

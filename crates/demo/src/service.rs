@@ -1,32 +1,29 @@
-//! One process of the shop, from its first order to its last.
+//! One process of the shop on its leash, from its first order to its last.
 //!
-//! Its standard input is its leash (see `seat`). It serves its trade on a port of its own, measures itself and what it
-//! calls, and, unless it is a store, reports that to Ward through the sdk as any service would.
+//! The leash is its standard input (see `seat`). It listens on a port that the system chooses. What it does is in
+//! `process`. Databases of the environment are not its own: the demo brings all it needs, and must not write into what
+//! somebody has a shell set up for.
 
 use std::{
     io::{self, BufRead},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, middleware};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 use ward_chassis::{
-    Clock,
     logs::{Format, Lines, LogsError},
     telemetry::{self, Telemetry},
 };
 
 use crate::{
     How,
-    fault::{Fault, strike},
-    health,
-    measure::{Served, measure},
-    plan::Member,
+    backing::Urls,
+    health::Reports,
+    plan::{self, Member},
+    process::{Process, Setting},
     registry::Registry,
-    trade::{Needs, routes},
-    upstream::Upstream,
 };
 
 /// How a process of the shop is started.
@@ -44,14 +41,32 @@ pub struct ServiceOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// Not a member of the shop.
-    #[error("nobody named {0:?} is in the shop: this command is for ward demo itself")]
+    #[error("nobody named {0:?} is in the shop, there are: {names}", names = plan::names())]
     Unknown(String),
+    /// An address of one that it does not call.
+    #[error("{name} does not call {upstream:?}, but: {needs}")]
+    NotNeeded {
+        /// Which member.
+        name: &'static str,
+        /// Whom it was told of.
+        upstream: String,
+        /// Whom it calls.
+        needs: String,
+    },
+    /// An address of a database that is none.
+    #[error("use {variable}: {expected}")]
+    Url {
+        /// Where it stands.
+        variable: &'static str,
+        /// What should. What does is not said: it has a password in it.
+        expected: String,
+    },
     /// Its port.
-    #[error("listen on a loopback port")]
-    Listen(#[source] io::Error),
+    #[error("listen on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
     /// Its entry in the registry.
-    #[error("publish its address in {0}")]
-    Publish(PathBuf, #[source] io::Error),
+    #[error("publish its address")]
+    Publish(#[source] io::Error),
     /// Its log.
     #[error("begin logging")]
     Logs(#[from] LogsError),
@@ -66,13 +81,33 @@ pub enum ServiceError {
     Serve(#[source] io::Error),
 }
 
+impl ServiceError {
+    pub(crate) fn url(variable: &'static str, expected: impl ToString) -> Self {
+        Self::Url {
+            variable,
+            expected: expected.to_string(),
+        }
+    }
+
+    /// The member of that name.
+    pub(crate) fn member(name: &str) -> Result<&'static Member, Self> {
+        Member::find(name).ok_or_else(|| Self::Unknown(name.into()))
+    }
+}
+
 /// Runs one process of the shop until its standard input ends.
 ///
 /// Returns at once if it ends before the first order.
 pub async fn service(options: ServiceOptions) -> Result<(), ServiceError> {
     die_with_parent();
-    let _telemetry = begin_telling(&options.name, "info")?;
-    let member = Member::find(&options.name).ok_or_else(|| ServiceError::Unknown(options.name.clone()))?;
+    let _telling = begin_telling(&options.name, "info")?;
+    let setting = Setting {
+        member: ServiceError::member(&options.name)?,
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        registry: Registry::new(&options.registry),
+        reports: Reports::Demo(options.server),
+        urls: Urls::default(),
+    };
     let mut orders = leash();
     // What it starts with comes first; without that, whoever started it is gone.
     if orders.changed().await.is_err() {
@@ -82,85 +117,25 @@ pub async fn service(options: ServiceOptions) -> Result<(), ServiceError> {
         // Before all else: one that is to crash at the start says not a word to Ward.
         biased;
         () = follow(orders.clone()) => Ok(()),
-        done = work(member, &options, orders) => done,
+        done = work(&setting, orders) => done,
     }
 }
 
-async fn work(
-    member: &'static Member,
-    options: &ServiceOptions,
-    fault: watch::Receiver<Option<How>>,
-) -> Result<(), ServiceError> {
-    let clock = Clock::start();
-    let registry = Registry::new(&options.registry);
-    let client = client().map_err(ServiceError::Client)?;
-    let upstreams = member.needs.iter();
-    let needs = Needs::new(
-        upstreams
-            .map(|need| Upstream::new(need, registry.clone(), client.clone(), clock.clone()))
-            .collect(),
-    );
-    let served = Served::new(clock);
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .map_err(ServiceError::Listen)?;
-    let address = listener.local_addr().map_err(ServiceError::Listen)?;
-    let reporting = match member.reports() {
-        true => Some(health::Reporting::start(
-            member, options, address, &needs, &served, client,
-        )?),
-        false => None,
-    };
-    let probes = reporting
-        .as_ref()
-        .map(health::Reporting::routes)
-        .unwrap_or_default();
-    // The probes stand beside what is measured: to say that one is not ready is no failure.
-    let app = broken_and_measured(routes(member.role, needs), fault.clone(), served).merge(probes);
-    registry
-        .publish(member.name, address)
-        .map_err(|error| ServiceError::Publish(options.registry.clone(), error))?;
-    let serving = axum::serve(listener, app);
-    tokio::select! {
-        done = serving.into_future() => done.map_err(ServiceError::Serve)?,
-        () = left(fault) => {}
-    }
-    if let Some(reporting) = reporting {
-        reporting.goodbye().await;
-    }
-    Ok(())
+/// Whoever waits for an answer when the shop closes waits in vain: it closes for all at once.
+async fn work(setting: &Setting, fault: watch::Receiver<Option<How>>) -> Result<(), ServiceError> {
+    let process = Process::open(setting, fault.clone()).await?;
+    process.run(left(fault), Duration::ZERO).await
 }
 
-/// Faults lie inside what is measured, as real ones do.
-fn broken_and_measured(trade: Router, fault: watch::Receiver<Option<How>>, served: Served) -> Router {
-    trade
-        .layer(middleware::from_fn_with_state(Fault::new(fault), strike))
-        .layer(middleware::from_fn_with_state(served, measure))
-}
-
-/// The client for calls between members: never through a proxy, which could not reach them. reqwest wants to know how to
-/// speak TLS even where nobody does: it trusts nobody.
-pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has ciphers for the default versions")
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .no_proxy()
-        .connect_timeout(Duration::from_secs(1))
-        .build()
-}
-
-/// Logs to standard error, and sends traces if the environment says where to, unless whoever called has begun to already.
-pub(crate) fn begin_telling(service: &str, filter: &str) -> Result<Option<Telemetry>, LogsError> {
+/// Logs to standard error, and sends traces where the environment asks for them, as the service of that name; `None` if
+/// whoever called has begun to already. What is returned is to be dropped last.
+pub(crate) fn begin_telling(name: &str, filter: &str) -> Result<Option<Telemetry>, LogsError> {
     let lines = Lines {
         format: Format::Compact,
         filter,
         dir: None,
     };
-    match telemetry::begin(service, lines) {
+    match telemetry::begin(name, lines) {
         Err(LogsError::Installed) => Ok(None),
         begun => begun.map(Some),
     }
@@ -204,6 +179,3 @@ fn die_with_parent() {
         tracing::warn!(%error, "this process may outlive the demo if that is killed");
     }
 }
-
-#[cfg(test)]
-mod tests;

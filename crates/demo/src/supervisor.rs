@@ -5,7 +5,12 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use tokio::{net::UnixListener, sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::mpsc,
+    task::JoinSet,
+    time::sleep,
+};
 use ward_aggregator::App;
 use ward_chassis::{Clock, Shutdown, logs::LogsError, shutdown::Aborted};
 use ward_model::Entity;
@@ -17,11 +22,14 @@ use ward_sdk::{
 use crate::{
     control::{self, Asked},
     customers::{Sales, come},
+    metrics::Metrics,
     plan::SHOP,
+    process::client,
     registry::Registry,
     run_dir::{self, RunDir},
-    service::{begin_telling, client},
+    service::begin_telling,
     shop::{OpenError, Shop},
+    targets::Targets,
     view::{View, say},
 };
 
@@ -62,6 +70,9 @@ pub enum Error {
     /// Its log.
     #[error("begin logging")]
     Logs(#[from] LogsError),
+    /// Where the customers' metrics are, and the file that says so.
+    #[error("show the shop's metrics to a prometheus")]
+    Metrics(#[source] io::Error),
     /// The customers' client.
     #[error("make an http client")]
     Client(#[source] reqwest::Error),
@@ -127,9 +138,11 @@ async fn keep_shop(at: Addresses, dir: &RunDir, clock: &Clock, shutdown: &Shutdo
         () = shutdown.triggered() => return Ok(()),
     };
     let mut around = JoinSet::new();
-    let sales = Sales::new(clock.clone());
-    let customers = client().map_err(Error::Client)?;
-    around.spawn(come(Registry::new(&dir.registry()), customers, sales.clone()));
+    let sales = Sales::new(clock.clone(), Metrics::default());
+    let (registry, customers) = (Registry::new(&dir.registry()), client().map_err(Error::Client)?);
+    around.spawn(come(registry.clone(), customers, sales.clone()));
+    let targets = show_metrics(&sales, dir, registry, &mut around).await;
+    around.spawn(targets.map_err(Error::Metrics)?.keep());
     // One request at a time comes through the door.
     let (asking, mut asked) = mpsc::channel(1);
     around.spawn(control::listen(door(at, dir)?, asking));
@@ -145,6 +158,7 @@ async fn keep_shop(at: Addresses, dir: &RunDir, clock: &Clock, shutdown: &Shutdo
         grpc: at.grpc,
         http: at.http,
         logs: dir.logs(),
+        targets: dir.targets(),
         open: false,
         last: None,
     };
@@ -156,6 +170,25 @@ async fn keep_shop(at: Addresses, dir: &RunDir, clock: &Clock, shutdown: &Shutdo
     around.shutdown().await;
     shop.close().await;
     Ok(())
+}
+
+/// The customers' metrics on a port of their own, and the file that says where everybody's are.
+async fn show_metrics(
+    sales: &Sales,
+    dir: &RunDir,
+    registry: Registry,
+    around: &mut JoinSet<()>,
+) -> io::Result<Targets> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let mut targets = Targets::new(dir.targets(), registry, listener.local_addr()?);
+    targets.write().await?;
+    let serving = axum::serve(listener, sales.routes()).into_future();
+    around.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::warn!(%error, "the customers' metrics are no longer shown");
+        }
+    });
+    Ok(targets)
 }
 
 fn door(at: Addresses, dir: &RunDir) -> Result<UnixListener, Error> {

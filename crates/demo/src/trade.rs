@@ -16,6 +16,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    backing::Backing,
+    carts::Cart,
+    catalogue::Found,
     measure::Waited,
     plan::Role,
     store,
@@ -27,17 +30,28 @@ pub(crate) const ITEMS: u32 = 20;
 /// Longest request body: a purchase has less than a hundred bytes.
 const BODY_BYTES: usize = 4_096;
 
-/// Those a member needs, in the order of the plan.
+/// All items and what they cost, in cents.
+pub(crate) fn assortment() -> impl Iterator<Item = (u32, u32)> {
+    (0..ITEMS).map(|item| (item, 100 + 10 * item))
+}
+
+/// Those a member needs, in the order of the plan, and the real ones that stand in for some.
 #[derive(Clone, Debug)]
-pub(crate) struct Needs(Arc<[Upstream]>);
+pub(crate) struct Needs {
+    upstreams: Arc<[Upstream]>,
+    pub(crate) backing: Backing,
+}
 
 impl Needs {
-    pub(crate) fn new(upstreams: Vec<Upstream>) -> Self {
-        Self(upstreams.into())
+    pub(crate) fn new(upstreams: Vec<Upstream>, backing: Backing) -> Self {
+        Self {
+            upstreams: upstreams.into(),
+            backing,
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Upstream> {
-        self.0.iter()
+        self.upstreams.iter()
     }
 
     fn named(&self, name: &str) -> &Upstream {
@@ -52,7 +66,7 @@ pub(crate) fn routes(role: Role, needs: Needs) -> Router {
     let trade = match role {
         Role::Storefront => Router::new().route("/purchases", post(sell)),
         Role::Catalog => Router::new().route("/items/{item}", get(item)),
-        Role::Cart => Router::new().route("/carts/{customer}", post(choose)),
+        Role::Cart => Router::new().route("/carts/{customer}", post(choose).get(chosen)),
         Role::Payments => Router::new().route("/charges", post(charge)),
         Role::Recommendations => Router::new().route("/beside/{item}", get(beside)),
         Role::Bank => Router::new().route("/transfers", post(transfer)),
@@ -122,7 +136,13 @@ async fn sell(
     let beside = read("recommendations", format!("/beside/{item}"))
         .await
         .unwrap_or_default();
-    let cart = write("cart", format!("/carts/{customer}"), json!({ "item": item })).await?;
+    let cart = match write("cart", format!("/carts/{customer}"), json!({ "item": item })).await {
+        // What is bought now is paid for now; that the cart does not remember it is no reason to send anybody away.
+        Err(failure) if failure.read_only => read("cart", format!("/carts/{customer}"))
+            .await
+            .unwrap_or_default(),
+        cart => cart?,
+    };
     let charge = json!({ "customer": customer, "amount": price });
     let receipt = write("payments", "/charges".into(), charge).await?;
     Ok(Json(
@@ -138,14 +158,22 @@ async fn item(
     if item >= ITEMS {
         return Err(Refused::Bad("there is no such item"));
     }
+    if let Some(catalogue) = &needs.backing.catalogue {
+        let found = catalogue.find(&waited, item).await?;
+        let Found { goods, stale } = found.ok_or(Refused::Bad("there is no such item"))?;
+        return Ok(Json(
+            json!({ "item": item, "price": goods.price, "seen": goods.seen, "stale": stale }),
+        ));
+    }
+    let price = assortment()
+        .find(|(known, _)| *known == item)
+        .map(|(_, price)| price);
     let path = format!("/values/item-{item}");
     let seen = needs
         .named("catalog-db")
         .call(&waited, Method::POST, &path, None)
         .await?;
-    Ok(Json(
-        json!({ "item": item, "price": 100 + 10 * item, "seen": seen }),
-    ))
+    Ok(Json(json!({ "item": item, "price": price, "seen": seen })))
 }
 
 async fn choose(
@@ -155,10 +183,33 @@ async fn choose(
     Json(choice): Json<Value>,
 ) -> Answer {
     number(&choice, "item", "expected an item: a number")?;
+    if let Some(carts) = &needs.backing.carts {
+        let choices = carts.choose(&waited, customer).await?;
+        return Ok(Json(json!({ "customer": customer, "choices": choices })));
+    }
     let path = format!("/values/cart-{customer}");
     let choices = needs
         .named("cart-cache")
         .call(&waited, Method::POST, &path, None)
+        .await?;
+    Ok(Json(json!({ "customer": customer, "choices": choices })))
+}
+
+async fn chosen(
+    State(needs): State<Needs>,
+    Extension(waited): Extension<Waited>,
+    Path(customer): Path<u32>,
+) -> Answer {
+    if let Some(carts) = &needs.backing.carts {
+        let Cart { choices, stale } = carts.read(&waited, customer).await?;
+        return Ok(Json(
+            json!({ "customer": customer, "choices": choices, "read_only": stale }),
+        ));
+    }
+    let path = format!("/values/cart-{customer}");
+    let choices = needs
+        .named("cart-cache")
+        .call(&waited, Method::GET, &path, None)
         .await?;
     Ok(Json(json!({ "customer": customer, "choices": choices })))
 }

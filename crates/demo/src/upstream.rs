@@ -7,28 +7,23 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    http::StatusCode,
+    http::{HeaderName, StatusCode},
     response::{IntoResponse, Response},
 };
 use parking_lot::Mutex;
 use reqwest::{Client, Method};
 use serde_json::Value;
-use ward_chassis::Clock;
+use tracing::{Instrument, Span, field::Empty, info_span};
+use ward_chassis::{Clock, telemetry::inject};
 use ward_model::Status;
 
 use crate::{
+    calls::Calls,
     measure::{CULPRIT, Waited},
-    plan::{Member, Need},
+    metrics::{Metrics, Outcome},
+    plan::{self, Need},
     registry::Registry,
-    window::{Figures, Window},
 };
-
-/// How far back a member looks at others: shorter than at itself, so that a break and its end show soon.
-const SPAN: Duration = Duration::from_secs(3);
-/// From this share of failed calls on, the other is degraded.
-const DEGRADED: f64 = 0.05;
-/// From this share on, it is unhealthy.
-const UNHEALTHY: f64 = 0.5;
 
 /// What everyone answers at once, without asking anyone else.
 pub(crate) const PING: &str = "/ping";
@@ -41,41 +36,75 @@ pub(crate) struct Upstream {
     registry: Registry,
     client: Client,
     clock: Clock,
+    metrics: Metrics,
     calls: Arc<Mutex<Calls>>,
 }
 
-#[derive(Debug)]
-struct Calls {
-    window: Window,
-    last_failure: String,
+/// A call that failed, and because of whom. As an answer it is a 502 that says so, or a 503 of one that can still be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) culprit: &'static str,
+    pub(crate) what: String,
+    /// Nothing is wrong but that nothing can be written.
+    pub(crate) read_only: bool,
+    /// Nobody answered in time.
+    pub(crate) late: bool,
 }
 
-/// A call that failed, and because of whom. As an answer it is a 502 that says so.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    culprit: &'static str,
-    what: String,
+/// On answers that say that there is no writing for the time being.
+pub(crate) const READ_ONLY: HeaderName = HeaderName::from_static("x-shop-read-only");
+
+impl Failure {
+    pub(crate) fn of(culprit: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            culprit,
+            what: what.into(),
+            read_only: false,
+            late: false,
+        }
+    }
+
+    /// How it counts.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.late {
+            true => Outcome::Timeout,
+            false => Outcome::Error,
+        }
+    }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let text = format!("{}: {}\n", self.culprit, self.what);
-        (StatusCode::BAD_GATEWAY, [(CULPRIT, self.culprit)], text).into_response()
+        let culprit = [(CULPRIT, self.culprit)];
+        match self.read_only {
+            true => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                culprit,
+                [(READ_ONLY, "yes")],
+                text,
+            )
+                .into_response(),
+            false => (StatusCode::BAD_GATEWAY, culprit, text).into_response(),
+        }
     }
 }
 
 impl Upstream {
-    pub(crate) fn new(need: &'static Need, registry: Registry, client: Client, clock: Clock) -> Self {
-        let calls = Calls {
-            window: Window::new(SPAN),
-            last_failure: String::new(),
-        };
+    pub(crate) fn new(
+        need: &'static Need,
+        registry: Registry,
+        client: Client,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             need,
             registry,
             client,
             clock,
-            calls: Arc::new(Mutex::new(calls)),
+            metrics,
+            calls: Arc::new(Mutex::new(Calls::new())),
         }
     }
 
@@ -91,8 +120,19 @@ impl Upstream {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        self.call_within(self.need.patience, waited, method, path, body)
-            .await
+        let upstream = self.need.name;
+        let span = info_span!("call", otel.kind = "client", upstream, outcome = Empty);
+        let told = async {
+            let since = self.clock.mono();
+            let called = self.call_within(self.need.patience, waited, method, path, body);
+            let result = called.await;
+            let outcome = result.as_ref().map_or_else(Failure::outcome, |_| Outcome::Ok);
+            Span::current().record("outcome", outcome.as_str());
+            let took = self.clock.mono().since(since);
+            self.metrics.called(upstream, outcome, took);
+            result
+        };
+        told.instrument(span).await
     }
 
     async fn call_within(
@@ -105,7 +145,12 @@ impl Upstream {
     ) -> Result<Value, Failure> {
         let waiting = waited.waiting(&self.clock);
         let result = tokio::time::timeout(patience, self.send(method, path, body)).await;
-        let outcome = result.unwrap_or_else(|_| Err(self.fault(format!("no answer within {patience:?}"))));
+        let outcome = result.unwrap_or_else(|_| {
+            Err(Failure {
+                late: true,
+                ..self.fault(format!("no answer within {patience:?}"))
+            })
+        });
         let took = self.clock.mono().since(waiting.since());
         self.count(took, outcome.as_ref().err());
         outcome
@@ -118,16 +163,13 @@ impl Upstream {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request
-            .send()
-            .await
-            .map_err(|error| self.fault(kind_of(&error).into()))?;
+        let mut request = request.build().map_err(|error| self.broken(&error))?;
+        inject(request.headers_mut());
+        let sent = self.client.execute(request).await;
+        let response = sent.map_err(|error| self.broken(&error))?;
         let status = response.status();
         if status.is_success() {
-            let bytes = response
-                .bytes()
-                .await
-                .map_err(|error| self.fault(kind_of(&error).into()))?;
+            let bytes = response.bytes().await.map_err(|error| self.broken(&error))?;
             return Ok(serde_json::from_slice(&bytes).unwrap_or_default());
         }
         if status.is_client_error() {
@@ -138,30 +180,28 @@ impl Upstream {
             .headers()
             .get(CULPRIT)
             .and_then(|name| name.to_str().ok())
-            .and_then(Member::find);
+            .and_then(plan::known);
         match further_on {
-            Some(member) => Err(Failure {
-                culprit: member.name,
-                what: format!("broken behind {}", self.need.name),
+            Some(culprit) => Err(Failure {
+                read_only: response.headers().contains_key(READ_ONLY),
+                ..Failure::of(culprit, format!("broken behind {}", self.need.name))
             }),
             None => Err(self.fault(format!("answered {status}"))),
         }
     }
 
     fn fault(&self, what: String) -> Failure {
-        Failure {
-            culprit: self.need.name,
-            what,
-        }
+        Failure::of(self.need.name, what)
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> Failure {
+        self.fault(kind_of(error).into())
     }
 
     fn count(&self, took: Duration, failure: Option<&Failure>) {
         let failure = failure.filter(|failure| failure.culprit == self.need.name);
-        let mut calls = self.calls.lock();
-        calls.window.record(self.clock.mono(), took, failure.is_some());
-        if let Some(failure) = failure {
-            calls.last_failure.clone_from(&failure.what);
-        }
+        let what = failure.map(|failure| failure.what.as_str());
+        self.calls.lock().count(self.clock.mono(), took, what);
     }
 
     /// The check about the other: one more ping, then what all calls of the last seconds say.
@@ -172,25 +212,8 @@ impl Upstream {
         if let Err(failure) = ping.await {
             tracing::debug!(upstream = self.need.name, failure = failure.what, "ping failed");
         }
-        let mut calls = self.calls.lock();
-        let figures = calls.window.figures(self.clock.mono());
-        judge(figures, &calls.last_failure)
+        self.calls.lock().judge(self.clock.mono())
     }
-}
-
-fn judge(figures: Figures, last_failure: &str) -> (Status, String) {
-    let Figures { total, failed, .. } = figures;
-    let share = failed as f64 / total.max(1) as f64;
-    let status = match share {
-        share if share >= UNHEALTHY => Status::Unhealthy,
-        share if share >= DEGRADED => Status::Degraded,
-        _ => Status::Healthy,
-    };
-    let message = match status {
-        Status::Healthy => String::new(),
-        _ => format!("{failed} of the last {total} calls failed: {last_failure}"),
-    };
-    (status, message)
 }
 
 /// What went wrong with a call, in the words of the shop: the client's own name the address, which changes.
@@ -201,28 +224,5 @@ fn kind_of(error: &reqwest::Error) -> &'static str {
         "no answer in time"
     } else {
         "broke off its answer"
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn figures(failed: usize, total: usize) -> Figures {
-        Figures {
-            total,
-            failed,
-            p99: Duration::ZERO,
-        }
-    }
-
-    #[test]
-    fn the_share_of_failed_calls_decides() {
-        assert_eq!(judge(figures(0, 0), "x"), (Status::Healthy, String::new()));
-        assert_eq!(judge(figures(2, 60), "x").0, Status::Healthy);
-        assert_eq!(judge(figures(3, 60), "x").0, Status::Degraded);
-        let (status, message) = judge(figures(30, 60), "answered 500");
-        assert_eq!(status, Status::Unhealthy);
-        assert_eq!(message, "30 of the last 60 calls failed: answered 500");
     }
 }

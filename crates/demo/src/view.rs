@@ -27,6 +27,7 @@ pub(crate) struct View {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) logs: PathBuf,
+    pub(crate) targets: PathBuf,
     /// The shop has been healthy once.
     pub(crate) open: bool,
     /// The last verdict shown.
@@ -120,7 +121,7 @@ impl View {
 
     fn welcome(&self) {
         let seconds = self.clock.mono().since(Mono::default()).as_secs_f64();
-        let (grpc, http) = (self.grpc, self.http);
+        let (grpc, http, targets) = (self.grpc, self.http, self.targets.display());
         let ward = own_command();
         let server = match grpc.to_string() == DEFAULT_GRPC {
             true => String::new(),
@@ -132,6 +133,7 @@ impl View {
              look at   grpc     {grpc}\n\
              \x20         health   http://{http}/health\n\
              \x20         metrics  http://{http}/metrics\n\
+             \x20         targets  {targets}, of the shop's own metrics, for a Prometheus (file_sd)\n\
              \n\
              try, in another terminal:\n\
              \x20 {ward} watch{server}\n\

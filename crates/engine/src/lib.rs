@@ -12,6 +12,7 @@ mod blame;
 mod causes;
 mod config;
 mod debounce;
+mod detail;
 mod event;
 mod freshness;
 mod judge;
@@ -43,6 +44,7 @@ use ward_model::{
 
 pub use config::{Config, Lease};
 pub use debounce::Debounce;
+pub use detail::Detail;
 pub use event::{Declaration, Event, Levels, Outcome, Recalled, Refusal, Registered, Reply, StreamId, Tick};
 pub use rollup::{Need, Rollup};
 pub use slab::{Slab, Slot};
@@ -274,6 +276,16 @@ impl Engine {
             condition: self.system().condition,
             chains,
         }
+    }
+
+    /// Details of services for metrics, in the order of their names, behind `after`: of at most `most` of them.
+    pub fn details(&self, after: Option<&Name>, most: usize) -> Vec<Detail> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = self.world.names.range::<Name, _>((from, Bound::Unbounded));
+        found
+            .take(most)
+            .map(|(_, &ix)| detail::of(&self.world, ix))
+            .collect()
     }
 
     /// Figures for metrics.

@@ -2,6 +2,7 @@
 //! example.
 
 mod declared;
+mod details;
 mod examples;
 mod fleet;
 mod from_nothing;

@@ -36,12 +36,23 @@ pub(crate) struct Probes {
 
 impl Probes {
     pub(crate) fn routes(&self) -> Router {
+        let scraped = Router::new().route("/metrics", get(scrape));
+        self.without_metrics().merge(scraped.with_state(self.clone()))
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            board: Arc::clone(&self.board),
+            liveness: Arc::clone(&self.liveness),
+        }
+    }
+
+    pub(crate) fn without_metrics(&self) -> Router {
         Router::new()
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/startupz", get(startupz))
             .route("/health", get(health))
-            .route("/metrics", get(scrape))
             .with_state(self.clone())
     }
 }
@@ -68,8 +79,8 @@ async fn health(State(probes): State<Probes>) -> Response {
     (code, Json(health)).into_response()
 }
 
-async fn scrape(State(Probes { board, liveness }): State<Probes>) -> Response {
-    match (Figures { board, liveness }).text() {
+async fn scrape(State(probes): State<Probes>) -> Response {
+    match probes.figures().text() {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "failed to encode metrics");

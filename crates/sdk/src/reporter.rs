@@ -16,6 +16,7 @@ use std::{
 
 use axum::Router;
 use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use ward_grpc_health::v1::health_server::HealthServer;
 use ward_model::Status;
@@ -139,7 +140,17 @@ impl Reporter {
         self.0.probes.routes()
     }
 
-    /// The same routes at `addr`, on a thread and a runtime of their own: they answer (that the process is stuck) when
+    /// The same without `/metrics`, for a service that has metrics of its own and registers [`Self::collector`] with them.
+    pub fn probe_routes(&self) -> Router {
+        self.0.probes.without_metrics()
+    }
+
+    /// What `/metrics` of [`Self::routes`] shows, for a registry of the service.
+    pub fn collector(&self) -> impl Collector + use<> {
+        self.0.probes.figures()
+    }
+
+    /// The routes of [`Self::routes`] at `addr`, on a thread and a runtime of their own: they answer (that the process is stuck) when
     /// the service's runtime does not. For a port that only the orchestrator reaches.
     ///
     /// # Errors

@@ -7,11 +7,15 @@ use clap::{
     Args, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use secrecy::SecretString;
 use tokio::task::spawn_blocking;
 use ward_aggregator::Config;
 use ward_chassis::shutdown;
 use ward_config::Source;
-use ward_demo::{ControlError, How, Options, Refusal, ServiceOptions};
+use ward_demo::{
+    Authority, ControlError, CustomersOptions, How, Options, Place, Refusal, ServeOptions, ServiceError,
+    ServiceOptions,
+};
 use ward_sdk::Address;
 
 use crate::{
@@ -26,7 +30,10 @@ use crate::{
   ward demo --grpc 127.0.0.1:0 --http 127.0.0.1:0
   ward demo --config ward.toml           with its rules and receivers of alerts
   ward demo break payments --how crash   in a second terminal
-  ward demo mend payments")]
+  ward demo mend payments
+  ward demo serve catalog --listen 0.0.0.0:8080
+                                         one service of the shop by itself, in a container
+  ward demo customers --listen 0.0.0.0:8080 --storefront storefront:8080")]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct DemoArgs {
     /// Where the aggregator listens for gRPC; port 0 for any
@@ -61,6 +68,36 @@ pub(crate) enum DemoAction {
         #[command(flatten)]
         which: WhichDemo,
     },
+    /// Run one service of the shop by itself, as in a container
+    #[command(after_help = "Environment:
+  WARD_SERVER, WARD_TLS_CA, WARD_TOKEN_FILE   where and how it reports
+  DATABASE_URL   catalog keeps the catalogue in this PostgreSQL, known to Ward as postgres
+  REDIS_URL      cart keeps the carts in this Redis, known to Ward as redis
+  DATABASE_URL_FILE, REDIS_URL_FILE   the files that have them
+
+On SIGTERM it says goodbye to Ward and ends what it has begun, within ten seconds.")]
+    Serve {
+        /// Which: catalog-db, cart-cache, bank, recommendations, catalog, cart, payments or storefront
+        name: String,
+        /// Where it listens: its trade, /livez, /readyz and /metrics
+        #[arg(long, value_name = "ADDR")]
+        listen: SocketAddr,
+        /// Where one that it needs listens; NAME:8080 unless said. The host is looked up for each connection
+        #[arg(long = "upstream", value_name = "NAME=HOST:PORT")]
+        upstreams: Vec<Place>,
+        /// Which instance of the service it is, where there is more than one
+        #[arg(long, value_name = "NAME", default_value = "1")]
+        instance: String,
+    },
+    /// Buy things in a shop, twenty a second
+    Customers {
+        /// Where /livez, /readyz and /metrics are
+        #[arg(long, value_name = "ADDR")]
+        listen: SocketAddr,
+        /// Where the storefront listens. The host is looked up for each connection
+        #[arg(long, value_name = "HOST:PORT", default_value = "storefront:8080")]
+        storefront: Authority,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +128,28 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
             ward_demo::run(options, shutdown).await.context("run the demo")?;
             return Ok(Exit::Good);
         }
+        Some(DemoAction::Serve {
+            name,
+            listen,
+            upstreams,
+            instance,
+        }) => {
+            let options = ServeOptions {
+                name,
+                listen,
+                upstreams,
+                instance,
+                database: secret("DATABASE_URL")?,
+                redis: secret("REDIS_URL")?,
+            };
+            let shutdown = shutdown::signal().map_err(Failure::runtime)?;
+            return served(ward_demo::serve(options, shutdown).await);
+        }
+        Some(DemoAction::Customers { listen, storefront }) => {
+            let options = CustomersOptions { listen, storefront };
+            let shutdown = shutdown::signal().map_err(Failure::runtime)?;
+            return served(ward_demo::customers(options, shutdown).await);
+        }
         Some(DemoAction::Break { name, how, which }) => {
             let server = which.server.map(|server| server.authority().to_owned());
             let breaking = name.clone();
@@ -114,6 +173,28 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
         "done: watch what follows with `ward watch{server}`, and why with `ward explain {name}{server}`"
     ));
     Ok(Exit::Good)
+}
+
+fn served(done: Result<(), ServiceError>) -> Result<Exit, Failure> {
+    match done {
+        Ok(()) => Ok(Exit::Good),
+        Err(
+            error @ (ServiceError::Unknown(_) | ServiceError::NotNeeded { .. } | ServiceError::Url { .. }),
+        ) => Err(Failure::Usage(Escaped(&error.to_string()).to_string())),
+        Err(error) => Err(anyhow::Error::new(error).context("serve in the shop").into()),
+    }
+}
+
+/// A secret, perhaps: not an argument, which everybody on a machine may read. In the variable, or in the file that one with
+/// `_FILE` behind its name names. Set to nothing it says nothing.
+fn secret(name: &str) -> Result<Option<SecretString>, Failure> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(file) = set(&format!("{name}_FILE")) else {
+        return Ok(set(name).map(Into::into));
+    };
+    let text =
+        std::fs::read_to_string(&file).with_context(|| format!("read the file of {name}_FILE, {file}"))?;
+    Ok(Some(text.trim_end().to_owned().into()))
 }
 
 /// What the file says, and nothing else: the environment is for a real aggregator.

@@ -103,7 +103,8 @@ impl Ledger {
         }
     }
 
-    fn passed(&self) -> bool {
+    /// Whether nothing failed so far: for steps that are of no use behind one that did.
+    pub(crate) fn passed(&self) -> bool {
         self.steps.iter().all(|(_, outcome)| match outcome {
             Outcome::Passed(_) => true,
             Outcome::Failed(_) => false,

@@ -1,8 +1,9 @@
-//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`, `attacks`.
+//! Repository chores: `cargo xtask test`, `check`, `tidy`, `fuzz`, `bench`, `attacks`, `dashboards`, `compose-test`.
 //!
 //! What the README, a person and the continuous integration call is the same code, so that they cannot drift apart. It
-//! installs nothing: what a check needs and does not find is named as not run. Two chores change files: a full run of `attacks`
-//! its table in SECURITY.md and the figures in `crates/attacks/results.json`, and `fuzz` the lock file of `fuzz/`. The obvious
+//! installs nothing: what a check needs and does not find is named as not run. Three chores change files: a full run of `attacks`
+//! its table in SECURITY.md and the figures in `crates/attacks/results.json`, `fuzz` the lock file of `fuzz/`, and `dashboards`
+//! those of Grafana. The obvious
 //! alternative, a Makefile or shell scripts, would be one more language to have on the machine, and its rules could not
 //! be tested as those of `tidy` are.
 #![expect(
@@ -15,6 +16,8 @@ mod alerting;
 mod attacks;
 mod bench;
 mod check;
+mod compose;
+mod dashboards;
 mod fuzz;
 mod ledger;
 mod requirement;
@@ -38,12 +41,14 @@ Examples:
   cargo xtask tidy             only the rules that no linter knows; takes a moment
   cargo xtask fuzz --seconds 600 report   one fuzz target, for longer
   cargo xtask bench --quick    see that every benchmark runs; without --quick, measure
+  cargo xtask compose-test     the stack of docker-compose.yml, an outage in it, and back
+  cargo xtask dashboards       write grafana/dashboards/
   cargo xtask attacks          each guard attacked in full, and the table of SECURITY.md
 
 Environment:
   WARD_REQUIRE_ALL=1, CI=true  what cannot run for want of a program is a failure
-  BUF, CARGO_DENY, CARGO_FUZZ, PROMTOOL, AMTOOL
-                               where those programs are, if not on PATH
+  BUF, CARGO_DENY, CARGO_FUZZ, DOCKER, PROMTOOL, AMTOOL
+                                where those programs are, if not on PATH
 
 Exit code: 0 all passed, 1 something failed, 2 the command was not understood.";
 
@@ -69,6 +74,10 @@ enum Chore {
     Bench(bench::Options),
     /// Attacks a server, with each of its guards and without; `cargo xtask attacks -- --help` says more.
     Attacks(attacks::Options),
+    /// Brings the stack of docker-compose.yml up, breaks it, and takes it down again.
+    ComposeTest(compose::Options),
+    /// Writes Grafana's dashboards, from `crates/xtask/src/dashboards/`.
+    Dashboards,
 }
 
 fn main() -> ExitCode {
@@ -79,6 +88,8 @@ fn main() -> ExitCode {
         Some(Chore::Fuzz(options)) => fuzz::run(&options),
         Some(Chore::Bench(options)) => bench::run(&options),
         Some(Chore::Attacks(options)) => attacks::run(&options),
+        Some(Chore::ComposeTest(options)) => compose::run(&options),
+        Some(Chore::Dashboards) => dashboards::run().map(|()| ExitCode::SUCCESS),
         None => Cli::command()
             .print_help()
             .map(|()| ExitCode::SUCCESS)

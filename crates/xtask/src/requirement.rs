@@ -63,6 +63,15 @@ pub(crate) const CARGO_FUZZ: Requirement = Requirement {
     get: "cargo install cargo-fuzz --locked",
 };
 
+/// The engine of containers, with its plugin `compose`.
+pub(crate) const DOCKER: Requirement = Requirement {
+    program: "docker",
+    variable: "DOCKER",
+    runs: None,
+    what: "the stack of docker-compose.yml comes up, tells of an outage and heals",
+    get: "https://docs.docker.com/engine/install/",
+};
+
 impl Requirement {
     /// Where the program is, if it is there and can run.
     pub(crate) fn find(&self) -> Option<PathBuf> {

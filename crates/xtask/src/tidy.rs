@@ -4,6 +4,7 @@
 //! Rules read text, not syntax trees: parsing Rust with `syn` would lose the comments, which half of the rules are about,
 //! and what the rest needs ([`source::Source`]) is small. What clippy or rustc can say is left to them.
 
+mod dashboards;
 mod files;
 mod functions;
 mod layout;
@@ -31,6 +32,7 @@ const RULES: &[Rule] = &[
     text::leftovers,
     left_out::reasons,
     text::links,
+    dashboards::as_made,
     rooms::each_has_a_place,
     rooms::uses,
     rooms::manifests,

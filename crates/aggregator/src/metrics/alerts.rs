@@ -1,12 +1,15 @@
 //! How alerts stand, and who has been told of them.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
-use ward_model::{AlertState, Severity, Wall};
+use ward_model::{Alert, AlertKey, AlertState, Name, Severity, Suppression, Wall};
 
 use super::collect::{Family, Labels};
 use crate::alerting::{Board, Receiver};
+
+/// Alerts with a series of their own: more than anybody reads. `ward_alerts` counts all.
+const ALERTS_SHOWN: usize = 1_000;
 
 /// What is shown of them.
 #[derive(Debug)]
@@ -28,6 +31,29 @@ impl Alerts {
         all.map(move |of @ (state, severity)| {
             let labels = [("state", state.as_str()), ("severity", severity.as_str())];
             (labels, counts.get(&of).copied().unwrap_or_default())
+        })
+    }
+
+    /// The system's stand under no service. Whose alert withholds one is its `cause`.
+    fn one_by_one(&self) -> impl Iterator<Item = (Labels<'_, 5>, u64)> {
+        let mut alerts: Vec<&Alert> = self.board.alerts.iter().map(Arc::as_ref).collect();
+        alerts.sort_by_key(|alert| Reverse((alert.severity, alert.state == AlertState::Firing)));
+        alerts.into_iter().take(ALERTS_SHOWN).map(|alert| {
+            let cause = match &alert.suppression {
+                Some(Suppression::Cause(AlertKey { service, .. })) => {
+                    service.as_ref().map_or("system", Name::as_str)
+                }
+                Some(Suppression::Maintenance(_)) => "maintenance",
+                None => "",
+            };
+            let labels = [
+                ("rule", alert.key.rule.as_str()),
+                ("service", alert.key.service.as_ref().map_or("", Name::as_str)),
+                ("severity", alert.severity.as_str()),
+                ("state", alert.state.as_str()),
+                ("cause", cause),
+            ];
+            (labels, 1)
         })
     }
 
@@ -60,6 +86,11 @@ impl Collector for Alerts {
             encoder: &mut encoder,
         };
         family.gauges("ward_alerts", "Alerts now", self.counts())?;
+        family.gauges(
+            "ward_alert",
+            "1 for each alert, the most urgent if they are too many",
+            self.one_by_one(),
+        )?;
         let withheld = ["cause", "maintenance"].map(|because| self.withheld(because));
         family.gauges("ward_alerts_suppressed", "Alerts withheld now, by why", withheld)?;
         let help = "Conditions that hold and have no alert, for want of room";

@@ -11,7 +11,11 @@ use std::{
     },
 };
 
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, metrics::MetricType};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeGaugeValue},
+    metrics::MetricType,
+};
 use ward_chassis::{listener::ListenerCounts, telemetry::Lost};
 use ward_engine::Figures;
 use ward_model::{Freshness, Status};
@@ -33,7 +37,7 @@ impl Family<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        values: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
+        values: impl IntoIterator<Item = (Labels<'l, N>, impl EncodeGaugeValue)>,
     ) -> fmt::Result {
         let mut metric = self
             .encoder
@@ -73,6 +77,13 @@ impl Family<'_, '_> {
             .encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_counter::<NoLabels, _, f64>(&value, None)
     }
+
+    pub(super) fn counter_f64(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let mut metric = self
+            .encoder
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabels, _, f64>(&value, None)
+    }
 }
 
 /// The labels of an exemplar, of which there are none.
@@ -82,6 +93,7 @@ type NoLabels = [(&'static str, &'static str); 0];
 #[derive(Debug)]
 pub(super) struct Own {
     pub(super) beats: u64,
+    pub(super) queued: usize,
     pub(super) watchers: [(&'static str, usize); 2],
     pub(super) coalesced: u64,
     pub(super) lost: Lost,
@@ -94,6 +106,8 @@ impl Collector for Own {
             encoder: &mut encoder,
         };
         family.counter("ward_beats", "Beats taken in", self.beats)?;
+        let help = "Reports, questions and commands that wait for the engine";
+        family.gauge("ward_engine_queued", help, self.queued as u64)?;
         let watchers = self
             .watchers
             .map(|(transport, count)| ([("transport", transport)], count as u64));
@@ -152,12 +166,14 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) fn new(mut figures: Figures, dropped_series: &Arc<AtomicU64>) -> Self {
+    /// `beyond` sets of labels are not shown elsewhere.
+    pub(super) fn new(mut figures: Figures, beyond: usize, dropped_series: &Arc<AtomicU64>) -> Self {
         let rest = figures
             .services
             .split_off(SERVICES_SHOWN.min(figures.services.len()));
         let overflow = rest.iter().map(|(_, status)| *status).max();
-        let dropped = dropped_series.fetch_add(rest.len() as u64, Relaxed) + rest.len() as u64;
+        let more = (rest.len() + beyond) as u64;
+        let dropped = dropped_series.fetch_add(more, Relaxed) + more;
         Self {
             figures,
             overflow,
@@ -197,7 +213,7 @@ impl Collector for System {
         let system =
             Status::ALL.map(|status| ([("status", status.as_str())], u64::from(status == figures.system)));
         family.gauges("ward_system_status", "1 for the status the system is in", system)?;
-        let help = "Services shown as one because of the cap, over all scrapes";
+        let help = "Services shown as one and details not shown, because of caps, over all scrapes";
         family.counter("ward_series_dropped", help, self.dropped)?;
         let freshness = [
             Freshness::Fresh,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ward_model::{Epoch, Name, Revision, Status, Wall};
+use ward_engine::{Detail, Figures};
+use ward_model::{Dependency, DependencyKind, Epoch, Name, Revision, Status, Wall};
 
 use super::*;
 use crate::hub::{self, hub};
@@ -30,7 +31,30 @@ fn encode(metrics: &Metrics, figures: Option<Figures>) -> String {
         receivers: Vec::new(),
         now: Wall(0),
     };
-    metrics.encode(figures, &hub, &listeners, parts, alerts).unwrap()
+    let decided = Decided {
+        details: details(figures.is_some().into()),
+        figures,
+        queued: 0,
+    };
+    metrics.encode(decided, &hub, &listeners, parts, alerts).unwrap()
+}
+
+fn details(services: usize) -> Vec<Detail> {
+    let name = |text: &str| Name::service(text).unwrap();
+    let detail = |index| Detail {
+        service: name(&format!("s{index:05}")),
+        instances: [1, 0, 2, 0],
+        in_maintenance: true,
+        dependencies: vec![Dependency {
+            service: name("bank"),
+            kind: DependencyKind::Soft,
+            any_of: None,
+        }],
+        causes: vec![name("bank")],
+        checks: [(name("answers"), Status::Degraded)].into(),
+        signals: [(name("error-ratio"), 0.25)].into(),
+    };
+    (0..services).map(detail).collect()
 }
 
 fn figures(services: usize) -> Figures {
@@ -69,6 +93,14 @@ fn every_family_is_described_once_and_the_text_ends() {
         r#"ward_connections{listener="grpc"} 0"#,
         r#"ward_connections_refused_total{listener="http",reason="address"} 0"#,
         "ward_beats_total 0",
+        "ward_engine_queued 0",
+        r#"ward_service_instances{service="s00000",status="degraded"} 2"#,
+        r#"ward_service_maintenance{service="s00000"} 1"#,
+        r#"ward_service_check_status{service="s00000",check="answers",status="degraded"} 1"#,
+        r#"ward_service_check_status{service="s00000",check="answers",status="healthy"} 0"#,
+        r#"ward_service_signal{service="s00000",signal="error-ratio"} 0.25"#,
+        r#"ward_service_dependency{service="s00000",dependency="bank",kind="soft"} 1"#,
+        r#"ward_service_cause{service="s00000",cause="bank"} 1"#,
         "ward_watchers{transport=\"grpc\"} 0",
         "ward_watchers{transport=\"sse\"} 0",
         "ward_observer_score 0",
@@ -93,6 +125,26 @@ fn series_are_capped_and_vanish_with_their_service() {
     assert!(text.contains("\nward_series_dropped_total 3\n"));
     let text = encode(&metrics, Some(figures(1)));
     assert!(!text.contains("__overflow__") && !text.contains("s00001") && text.contains("s00000"));
+}
+
+#[test]
+fn what_services_name_themselves_is_capped_too() {
+    let mut many = details(services::SHOWN + 3);
+    many.iter_mut().for_each(|detail| detail.causes.clear());
+    assert_eq!(services::beyond(&many), 3 * 3, "checks, signals, dependencies");
+    assert_eq!(services::beyond(&many[3..]), 0);
+    let mut text = String::new();
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(services::Services(many)));
+    encode_registry(&mut text, &registry).unwrap();
+    for (family, each) in [
+        ("ward_service_check_status{", 4),
+        ("ward_service_signal{", 1),
+        ("ward_service_dependency{", 1),
+    ] {
+        let shown = text.lines().filter(|line| line.starts_with(family)).count();
+        assert_eq!(shown, each * services::SHOWN, "{family}");
+    }
 }
 
 #[test]

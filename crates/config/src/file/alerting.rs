@@ -33,7 +33,7 @@ table! {
         "labels" labels: Entries<LabelValue>,
         /// Where people reach the HTTP of the aggregator: links in alerts begin so.
         "external_url" external_url: BaseUrl,
-        /// Where runbooks are: a rule without a `runbook_url` has this, with its name behind.
+        /// Where runbooks are: a rule without a `runbook_url` has this, with its name behind, or in the place of `*`.
         "runbooks" runbooks: BaseUrl,
         /// Files with more rules, `[rules.NAME]` each, from the folder of this file on. A `*` in the last part stands for any
         /// letters. They are read whenever this file is.
@@ -171,9 +171,13 @@ fn addressed<T>(receivers: &[Named<T>]) -> Vec<(String, At<FilePath>)> {
     receivers.iter().filter_map(file).collect()
 }
 
-/// An address that a name is put behind.
+/// An address that a name is put behind, or into.
 fn below(url: String) -> String {
-    if url.ends_with('/') { url } else { url + "/" }
+    if url.ends_with('/') || url.contains('*') {
+        url
+    } else {
+        url + "/"
+    }
 }
 
 /// Reads a file of rules.

@@ -1,6 +1,6 @@
 //! The demo, broken: one cause is one page, by mail and in Slack, and what else breaks is another.
 
-use std::{collections::BTreeSet, fs, process::Stdio};
+use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf, process::Stdio};
 
 use tempfile::TempDir;
 use tokio::{
@@ -22,15 +22,16 @@ use crate::{
 const RULES: &str = "[alerting.rules]\nServiceUnhealthy.for = \"6s\"\nSystemUnhealthy.for = \"6s\"\n";
 
 /// A running `ward demo`.
-struct Demo {
+pub(crate) struct Demo {
     process: Child,
     _output: Lines<BufReader<ChildStdout>>,
     grpc: String,
+    pub(crate) http: SocketAddr,
     home: TempDir,
 }
 
 impl Demo {
-    async fn open(alertmanager: &Alertmanager) -> Self {
+    pub(crate) async fn open(alertmanager: &Alertmanager) -> Self {
         let home = tempfile::tempdir().unwrap();
         let config = home.path().join("ward.toml");
         fs::write(&config, RULES.to_owned() + &told(&[alertmanager])).unwrap();
@@ -49,33 +50,42 @@ impl Demo {
             .unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
         let opening = async {
-            let mut grpc = String::new();
+            let (mut grpc, mut http) = (String::new(), None);
             while let Some(line) = output.next_line().await.unwrap() {
+                let last = line.split_whitespace().next_back().unwrap_or_default();
                 if line.contains(" grpc ") {
-                    grpc = line.split_whitespace().next_back().unwrap().to_owned();
+                    grpc = last.to_owned();
+                }
+                if line.contains(" metrics ") {
+                    let address = last.trim_start_matches("http://").trim_end_matches("/metrics");
+                    http = address.parse().ok();
                 }
                 if line.contains("Ctrl-C") {
-                    return grpc;
+                    return (grpc, http.expect("it says where"));
                 }
             }
             panic!("the demo ended")
         };
-        let grpc = timeout(PATIENCE, opening).await.expect("the shop opens");
+        let (grpc, http) = timeout(PATIENCE, opening).await.expect("the shop opens");
         Self {
             process,
             _output: output,
             grpc,
+            http,
             home,
         }
     }
 
-    async fn ask(&self, arguments: &[&str]) {
+    /// Where a Prometheus beside it finds the processes of the shop.
+    pub(crate) fn targets(&self) -> PathBuf {
+        let mut demos = fs::read_dir(self.home.path().join("ward-demo")).unwrap();
+        demos.next().unwrap().unwrap().path().join("targets.json")
+    }
+
+    /// Runs `ward` with these arguments, about this demo.
+    pub(crate) async fn ask(&self, arguments: &[&str]) {
         let mut command = ward(&self.home);
-        let asked = command
-            .arg("demo")
-            .args(arguments)
-            .args(["--server", &self.grpc])
-            .output();
+        let asked = command.args(arguments).args(["--server", &self.grpc]).output();
         let output = asked.await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}");
@@ -124,7 +134,7 @@ async fn a_broken_bank_is_one_page_that_says_why_and_one_resolution_and_a_second
     let mut seen = BTreeSet::new();
     let story = async {
         people.page("dead-man", "Watchdog").await;
-        demo.ask(&["break", "bank", "--how", "crash"]).await;
+        demo.ask(&["demo", "break", "bank", "--how", "crash"]).await;
         for to in ["mail", "people"] {
             let page = people.page(to, "firing bank").await;
             for said in [
@@ -136,13 +146,13 @@ async fn a_broken_bank_is_one_page_that_says_why_and_one_resolution_and_a_second
                 assert!(page.text.contains(said), "no {said:?} for {to} in {}", page.text);
             }
         }
-        demo.ask(&["break", "catalog-db", "--how", "crash"]).await;
+        demo.ask(&["demo", "break", "catalog-db", "--how", "crash"]).await;
         for to in ["mail", "people"] {
             let page = people.page(to, "firing catalog-db").await;
             assert!(page.text.contains("cause: catalog-db\n"), "{}", page.text);
         }
-        demo.ask(&["mend", "bank"]).await;
-        demo.ask(&["mend", "catalog-db"]).await;
+        demo.ask(&["demo", "mend", "bank"]).await;
+        demo.ask(&["demo", "mend", "catalog-db"]).await;
         people.page("mail", "resolved bank").await;
         people.page("mail", "resolved catalog-db").await;
         people.page("people", "resolved catalog-db").await;

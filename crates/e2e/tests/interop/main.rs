@@ -7,6 +7,7 @@
 
 mod audit_log;
 mod blackbox;
+mod dashboards;
 mod event_source;
 mod identity;
 mod outside;

@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{App, problem::Problem};
 use crate::{
     edge::{VERSION, alerts, failure::Failure},
-    metrics::{Alerts, CONTENT_TYPE},
+    metrics::{Alerts, CONTENT_TYPE, ask},
 };
 
 /// Cheap and constant.
@@ -77,7 +77,7 @@ async fn health_metrics(State(app): State<App>) -> Response {
 
 async fn written(app: &App) -> Response {
     // Without the engine the rest is all the more of interest.
-    let figures = app.edge.decider.read(ward_engine::Engine::figures).await.ok();
+    let decided = ask(&app.edge.decider).await;
     let parts = app.edge.memory.standing();
     let alerts = Alerts {
         board: app.edge.alerting.board(),
@@ -87,7 +87,7 @@ async fn written(app: &App) -> Response {
     match app
         .edge
         .metrics
-        .encode(figures, &app.edge.hub, &app.listeners, parts, alerts)
+        .encode(decided, &app.edge.hub, &app.listeners, parts, alerts)
     {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {

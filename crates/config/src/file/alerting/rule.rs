@@ -177,7 +177,10 @@ impl Changes {
 
 fn with_runbook(mut spec: RuleSpec, runbooks: Option<&str>) -> RuleSpec {
     if let Some(runbooks) = runbooks {
-        let url = || format!("{runbooks}{}", spec.name);
+        let url = || match runbooks.contains('*') {
+            true => runbooks.replace('*', &spec.name.to_string()),
+            false => format!("{runbooks}{}", spec.name),
+        };
         spec.annotations.entry(RUNBOOK_URL.to_owned()).or_insert_with(url);
     }
     spec

@@ -127,6 +127,9 @@ fn a_runbook_is_below_where_they_are_with_and_without_a_slash() {
         let url = &rule(&alerting, "ServiceUnhealthy").annotations["runbook_url"];
         assert_eq!(url, "https://r.example/ServiceUnhealthy");
     }
+    let within = alerting("[alerting]\nrunbooks = \"https://r.example/*.md\"\n");
+    let url = &rule(&within, "ServiceUnhealthy").annotations["runbook_url"];
+    assert_eq!(url, "https://r.example/ServiceUnhealthy.md");
 }
 
 #[test]

@@ -13,6 +13,18 @@ struct Stand {
     fault: watch::Sender<Option<How>>,
     served: Served,
     needs: Needs,
+    metrics: Metrics,
+}
+
+impl Stand {
+    async fn scrape(&self) -> String {
+        let routes = self.metrics.routes(Vec::new(), None);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, routes).into_future());
+        let asked = client().unwrap().get(format!("http://{address}/metrics")).send();
+        asked.await.unwrap().text().await.unwrap()
+    }
 }
 
 struct Shop {
@@ -28,9 +40,13 @@ impl Shop {
         let clock = Clock::start();
         let mut stands = BTreeMap::new();
         for member in &SHOP {
-            let upstream = |need| Upstream::new(need, registry.clone(), client().unwrap(), clock.clone());
-            let needs = Needs::new(member.needs.iter().map(upstream).collect());
-            let served = Served::new(clock.clone());
+            let metrics = Metrics::default();
+            let upstream = |need| {
+                let client = client().unwrap();
+                Upstream::new(need, registry.clone(), client, clock.clone(), metrics.clone())
+            };
+            let needs = Needs::new(member.needs.iter().map(upstream).collect(), Backing::default());
+            let served = Served::new(clock.clone(), metrics.clone());
             let (fault, faulty) = watch::channel(None);
             let app = broken_and_measured(routes(member.role, needs.clone()), faulty, served.clone());
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -38,7 +54,15 @@ impl Shop {
                 .publish(member.name, listener.local_addr().unwrap())
                 .unwrap();
             tokio::spawn(axum::serve(listener, app).into_future());
-            stands.insert(member.name, Stand { fault, served, needs });
+            stands.insert(
+                member.name,
+                Stand {
+                    fault,
+                    served,
+                    needs,
+                    metrics,
+                },
+            );
         }
         Self {
             stands,
@@ -175,4 +199,40 @@ async fn nonsense_is_refused_and_is_nobodys_failure() {
     let missing = post(r#"{"item":99,"customer":1}"#).await.unwrap().status();
     assert_eq!(missing, StatusCode::BAD_REQUEST);
     shop.assert_only("nobody").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_count_trade_by_route_and_no_pings() {
+    let shop = Shop::open().await;
+    shop.break_one("bank", How::Errors);
+    assert_eq!(shop.sell().await, 4);
+    shop.assert_only("bank").await;
+    let text = async |name: &str| shop.stands[name].scrape().await;
+    let payments = text("payments").await;
+    for line in [
+        "shop_requests_total{route=\"/charges\",code=\"502\"} 16",
+        "shop_requests_total{route=\"/charges\",code=\"200\"} 4",
+        "shop_request_duration_seconds_count{route=\"/charges\"} 20",
+        "shop_upstream_requests_total{upstream=\"bank\",outcome=\"error\"} 16",
+        "shop_upstream_duration_seconds_count{upstream=\"bank\"} 20",
+        "# EOF",
+    ] {
+        assert!(
+            payments.lines().any(|said| said == line),
+            "no {line} in {payments}"
+        );
+    }
+    assert!(
+        payments.contains("\nprocess_resident_memory_bytes "),
+        "{payments}"
+    );
+    assert!(
+        !payments.contains("ping") && !payments.contains("service="),
+        "{payments}"
+    );
+    // Of what a process does not do there is no series.
+    assert!(
+        !payments.contains("shop_pool") && !payments.contains("shop_purchases"),
+        "{payments}"
+    );
 }
