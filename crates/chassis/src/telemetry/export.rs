@@ -6,7 +6,7 @@
 //! exporter must neither wait for what is busy there nor be one more thing to wait for.
 
 use std::{
-    fs,
+    fs, io,
     path::Path,
     sync::{
         Arc,
@@ -48,7 +48,31 @@ pub(super) const SCOPE: &str = "ward";
 #[derive(Debug)]
 pub(super) struct Traces {
     provider: SdkTracerProvider,
-    runtime: Option<Runtime>,
+    _sending: Sending,
+}
+
+/// A runtime that may be dropped anywhere, within another one too; what it is in the middle of is dropped as well.
+#[derive(Debug)]
+struct Sending(Option<Runtime>);
+
+impl Sending {
+    fn begin() -> io::Result<Self> {
+        let mut runtime = Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).thread_name("ward-traces").enable_all();
+        Ok(Self(Some(runtime.build()?)))
+    }
+
+    fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("it is taken when it is dropped").handle()
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Traces {
@@ -57,13 +81,9 @@ impl Traces {
     /// What is wrong with the settings, for people.
     pub(super) fn begin(settings: &Settings, dropped: Dropped) -> Result<Self, String> {
         let tls = tls(settings)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("ward-traces")
-            .enable_all()
-            .build()
-            .map_err(|error| format!("no traces are sent: no thread for them: {error}"))?;
-        let within = runtime.enter();
+        let sending =
+            Sending::begin().map_err(|error| format!("no traces are sent: no thread for them: {error}"))?;
+        let within = sending.handle().enter();
         let otlp = Otlp::builder().with_tonic();
         let otlp = match tls {
             Some(tls) => otlp.with_tls_config(tls),
@@ -77,7 +97,7 @@ impl Traces {
         let waiting = Arc::new(Waiting::new(settings.queue, dropped));
         let exporter = Exporter {
             otlp: Arc::new(otlp),
-            runtime: runtime.handle().clone(),
+            runtime: sending.handle().clone(),
             limit: settings.limit,
             waiting: Arc::clone(&waiting),
             is_away: AtomicBool::default(),
@@ -95,7 +115,7 @@ impl Traces {
             .build();
         Ok(Self {
             provider,
-            runtime: Some(runtime),
+            _sending: sending,
         })
     }
 
@@ -114,9 +134,6 @@ impl Drop for Traces {
     fn drop(&mut self) {
         // What it could not send in time is lost, and nobody is left to be told.
         drop(self.provider.shutdown_with_timeout(LAST));
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

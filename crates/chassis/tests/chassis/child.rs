@@ -116,10 +116,10 @@ fn panic_outside_of_handlers() {
 }
 
 /// Does what its input says: a number is so many spans, with a line in the first and an error in the last. Says what was
-/// lost behind each.
-#[test]
+/// lost behind each. Within a runtime, as those who tell are.
+#[tokio::test]
 #[ignore = "role: played for other tests"]
-fn tell_of_work() {
+async fn tell_of_work() {
     let dir = argument();
     let lines = logs::Lines {
         format: logs::Format::Json,

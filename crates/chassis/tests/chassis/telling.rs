@@ -213,6 +213,28 @@ fn unasked_nothing_is_traced() {
 }
 
 #[test]
+fn what_is_wrong_with_a_file_costs_the_traces_and_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("none.pem");
+    fs::write(&path, "no key").unwrap();
+    let files = [
+        (path.to_str().unwrap(), "no traces are sent: OTEL"),
+        ("/nowhere", "no traces are sent: cannot read"),
+    ];
+    for (file, said) in files {
+        let environment = [
+            (ENDPOINT, "https://127.0.0.1:1"),
+            ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", file),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", file),
+        ];
+        let mut telling = Telling::start(None, &environment);
+        assert_eq!(telling.work(1).spans_lost, 0);
+        telling.end();
+        assert_eq!(telling.said(said), 1, "{}", telling.log());
+    }
+}
+
+#[test]
 fn a_collector_that_comes_later_gets_what_is_told_from_then_on() {
     let address = nowhere();
     let mut telling = Telling::start(None, &[(ENDPOINT, &format!("http://{address}"))]);

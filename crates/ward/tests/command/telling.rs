@@ -99,12 +99,9 @@ fn lines_are_in_files_if_a_directory_is_named() {
     assert!(!variable.exists(), "what is typed wins");
     Aggregator::start(&[], &named).stop();
     assert!(!lines(&variable, "ward.2").is_empty());
-    // The variable is known to be Ward's, and no key of its configuration.
-    assert!(
-        lines(&variable, "ward.")
-            .iter()
-            .all(|line| line["level"] == "INFO")
-    );
+    // The variable is known to be Ward's, and no key of its configuration: nobody is warned of it.
+    let warned = |line: &Value| line.to_string().contains("WARD_LOG_DIR");
+    assert!(!lines(&variable, "ward.2").iter().any(warned));
     // One that is empty names none.
     Aggregator::start(&[], &[("WARD_LOG_DIR", "")]).stop();
 }
