@@ -56,6 +56,11 @@ impl Calls {
         Verdict::new(status, message)
     }
 
+    /// Whether the last look was bad.
+    pub(crate) fn looked_bad(&self) -> bool {
+        self.looked_bad
+    }
+
     /// Whether the other is well, as far as one can tell.
     pub(crate) fn is_well(&mut self, now: Mono) -> bool {
         !self.looked_bad && self.judge(now).0 == Status::Healthy

@@ -25,7 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::Semaphore, time::timeout};
 use tracing::{Instrument, Span, field::Empty, info_span};
 use ward_chassis::Clock;
-use ward_sdk::{Check, Verdict, checks::Redis};
+use ward_sdk::{Check, Status, Verdict, checks::Redis};
 
 use crate::{
     breaker::Breaker,
@@ -151,7 +151,12 @@ impl Carts {
     /// last seconds say.
     pub(crate) async fn check(&self) -> Verdict {
         let told = self.0.check.look().await;
-        self.0.calls.lock().with_look(self.0.clock.mono(), told)
+        let mut calls = self.0.calls.lock();
+        if told.status == Status::Healthy && calls.looked_bad() {
+            // The manager would have one more command fail before it does.
+            self.connect_anew();
+        }
+        calls.with_look(self.0.clock.mono(), told)
     }
 
     async fn ask(&self, waited: &Waited, command: Cmd) -> Result<Option<u64>, Failure> {

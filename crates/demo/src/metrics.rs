@@ -229,13 +229,9 @@ struct Present {
 impl Collector for Present {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         if let Some(resident) = resident_bytes() {
-            let help = "Memory in use";
-            gauge(
-                &mut encoder,
-                "process_resident_memory_bytes",
-                help,
-                &[(&[], resident)],
-            )?;
+            let gauge = ConstGauge::new(resident);
+            let (name, help) = ("process_resident_memory_bytes", "Memory in use");
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         let usages: Vec<_> = self
             .pools
