@@ -35,7 +35,7 @@ impl Collector for Process {
         let help = "Processor time that this process took";
         family.counter_f64("process_cpu_seconds", help, cpu)?;
         let help = "When this process started, in seconds since the epoch";
-        family.gauges("process_start_time_seconds", help, [([("", ""); 0], started)])
+        family.gauge_f64("process_start_time_seconds", help, started)
     }
 }
 
