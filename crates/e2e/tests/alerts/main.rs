@@ -20,6 +20,7 @@ mod people;
 mod postgres;
 mod scene;
 mod shop;
+mod traced;
 mod withheld;
 
 #[expect(dead_code, reason = "some of it is of use to other tests alone")]
