@@ -370,19 +370,7 @@ async fn one_trace_goes_from_the_failed_check_to_those_who_are_told() {
         "{deliveries:#?}"
     );
 
-    let metrics = get(story.http, "/metrics").await.unwrap();
-    let exemplar = format!("# {{trace_id=\"{id}\"}}");
-    for family in [
-        "ward_report_to_watch_seconds_bucket",
-        "ward_rollup_seconds_bucket",
-    ] {
-        let shows = |line: &str| line.starts_with(family) && line.contains(&exemplar);
-        assert!(
-            metrics.lines().any(shows),
-            "no {exemplar} of {family} in {metrics}"
-        );
-    }
-
+    shows_exemplars(&story, id).await;
     // Beats tell nothing.
     let quiet: BTreeMap<String, usize> = count(&story.collector.spans());
     let beats = story.beats().await + BEATS;
@@ -398,6 +386,22 @@ async fn one_trace_goes_from_the_failed_check_to_those_who_are_told() {
     let mended = over.body["data"]["annotations"]["trace_id"].as_str().unwrap();
     assert_ne!(mended, id);
     story.trace(mended, &CHAIN).await;
+}
+
+/// The latencies lead to the trace.
+async fn shows_exemplars(story: &Story, id: &str) {
+    let metrics = get(story.http, "/metrics").await.unwrap();
+    let exemplar = format!("# {{trace_id=\"{id}\"}}");
+    for family in [
+        "ward_report_to_watch_seconds_bucket",
+        "ward_rollup_seconds_bucket",
+    ] {
+        let shows = |line: &str| line.starts_with(family) && line.contains(&exemplar);
+        assert!(
+            metrics.lines().any(shows),
+            "no {exemplar} of {family} in {metrics}"
+        );
+    }
 }
 
 fn spans_named(spans: &[Told], trace: &str, name: &str) -> Vec<Told> {
