@@ -15,6 +15,7 @@ mod sight;
 mod tell;
 mod time;
 mod told;
+mod traces;
 mod words;
 
 use std::{sync::Arc, time::Duration};

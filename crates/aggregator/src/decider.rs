@@ -24,12 +24,12 @@ use std::{
     time::Duration,
 };
 
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
-use ward_chassis::Clock;
+use ward_chassis::{Clock, telemetry::Exemplar};
 use ward_engine::{Declaration, Engine, Event, Reply, Slab};
 use ward_model::{Entity, Epoch, Mono, Name};
 
@@ -39,6 +39,7 @@ use self::writer::{Seat, Writer};
 use crate::{
     hub::{self, Hub},
     memory::Ear,
+    story::{Reported, Story},
 };
 
 /// How many calls may wait. Each call and each report stream has one outstanding at most, so a full inbox means that many
@@ -75,7 +76,7 @@ struct Waiting {
 
 enum Command {
     Apply {
-        events: Vec<Event>,
+        events: Vec<Reported>,
         received: Mono,
         reply: oneshot::Sender<Vec<Reply>>,
     },
@@ -90,9 +91,9 @@ enum Command {
 #[derive(Clone, Debug)]
 pub(crate) struct Timings {
     /// Seconds of one application of an event, roll-up included.
-    pub(crate) rollup: Histogram,
+    pub(crate) rollup: HistogramWithExemplars<Exemplar>,
     /// Seconds from taking a message in to publishing what it changed.
-    pub(crate) report_to_watch: Histogram,
+    pub(crate) report_to_watch: HistogramWithExemplars<Exemplar>,
 }
 
 /// A handle to the engine. Cheap to clone.
@@ -114,6 +115,8 @@ struct Shared {
     oldest: AtomicU64,
     /// When time last passed for the engine: nanoseconds of [`Mono`].
     heartbeat: AtomicU64,
+    /// What was decided, for traces.
+    story: Story,
     /// Empty once the loop has ended, which lets go of the circle that its occupant makes of this.
     seat: Seat,
 }
@@ -174,6 +177,7 @@ pub(crate) fn start(
         ingress: AtomicU64::new(0),
         oldest: AtomicU64::new(0),
         renewals: watch::Sender::new(()),
+        story: Story::default(),
         seat: Seat::default(),
     });
     let (inbox, commands) = mpsc::channel(INBOX);
@@ -224,7 +228,7 @@ impl Decider {
     ///
     /// Dropping the future does not take back the event once it was sent.
     pub(crate) async fn apply(&self, event: Event) -> Result<Reply, Unavailable> {
-        let mut answers = self.send(vec![event], self.shared.clock.mono()).await?;
+        let mut answers = self.send(vec![event.into()], self.shared.clock.mono()).await?;
         answers.pop().ok_or(Unavailable)
     }
 
@@ -232,6 +236,7 @@ impl Decider {
     /// between but time. If they are few and nobody else decides right now, waits to, or has a tick to do, that is done by
     /// the caller. So they should be of a kind that is decided in microseconds. The answers are in the order of the events.
     pub(crate) async fn report(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
+        let events = events.into_iter().map(Reported::from).collect();
         match self.decide_here(events, received) {
             Ok(answers) => Ok(answers),
             Err(events) => self.send(events, received).await,
@@ -245,7 +250,7 @@ impl Decider {
     /// numbers, and one behind a newer one is refused: [`ward_engine::Refusal::Replayed`].
     pub(crate) async fn offer(
         &self,
-        events: Vec<Event>,
+        events: Vec<Reported>,
         received: Mono,
         may_wait: bool,
     ) -> Result<Option<Vec<Reply>>, Unavailable> {
@@ -272,7 +277,7 @@ impl Decider {
     }
 
     /// Decides by itself, or gives back what has to wait.
-    fn decide_here(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Vec<Event>> {
+    fn decide_here(&self, events: Vec<Reported>, received: Mono) -> Result<Vec<Reply>, Vec<Reported>> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -300,7 +305,7 @@ impl Decider {
         self.inbox.send(waiting).await.map_err(|_| Unavailable)
     }
 
-    async fn send(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
+    async fn send(&self, events: Vec<Reported>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
         let (reply, answers) = oneshot::channel();
         let command = Command::Apply {
             events,
@@ -335,6 +340,11 @@ impl Decider {
         });
         self.put(Command::Read(read)).await?;
         answer.await.map_err(|_| Unavailable)
+    }
+
+    /// In which traces the last transitions stand.
+    pub(crate) fn story(&self) -> &Story {
+        &self.shared.story
     }
 
     /// Counts a message taken in by an edge, so that the engine can see whether anything is still coming.

@@ -16,6 +16,7 @@ mod memory;
 mod metrics;
 mod rarely;
 mod reload;
+mod story;
 
 pub use app::{App, RunError, StartError, run};
 pub use config::{Config, SERVICE};

@@ -26,7 +26,10 @@ use std::{
 
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{
+        counter::Counter, exemplar::HistogramWithExemplars, family::Family, gauge::Gauge,
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 use ward_chassis::{listener::ListenerStats, telemetry::Lost};
@@ -96,8 +99,8 @@ impl Metrics {
     /// With all counters at zero, but what is counted elsewhere.
     pub(crate) fn new(lost: Lost) -> Self {
         let timings = Timings {
-            rollup: Histogram::new(ROLLUP_BUCKETS),
-            report_to_watch: Histogram::new(REPORT_TO_WATCH_BUCKETS),
+            rollup: HistogramWithExemplars::new(ROLLUP_BUCKETS.into_iter()),
+            report_to_watch: HistogramWithExemplars::new(REPORT_TO_WATCH_BUCKETS.into_iter()),
         };
         let mut metrics = Self {
             registry: Registry::default(),

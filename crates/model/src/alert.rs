@@ -267,4 +267,8 @@ pub struct Alert {
     /// The present root causes of the service, itself included if it is one.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub causes: Vec<Name>,
+    /// Where in the trace of what it is about it was told, as a W3C `traceparent`; only where somebody traces. It is no part of
+    /// what the alert is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub traceparent: Option<String>,
 }

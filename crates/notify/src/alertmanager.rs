@@ -18,6 +18,7 @@ use crate::{
     desk::{Desk, Settings},
     ledger::Ticket,
     pace::Pace,
+    trace::Deliveries,
 };
 
 /// Most alerts in one request: what Alertmanager takes in milliseconds, and a proxy in front of it without complaint.
@@ -157,8 +158,12 @@ impl Courier {
         let body = body::encode(alerts, external_url.as_deref(), now, self.desk.timing.resend);
         match address(&receiver.url, &["alerts"]) {
             Ok(url) => {
-                let request = Request::post(url, "application/json", body);
-                self.client.send(&receiver, request, now).await
+                let deliveries = Deliveries::begin(&receiver.name, batch);
+                let mut request = Request::post(url, "application/json", body);
+                request.trace = deliveries.context();
+                let answer = self.client.send(&receiver, request, now).await;
+                deliveries.end(&answer);
+                answer
             }
             Err(why) => Answer::Failed { why, after: None },
         }

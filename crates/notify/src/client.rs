@@ -21,6 +21,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
+use ward_chassis::telemetry::{TRACEPARENT, TraceContext};
 use ward_model::Wall;
 
 use self::tls::Tls;
@@ -55,6 +56,8 @@ pub(crate) struct Request {
     pub(crate) body: Option<(&'static str, Vec<u8>)>,
     /// Most bytes of an answer that is read for what it says.
     pub(crate) most: usize,
+    /// In which trace it is asked.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Request {
@@ -64,6 +67,7 @@ impl Request {
             url,
             body: Some((kind, body)),
             most: ANSWER_BYTES,
+            trace: None,
         }
     }
 }
@@ -99,6 +103,9 @@ impl Client {
             .header(USER_AGENT, HeaderValue::from_static("ward"));
         if let Some(credentials) = credentials {
             built = built.header(AUTHORIZATION, credentials);
+        }
+        if let Some(trace) = request.trace {
+            built = built.header(TRACEPARENT, trace.to_string());
         }
         if let Some((kind, body)) = &request.body {
             built = built.header(CONTENT_TYPE, *kind).body(body.clone());

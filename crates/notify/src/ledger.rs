@@ -91,6 +91,8 @@ pub(crate) struct Ticket {
     pub(crate) alert: Arc<Alert>,
     /// It was not tried before.
     pub(crate) fresh: bool,
+    /// The receiver does not know it yet.
+    pub(crate) owed: bool,
 }
 
 /// What becomes of something that was refused.

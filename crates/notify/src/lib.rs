@@ -18,6 +18,7 @@ mod outbox;
 mod pace;
 mod standing;
 mod time;
+mod trace;
 mod webhook;
 
 pub use self::{

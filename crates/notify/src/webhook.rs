@@ -17,6 +17,7 @@ use crate::{
     desk::{Desk, Settings},
     ledger::Ticket,
     pace::Pace,
+    trace::Deliveries,
 };
 
 /// Tells one webhook, until it is to stop.
@@ -141,7 +142,11 @@ impl Courier {
             let why = "use the address of the webhook: it is no http:// or https:// URL".to_owned();
             return Answer::Failed { why, after: None };
         };
-        let request = Request::post(url, event::CONTENT_TYPE, event);
-        self.client.send(&receiver, request, now).await
+        let deliveries = Deliveries::begin(&receiver.name, ticket);
+        let mut request = Request::post(url, event::CONTENT_TYPE, event);
+        request.trace = deliveries.context();
+        let answer = self.client.send(&receiver, request, now).await;
+        deliveries.end(&answer);
+        answer
     }
 }

@@ -203,6 +203,7 @@ impl TryFrom<v1::Alert> for Alert {
                 .flatten(),
             acknowledged: acknowledged.map_err(|invalid| invalid.within("acknowledged"))?,
             causes: names("causes", &wire.causes)?,
+            traceparent: None,
             unknown_since: wall(wire.unknown_since_unix_ms),
         })
     }

@@ -332,7 +332,7 @@ impl From<&Hello> for v1::Hello {
     }
 }
 
-/// The handle, which the model does not hold, is left at 0.
+/// The handle, and in which trace it was seen, which the model does not hold, are left out.
 impl From<&Update> for v1::Update {
     fn from(update: &Update) -> Self {
         Self {
@@ -341,6 +341,7 @@ impl From<&Update> for v1::Update {
             full: update.full,
             results: update.results.iter().map(Into::into).collect(),
             values: update.values.iter().map(Into::into).collect(),
+            traceparent: String::new(),
         }
     }
 }

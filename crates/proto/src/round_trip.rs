@@ -292,6 +292,7 @@ prop_compose! {
         Alert {
             key, severity, state, labels, annotations, since, unknown_since, fired, resolved, suppression,
             acknowledged, causes,
+            traceparent: None,
         }
     }
 }

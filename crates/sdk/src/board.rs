@@ -3,7 +3,10 @@
 //! Checks write it, the report stream and the probes read it. It holds states, never a history or a queue, so that
 //! nothing grows while the aggregator is away. A channel from checks to stream was not taken for that reason.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -15,6 +18,7 @@ use ward_proto::message;
 use crate::{
     check::Verdict,
     signal::SignalHandle,
+    traced,
     word::{Said, Word},
 };
 
@@ -38,6 +42,8 @@ pub(crate) struct Board {
     /// The service is leaving.
     pub(crate) leaving: AtomicBool,
     pub(crate) figures: Figures,
+    /// The change that is to be told next, where somebody traces.
+    pub(crate) traced: traced::Slot,
 }
 
 /// What the report stream did, counted since the start.
@@ -83,8 +89,8 @@ impl Cell {
         }
     }
 
-    /// Takes a result; true if there is something new to say.
-    fn record(&mut self, verdict: Verdict, now: Mono) -> bool {
+    /// Takes a result; its status, if there is something new to say.
+    fn record(&mut self, verdict: Verdict, now: Mono) -> Option<Status> {
         let before = self.debounce.status(now);
         let after = self.debounce.observe(verdict.status, now);
         // The message belongs to the status told, not to a result that has not made it yet.
@@ -93,7 +99,7 @@ impl Cell {
         }
         let first = !self.spoken;
         self.spoken = true;
-        first || after != before
+        (first || after != before).then_some(after)
     }
 
     fn standing(&self, now: Mono) -> Standing {
@@ -128,18 +134,20 @@ impl Board {
             told: Notify::new(),
             leaving: AtomicBool::new(false),
             figures: Figures::default(),
+            traced: traced::Slot::default(),
         }
     }
 
-    /// Takes a result of the check at `index`, in the order they were given to [`Board::new`].
-    pub(crate) fn record(&self, index: usize, verdict: Verdict) {
+    /// Takes a result of the check at `index`, in the order they were given to [`Board::new`], of a run that began then.
+    pub(crate) fn record(&self, index: usize, verdict: Verdict, began: Mono) {
         let now = self.clock.mono();
-        let news = self
-            .checks
-            .lock()
-            .get_mut(index)
-            .is_some_and(|cell| cell.record(verdict, now));
-        if news {
+        let news = self.checks.lock().get_mut(index).and_then(|cell| {
+            let status = cell.record(verdict, now)?;
+            Some((cell.name.clone(), status))
+        });
+        if let Some((check, status)) = news {
+            self.traced
+                .changed(&self.service, &check, status, now.since(began));
             self.tell();
         }
     }
@@ -147,6 +155,8 @@ impl Board {
     /// Takes the service's own word as it is. On the service's path: see [`Word`].
     pub(crate) fn say(&self, status: Status, message: &str) {
         if self.own.1.say(status, message) == Said::News {
+            self.traced
+                .changed(&self.service, &self.own.0, status, Duration::ZERO);
             self.tell();
         }
     }
@@ -237,12 +247,12 @@ mod tests {
             Debounce::new(2, 2),
         )]);
         assert_eq!(told(&board), None);
-        board.record(0, Verdict::new(Status::Healthy, "3 ms"));
-        board.record(0, Verdict::unhealthy("refused"));
+        board.record(0, Verdict::new(Status::Healthy, "3 ms"), Mono::default());
+        board.record(0, Verdict::unhealthy("refused"), Mono::default());
         assert_eq!(told(&board), Some((Status::Healthy, "3 ms".into())));
-        board.record(0, Verdict::unhealthy("refused\u{7}"));
+        board.record(0, Verdict::unhealthy("refused\u{7}"), Mono::default());
         assert_eq!(told(&board), Some((Status::Unhealthy, "refused ".into())));
-        board.record(0, Verdict::healthy());
+        board.record(0, Verdict::healthy(), Mono::default());
         assert_eq!(told(&board), Some((Status::Unhealthy, "refused ".into())));
     }
 

@@ -26,14 +26,19 @@ const REAP: Duration = Duration::from_millis(50);
 pub(crate) async fn run(check: Check, board: Arc<Board>, index: usize, phase: f64) {
     let mut runs = JoinSet::new();
     sleep(FIRST_JITTER.min(check.period / 10).mul_f64(phase)).await;
-    board.record(index, verdict(&check, &mut runs).await);
+    look(&check, &board, index, &mut runs).await;
     sleep(check.period.mul_f64(0.5 + phase / 2.0)).await;
     let mut ticks = interval(check.period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        board.record(index, verdict(&check, &mut runs).await);
+        look(&check, &board, index, &mut runs).await;
     }
+}
+
+async fn look(check: &Check, board: &Board, index: usize, runs: &mut JoinSet<Verdict>) {
+    let began = board.clock.mono();
+    board.record(index, verdict(check, runs).await, began);
 }
 
 /// Of one run, with those before it that have not ended.

@@ -11,6 +11,8 @@ use ward_model::{
 };
 use ward_proto::v1::{self, RejectionCode};
 
+use crate::traced::Traced;
+
 /// The conversation of one instance.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -42,6 +44,8 @@ struct Told {
 pub(crate) struct State {
     pub(crate) results: Vec<CheckResult>,
     pub(crate) values: Vec<SignalValue>,
+    /// The change that is to be told.
+    pub(crate) traced: Option<Traced>,
 }
 
 /// What there is to be said.
@@ -225,8 +229,10 @@ impl Session {
             results: state.results,
             values: state.values,
         };
+        let traced = state.traced.filter(|traced| traced.is_in(&update.results));
         let update = v1::Update {
             handle,
+            traceparent: traced.map_or_else(String::new, |traced| traced.context.to_string()),
             ..(&update).into()
         };
         v1::ReportRequest {
@@ -267,6 +273,7 @@ impl Told {
         State {
             results: state.results.iter().filter(said).cloned().collect(),
             values: state.values.iter().filter(set).cloned().collect(),
+            traced: state.traced.clone(),
         }
     }
 }

@@ -239,6 +239,8 @@ impl Stream {
 
     fn say(&mut self, due: Due) -> Option<v1::ReportRequest> {
         let state = State {
+            // First: what changed before is among the results then.
+            traced: self.board.traced.get(),
             results: self.board.results(),
             values: self.board.values(),
         };
@@ -247,6 +249,9 @@ impl Stream {
         figures.requests.fetch_add(1, Relaxed);
         figures.beats.fetch_add(request.beats.len() as u64, Relaxed);
         figures.updates.fetch_add(request.updates.len() as u64, Relaxed);
+        if request.beats.is_empty() {
+            self.board.traced.told(state.traced.as_ref());
+        }
         Some(request)
     }
 

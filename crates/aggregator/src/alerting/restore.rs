@@ -123,6 +123,7 @@ mod tests {
             suppression: None,
             acknowledged: None,
             causes: Vec::new(),
+            traceparent: None,
         };
         let said = Acknowledgement {
             service: bank.clone(),

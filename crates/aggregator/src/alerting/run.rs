@@ -22,9 +22,9 @@ use super::{
     record::{self, Recorder},
     restore::{self, Before, Late},
     sight::Sight,
-    tell::labelled,
     time::Time,
     told::Annotations,
+    traces::Traces,
 };
 use crate::{edge::Shared, hub::Follower, reload::InForce};
 
@@ -52,6 +52,8 @@ pub(super) struct Run {
     pub(super) written: BTreeMap<AlertKey, Stand>,
     /// What is told with those that fire.
     pub(super) explained: BTreeMap<AlertKey, Annotations>,
+    /// In which trace each was told, where somebody traces.
+    pub(super) traces: Traces,
     /// Who was explained last, where there are too many for one time.
     pub(super) explained_last: Option<AlertKey>,
     /// There was no room for some alerts, and that was said.
@@ -134,6 +136,7 @@ impl Run {
             commanded,
             written,
             explained: BTreeMap::new(),
+            traces: Traces::default(),
             explained_last: None,
             said_beyond: false,
             signals_due: Mono::default(),
@@ -317,7 +320,7 @@ impl Run {
     fn keep_all(&mut self, edge: &Shared) {
         self.machine
             .alerts()
-            .for_each(|alert| keep::alert(&edge.memory, &labelled(edge, alert)));
+            .for_each(|alert| keep::alert(&edge.memory, &self.labelled(edge, alert)));
         for said in self.acknowledged.values() {
             keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(said));
         }

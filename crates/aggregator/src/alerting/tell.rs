@@ -26,7 +26,13 @@ const APPENDS: usize = 512;
 impl Run {
     pub(super) async fn tell(&mut self, edge: &Shared, now: Wall, changed: Vec<Arc<Alert>>, is_anew: bool) {
         self.shorten_acknowledgements(edge, now);
-        self.write(edge, &changed).await;
+        let moved: Vec<Arc<Alert>> = changed
+            .iter()
+            .filter(|alert| self.moves(alert))
+            .cloned()
+            .collect();
+        self.traces.tell(edge.decider.story(), &moved, now);
+        self.write(edge, &moved).await;
         self.explain(edge, &changed, is_anew).await;
         let affected = told::affected(self.machine.alerts().map(Arc::as_ref));
         let head = told::audit_head(&edge.hub);
@@ -40,6 +46,7 @@ impl Run {
             add("audit_head", head.as_ref());
             let explained = self.explained.get(&alert.key);
             alert.annotations.extend(explained.cloned().unwrap_or_default());
+            self.traces.write_into(&mut alert);
             alert
         };
         let keys: HashSet<&AlertKey> = changed.iter().map(|alert| &alert.key).collect();
@@ -56,7 +63,7 @@ impl Run {
         edge.alerting.board.store(Arc::new(self.board(shown)));
         // What is owed is kept before what is owed about: a crash between them tells something twice, and forgets nothing.
         let kept = changed.iter().map(|alert| match was_told(alert) {
-            true => Arc::new(labelled(edge, alert)),
+            true => Arc::new(self.labelled(edge, alert)),
             false => alert.clone(),
         });
         let kept: Vec<Arc<Alert>> = kept.collect();
@@ -68,6 +75,7 @@ impl Run {
             if keep::is_over(alert) {
                 self.written.remove(&alert.key);
                 self.explained.remove(&alert.key);
+                self.traces.forget(&alert.key);
             }
         }
         edge.alerting.notifier.ring();
@@ -98,21 +106,22 @@ impl Run {
         }
     }
 
+    /// It stands otherwise than was written down: most of what changes is what is said of them.
+    fn moves(&self, alert: &Alert) -> bool {
+        let stand = stand(alert);
+        let was = self.written.get(&alert.key).copied();
+        // What waits again once it is withheld no more has not ended.
+        let waits_again =
+            stand.0 == AlertState::Pending && was.is_some_and(|(state, _)| state == AlertState::Suppressed);
+        was != Some(stand) && !waits_again
+    }
+
     /// Writes into the audit log what became of alerts: durable before anybody is told, if the disk is well.
-    async fn write(&mut self, edge: &Shared, changed: &[Arc<Alert>]) {
+    async fn write(&mut self, edge: &Shared, moved: &[Arc<Alert>]) {
         let (cursor, now) = (edge.hub.head(), edge.clock.now());
         let mut drafts = Vec::new();
-        for alert in changed {
-            let stand = stand(alert);
-            let was = self.written.get(&alert.key).copied();
-            // What waits again once it is withheld no more has not ended.
-            let waits_again = stand.0 == AlertState::Pending
-                && was.is_some_and(|(state, _)| state == AlertState::Suppressed);
-            // Most of what changes is what is said of them.
-            if was == Some(stand) || waits_again {
-                continue;
-            }
-            self.written.insert(alert.key.clone(), stand);
+        for alert in moved {
+            let was = self.written.insert(alert.key.clone(), stand(alert));
             drafts.extend(words::draft(alert, was.map(|(state, _)| state), cursor, now));
         }
         let mut begun = 0;
@@ -175,20 +184,22 @@ impl Run {
         }
     }
 
+    /// With the labels that it is told with: they are its identity, whatever the configuration says after a restart.
+    pub(super) fn labelled(&self, edge: &Shared, alert: &Alert) -> Alert {
+        let mut labelled = Alert {
+            labels: edge.alerting.notifier.labelled(alert),
+            ..alert.clone()
+        };
+        self.traces.write_into(&mut labelled);
+        labelled
+    }
+
     fn say_beyond(&mut self) {
         let beyond = self.machine.beyond();
         if beyond > 0 && !std::mem::replace(&mut self.said_beyond, true) {
             tracing::warn!(beyond, "there is no room for as many alerts: some are not told");
         }
         self.said_beyond &= beyond > 0;
-    }
-}
-
-/// With the labels that it is told with: they are its identity, whatever the configuration says after a restart.
-pub(super) fn labelled(edge: &Shared, alert: &Alert) -> Alert {
-    Alert {
-        labels: edge.alerting.notifier.labelled(alert),
-        ..alert.clone()
     }
 }
 

@@ -182,6 +182,7 @@ mod tests {
             suppression: Some(Suppression::Cause(key("bank"))),
             acknowledged: None,
             causes: vec![name("bank")],
+            traceparent: None,
         };
         let names: Vec<String> = (0..12).map(|n| format!("s{n:02}")).collect();
         let mut alerts: Vec<Alert> = names

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use prometheus_client::{metrics::histogram::Histogram, registry::Registry};
+use prometheus_client::registry::Registry;
 use ward_model::{Criticality, Hello, Incarnation, InstanceId, Status};
 
 use super::*;
@@ -16,8 +16,8 @@ use crate::hub::{Encoding, Filter, Outgoing};
 
 fn timings() -> Timings {
     Timings {
-        rollup: Histogram::new([1.0]),
-        report_to_watch: Histogram::new([1.0]),
+        rollup: HistogramWithExemplars::new([1.0].into_iter()),
+        report_to_watch: HistogramWithExemplars::new([1.0].into_iter()),
     }
 }
 
@@ -191,7 +191,7 @@ async fn updates_wait_only_while_there_is_room_for_others_and_nothing_waits_long
     let (running, decider, _hub, _) = started(Vec::new());
     let (release, holding) = hold_writer(&decider);
     let now = || decider.shared.clock.mono();
-    let offer = |may_wait| Box::pin(decider.offer(vec![hello("bank")], now(), may_wait));
+    let offer = |may_wait| Box::pin(decider.offer(vec![hello("bank").into()], now(), may_wait));
     assert_eq!(offer(false).await, Ok(None), "it would have to wait");
     let mut waiting = Vec::new();
     let shed = loop {

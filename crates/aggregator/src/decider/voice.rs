@@ -12,7 +12,11 @@ use std::thread;
 use ward_engine::{Engine, Event, Outcome};
 use ward_model::{ChangeSet, Now};
 
-use crate::{hub::Publisher, memory::Ear};
+use crate::{
+    hub::Publisher,
+    memory::Ear,
+    story::{self, Transition},
+};
 
 /// So many instances are told together with the verdict: their states take less than a millisecond, and waking all
 /// watchers a second time may take more.
@@ -55,6 +59,8 @@ pub(crate) struct Said {
     pub(crate) outcome: Outcome,
     /// There is a revision of it.
     pub(crate) published: bool,
+    /// The verdicts that are others than before, where somebody traces.
+    pub(crate) transitions: Vec<Transition>,
 }
 
 impl Voice {
@@ -80,6 +86,7 @@ impl Voice {
         let mut outcome = self.engine.decide(event, now);
         let changes = outcome.changes.take();
         let published = changes.is_some();
+        let transitions = changes.as_ref().map_or_else(Vec::new, story::transitions);
         if let Some(changes) = changes {
             if self.engine.untold() > TOLD_AT_ONCE {
                 self.publisher.announce(&changes);
@@ -89,7 +96,11 @@ impl Voice {
                 self.complete(changes);
             }
         }
-        Said { outcome, published }
+        Said {
+            outcome,
+            published,
+            transitions,
+        }
     }
 
     /// Publishes what the last revision says of instances, if that was left to say.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use ward_chassis::telemetry::TraceContext;
 use ward_engine::{Event, Reply, Tick};
 use ward_model::Mono;
 
@@ -17,6 +18,7 @@ use super::{
     Command, Shared, Timings, Unavailable,
     voice::{Said, Voice},
 };
+use crate::story::{Decision, Reported, exemplar, reported};
 
 /// Where the writer is while nobody holds it. It is taken out for each use, so that one that fails on the way is gone: what
 /// a decision left half done must not be decided upon.
@@ -104,7 +106,7 @@ impl Writer {
             suspended: suspended.saturating_sub(self.suspended),
         };
         self.suspended = suspended;
-        self.apply(Event::Tick(tick), None);
+        self.apply(Event::Tick(tick).into(), None);
         self.voice.tend();
         self.voice.wake();
         self.ticked = self.shared.clock.mono();
@@ -112,7 +114,7 @@ impl Writer {
     }
 
     /// Decides one event behind the other; [`Self::wake`] is to follow.
-    pub(super) fn decide(&mut self, events: Vec<Event>, received: Mono) -> Vec<Reply> {
+    pub(super) fn decide(&mut self, events: Vec<Reported>, received: Mono) -> Vec<Reply> {
         let events = events.into_iter();
         events.map(|event| self.apply(event, Some(received))).collect()
     }
@@ -137,7 +139,7 @@ impl Writer {
             }
             Command::Decide { look, reply } => {
                 let received = self.shared.clock.mono();
-                let answer = look(self.voice.engine()).map(|event| self.apply(event, Some(received)));
+                let answer = look(self.voice.engine()).map(|event| self.apply(event.into(), Some(received)));
                 drop(reply.send(answer));
             }
             Command::Read(read) => read(self.voice.engine()),
@@ -150,24 +152,49 @@ impl Writer {
         self.voice.wake();
     }
 
-    fn apply(&mut self, event: Event, received: Option<Mono>) -> Reply {
+    fn apply(&mut self, event: Reported, received: Option<Mono>) -> Reply {
         let now = self.shared.clock.now();
+        let Reported { event, trace } = event;
+        let kind = reported(&event);
         let Said {
             mut outcome,
             published,
+            transitions,
         } = self.voice.decide(event, now);
         if mem::take(&mut outcome.renewals) {
             self.shared.renewals.send_replace(());
         }
         if published || received.is_some() {
             let done = self.shared.clock.mono();
-            let past = |since: Mono| done.since(since).as_secs_f64();
-            self.timings.rollup.observe(past(now.mono));
-            if let Some(received) = received.filter(|_| published) {
-                self.timings.report_to_watch.observe(past(received));
+            let (ago, taken) = (
+                done.since(now.mono),
+                received.map(|received| done.since(received)),
+            );
+            let decision = Decision {
+                report: kind.zip(taken).map(|(kind, ago)| (kind, ago, trace)),
+                ago,
+                transitions,
+            };
+            let told = self.tell_story(decision, published);
+            self.timings
+                .rollup
+                .observe(ago.as_secs_f64(), exemplar(told), None);
+            if let Some(taken) = taken.filter(|_| published) {
+                self.timings
+                    .report_to_watch
+                    .observe(taken.as_secs_f64(), exemplar(told), None);
             }
         }
         self.voice.tell();
         outcome.reply
+    }
+
+    /// Behind those who watch. What nobody sees has no story; and where nobody traces, nothing has.
+    fn tell_story(&mut self, decision: Decision, published: bool) -> Option<TraceContext> {
+        if !published || !decision.is_told() {
+            return None;
+        }
+        self.voice.wake();
+        self.shared.story.tell(decision)
     }
 }

@@ -123,6 +123,7 @@ impl Machine {
             suppression: None,
             acknowledged: None,
             causes: Vec::new(),
+            traceparent: None,
         });
     }
 

@@ -27,6 +27,7 @@ mod redis;
 mod scene;
 mod shop;
 mod stack;
+mod traced;
 mod withheld;
 
 #[expect(dead_code, reason = "some of it is of use to other tests alone")]

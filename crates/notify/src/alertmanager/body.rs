@@ -85,6 +85,7 @@ mod tests {
             suppression: None,
             acknowledged: None,
             causes: Vec::new(),
+            traceparent: None,
         };
         let body = encode([&alert].into_iter(), None, Wall(now), Duration::from_secs(60));
         let mut body: Value = serde_json::from_slice(&body).unwrap();

@@ -174,6 +174,7 @@ fn ask(settings: &Settings, method: Method, path: &[&str]) -> Result<Request, Fa
         url,
         body: None,
         most: LIST_BYTES,
+        trace: None,
     })
 }
 

@@ -160,5 +160,6 @@ fn ticket((place, item): (u64, &Item)) -> Ticket {
         id: item.id.clone(),
         alert: Arc::clone(&item.alert),
         fresh: !item.tried,
+        owed: item.owed.is_some(),
     }
 }

@@ -37,6 +37,7 @@ fn alert(service: &str, fired: Now, resolved: Option<Now>) -> Arc<Alert> {
         suppression: None,
         acknowledged: None,
         causes: Vec::new(),
+        traceparent: None,
     })
 }
 

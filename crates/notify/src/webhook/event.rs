@@ -21,6 +21,9 @@ struct Event<'a> {
     subject: &'a str,
     time: String,
     datacontenttype: &'static str,
+    /// The extension "distributed tracing": where the event is from, which is not where its delivery is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
     data: &'a Alert,
 }
 
@@ -51,6 +54,7 @@ fn encode(alert: &Alert, external_url: Option<&str>, kind: &'static str, which: 
         subject,
         time: rfc3339(time),
         datacontenttype: "application/json",
+        traceparent: alert.traceparent.as_deref(),
         data: alert,
     };
     serde_json::to_vec(&event).expect("texts, numbers and maps by texts can be written")

@@ -97,6 +97,7 @@ pub(crate) fn firing(service: &str, rule: &str, fired: Wall) -> Alert {
         suppression: None,
         acknowledged: None,
         causes: Vec::new(),
+        traceparent: None,
     }
 }
 

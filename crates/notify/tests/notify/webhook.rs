@@ -40,12 +40,15 @@ async fn until(what: &str, notifier: &Notifier, is: impl Fn(&ward_notify::Standi
     came.unwrap_or_else(|_| panic!("{what}: {:?}", notifier.standing()));
 }
 
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 #[tokio::test]
 async fn each_thing_is_told_once_as_a_cloud_event() {
     let server = Server::start(|_| Reply::Json(202, String::new())).await;
     let outbox = Memory::new();
     let notifier = start([webhook("hook", server.url())], &outbox);
-    let bank = firing("bank", "ServiceUnhealthy", now());
+    let mut bank = firing("bank", "ServiceUnhealthy", now());
+    bank.traceparent = Some(TRACEPARENT.into());
     tell(&notifier, vec![bank.clone()]);
     server.until_is("the first", |log| log.len() == 1).await;
     // What varies is no event.
@@ -70,6 +73,8 @@ async fn each_thing_is_told_once_as_a_cloud_event() {
     let time: jiff::Timestamp = event["time"].as_str().unwrap().parse().unwrap();
     assert_eq!(time.as_millisecond(), bank.fired.unwrap().0);
     assert_eq!(event["data"]["rule"], "ServiceUnhealthy");
+    assert_eq!(event["traceparent"], TRACEPARENT);
+    assert!(!log[0].headers.contains_key("traceparent"), "nobody traces here");
     assert_eq!(event["data"]["labels"]["cluster"], "eu-1");
     assert_ne!(event["id"], log[1].json()["id"]);
 }

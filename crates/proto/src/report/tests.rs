@@ -280,6 +280,7 @@ fn updates_are_checked_as_well() {
             full: false,
             results,
             values,
+            traceparent: "no context at all, which is nobody's business here".into(),
         })
     };
     assert_eq!(

@@ -266,7 +266,7 @@ impl Watch {
 mod tests {
     use tokio::task::JoinSet;
     use ward_engine::Debounce;
-    use ward_model::{CheckKind, Name};
+    use ward_model::{CheckKind, Mono, Name};
 
     use super::*;
     use crate::{
@@ -290,7 +290,7 @@ mod tests {
             );
             let service = Name::service("payments").unwrap();
             let board = Board::new(service, String::new(), Clock::start(), vec![cell], vec![]);
-            board.record(0, Verdict::healthy());
+            board.record(0, Verdict::healthy(), Mono::default());
             Self {
                 check,
                 board,
@@ -300,7 +300,7 @@ mod tests {
 
         async fn run(&mut self) -> Status {
             let verdict = run::verdict(&self.check, &mut self.runs).await;
-            self.board.record(0, verdict);
+            self.board.record(0, verdict, Mono::default());
             self.board.standings()[1].status
         }
     }
@@ -348,7 +348,7 @@ mod tests {
         let mut told = Told::healthy(check);
         assert_eq!(told.run().await, Status::Healthy);
         assert_eq!(told.run().await, Status::Unhealthy);
-        told.board.record(0, Verdict::healthy());
+        told.board.record(0, Verdict::healthy(), Mono::default());
         assert_eq!(told.board.standings()[1].status, Status::Healthy);
     }
 

@@ -1,5 +1,7 @@
 //! The conversation, one exchange at a time.
 
+use ward_chassis::telemetry::TraceContext;
+
 use super::*;
 
 const HELLO: Due = Due {
@@ -39,6 +41,7 @@ fn state(status: Status, value: f64) -> State {
             name: Name::new("load").unwrap(),
             value,
         }],
+        traced: None,
     }
 }
 
@@ -133,6 +136,28 @@ fn only_what_changed_is_said() {
         ),
         (3, 1, 0)
     );
+}
+
+#[test]
+fn a_change_takes_its_trace_along_and_nothing_else_does() {
+    const CONTEXT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut session = known();
+    let mut traced = |status, value, of: Status| {
+        let state = State {
+            traced: Some(Traced {
+                check: Name::new("db").unwrap(),
+                status: of,
+                context: TraceContext::parse(CONTEXT).unwrap(),
+            }),
+            ..state(status, value)
+        };
+        let request = session.speak(BEAT, &state, Wall(0)).unwrap();
+        request.updates[0].traceparent.clone()
+    };
+    // A signal alone, and a change that is over.
+    assert_eq!(traced(Status::Healthy, 1.0, Status::Healthy), "");
+    assert_eq!(traced(Status::Degraded, 1.0, Status::Unhealthy), "");
+    assert_eq!(traced(Status::Unhealthy, 1.0, Status::Unhealthy), CONTEXT);
 }
 
 #[test]

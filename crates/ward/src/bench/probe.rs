@@ -179,7 +179,7 @@ impl Probes {
                 status: status.into(),
                 message: number.to_string(),
             }],
-            values: Vec::new(),
+            ..Default::default()
         };
         let request = v1::ReportRequest {
             updates: vec![update],

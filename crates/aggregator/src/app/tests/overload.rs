@@ -162,7 +162,7 @@ impl Reporter {
                 status: v1::Status::Healthy.into(),
                 message: word.into(),
             }],
-            values: Vec::new(),
+            ..Default::default()
         };
         let request = v1::ReportRequest {
             updates: vec![update],

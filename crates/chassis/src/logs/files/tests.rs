@@ -1,3 +1,5 @@
+//! Log lines in files: what is written, what is lost, and that it is said once.
+
 use std::{fs, io::Write as _};
 
 use super::*;

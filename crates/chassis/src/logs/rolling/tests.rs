@@ -1,3 +1,5 @@
+//! A file that is followed by another, by day and by size, and how many are kept.
+
 use tempfile::TempDir;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The context of a trace as W3C writes it, and what is none.
+
 use std::sync::Arc;
 
 use opentelemetry::trace::TracerProvider as _;

@@ -1,3 +1,5 @@
+//! What is told by hand, as an exporter has it.
+
 use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 

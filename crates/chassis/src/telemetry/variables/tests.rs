@@ -1,3 +1,5 @@
+//! What the OTEL variables make of traces, and what is wrong with them.
+
 use super::*;
 
 /// What the variables say about the service `shop`.

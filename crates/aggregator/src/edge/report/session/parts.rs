@@ -20,6 +20,7 @@ use crate::{
             table::HANDLES,
         },
     },
+    story::{self, Reported},
 };
 
 impl Session {
@@ -126,7 +127,7 @@ impl Session {
     }
 
     /// The event that an update is, if it is one.
-    fn update(&mut self, wire: v1::Update) -> Option<Event> {
+    fn update(&mut self, wire: v1::Update) -> Option<Reported> {
         self.edge.metrics.count_report("update");
         let handle = wire.handle;
         let Some(lease) = self.table.get(handle) else {
@@ -137,13 +138,15 @@ impl Session {
             return None;
         }
         let id = self.table.id(handle).cloned();
+        let trace = story::seen_in(&wire.traceparent);
         match Converted::<Update>::try_from(wire) {
             Ok(Converted { value, left_out }) => {
                 self.left_out(id.as_ref(), handle, left_out);
-                Some(Event::Update {
+                let event = Event::Update {
                     slot: lease.slot,
                     update: value,
-                })
+                };
+                Some(Reported { event, trace })
             }
             Err(invalid) => {
                 self.tell(id.as_ref(), handle, RejectionCode::Invalid, invalid.to_string());
