@@ -25,8 +25,8 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --
     && install --directory --owner=ward --group=ward --mode=0755 /identity
 COPY --from=build /ward /usr/local/bin/ward
 USER 10001:10001
+# No VOLUME: whatever else is run from this image would have one as well.
 ENV WARD_DATA_DIR=/var/lib/ward
-VOLUME /var/lib/ward
 EXPOSE 7700 7780
 ENTRYPOINT ["ward"]
 CMD ["aggregator"]
