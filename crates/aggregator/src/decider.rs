@@ -372,34 +372,5 @@ impl Decider {
     }
 }
 
-impl Loop {
-    /// One that is not there any more.
-    pub(crate) fn ended_already() -> Self {
-        Self {
-            stop: None,
-            ended: None,
-            thread: None,
-        }
-    }
-
-    /// Resolves when the loop has ended, which before [`Self::stop`] means that it failed. Cancel safe.
-    pub(crate) async fn ended(&mut self) {
-        if let Some(ended) = &mut self.ended {
-            drop(ended.await);
-            self.ended = None;
-        }
-    }
-
-    /// Stops the loop behind the event under way. Who still waits for an answer gets [`Unavailable`].
-    pub(crate) async fn stop(mut self) {
-        drop(self.stop.take());
-        self.ended().await;
-        // What `ended` waited for is the last thing the thread drops, so this hardly waits.
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the decision had failed before the stop");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;

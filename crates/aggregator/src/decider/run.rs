@@ -11,7 +11,7 @@ use tokio::{
 };
 use ward_model::Mono;
 
-use super::{Shared, TOGETHER, Unavailable, Waiting};
+use super::{Loop, Shared, TOGETHER, Unavailable, Waiting};
 
 /// How many commands are taken out of the inbox at once, with the writer held once and watchers woken once for all of them.
 const BATCH: usize = TOGETHER;
@@ -62,4 +62,33 @@ fn turn(shared: &Shared, batch: &mut Vec<Waiting>) -> Result<Mono, Unavailable> 
         writer.tick_if_due();
         writer.next_tick()
     })
+}
+
+impl Loop {
+    /// One that is not there any more.
+    pub(crate) fn ended_already() -> Self {
+        Self {
+            stop: None,
+            ended: None,
+            thread: None,
+        }
+    }
+
+    /// Resolves when the loop has ended, which before [`Self::stop`] means that it failed. Cancel safe.
+    pub(crate) async fn ended(&mut self) {
+        if let Some(ended) = &mut self.ended {
+            drop(ended.await);
+            self.ended = None;
+        }
+    }
+
+    /// Stops the loop behind the event under way. Who still waits for an answer gets [`Unavailable`].
+    pub(crate) async fn stop(mut self) {
+        drop(self.stop.take());
+        self.ended().await;
+        // What `ended` waited for is the last thing the thread drops, so this hardly waits.
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the decision had failed before the stop");
+        }
+    }
 }

@@ -58,7 +58,8 @@ pub(super) fn rules(files: &Files) -> Vec<Finding> {
             tested(" []"),
             format!("{alert} has no test in which it must not fire"),
         );
-        let link = format!("/{PAGES}{alert}.md\n");
+        // The aggregator has the pages.
+        let link = format!("/runbooks/{alert}\n");
         wants(
             texts.contains(&link),
             format!("{alert} does not link to its page"),
@@ -93,7 +94,7 @@ fn shipped(files: &Files) -> Vec<(&str, &str)> {
 mod tests {
     use super::*;
 
-    const RULE: &str = "  - alert: Down\n    runbook_url: https://x/deploy/runbooks/Down.md\n";
+    const RULE: &str = "  - alert: Down\n    runbook_url: https://x/runbooks/Down\n";
     const FIRES: &str = "alertname: Down\n  exp_alerts:\n   - {}\n";
     const QUIET: &str = "alertname: Down\n  exp_alerts: []\n";
 
