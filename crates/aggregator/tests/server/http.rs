@@ -98,7 +98,8 @@ async fn metrics_are_open_metrics() {
     assert!(text.ends_with("# EOF\n"));
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (series, value) = line.rsplit_once(' ').unwrap();
-        assert!(series.starts_with("ward_"), "{line}");
+        let named = series.starts_with("ward_") || series.starts_with("process_");
+        assert!(named, "{line}");
         assert!(value.parse::<f64>().is_ok(), "{line}");
     }
     assert_eq!(
