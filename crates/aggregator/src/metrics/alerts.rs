@@ -37,7 +37,8 @@ impl Alerts {
     /// The system's stand under no service. Whose alert withholds one is its `cause`.
     fn one_by_one(&self) -> impl Iterator<Item = (Labels<'_, 5>, u64)> {
         let mut alerts: Vec<&Alert> = self.board.alerts.iter().map(Arc::as_ref).collect();
-        alerts.sort_by_key(|alert| Reverse((alert.severity, alert.state == AlertState::Firing)));
+        // What fires is never crowded out by what does not.
+        alerts.sort_by_key(|alert| Reverse((alert.state == AlertState::Firing, alert.severity)));
         alerts.into_iter().take(ALERTS_SHOWN).map(|alert| {
             let cause = match &alert.suppression {
                 Some(Suppression::Cause(AlertKey { service, .. })) => {

@@ -13,8 +13,9 @@ use ward_model::{DependencyKind, Status};
 use super::collect::Family;
 use crate::decider::Decider;
 
-/// Sets of labels of each family whose number no service bounds: as many as there may be services.
-pub(super) const SHOWN: usize = 10_000;
+/// Sets of labels of each family whose number no service bounds: so many that the page stays within 8 MB. What is beyond is
+/// counted in `ward_series_dropped_total`.
+pub(super) const SHOWN: usize = 2_000;
 /// Services that are looked at in one go, each with some instances: less than a quarter of a tick.
 const AT_ONCE: usize = 64;
 

@@ -52,7 +52,8 @@ fn now(board: Board) -> Board {
             )
             .size(4, 4)
             .now(format!("max(ward_observer_score{{{OF}}})"), "score")
-            .levels(3.0, 6.0),
+            // From 5 on it is in degraded view.
+            .levels(5.0, 7.0),
         )
         .panel(
             Panel::stat(

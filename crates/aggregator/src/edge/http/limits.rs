@@ -56,14 +56,14 @@ pub struct HttpLimits {
     /// Clients that are told apart. What comes beyond shares one bucket until others have been quiet. 10,000 buckets are
     /// a megabyte.
     pub clients: usize,
-    /// Answers of `/health` and `/metrics` that wait for their readers. Up to 4 MB each with the most services there
+    /// Answers of `/health` and `/metrics` that wait for their readers. Up to 8 MB each with the most services there
     /// may be, so 64 MB at most.
     pub pages: usize,
     /// The same of `/api`, `/badge` apart from the others, so that neither locks the other out.
     pub answers: usize,
     /// Of both, those of one client: no one client takes them all.
     pub places_per_client: usize,
-    /// How long a reader may take for one of them, until its connection is cut. 4 MB in 10 s are 3 Mbit/s.
+    /// How long a reader may take for one of them, until its connection is cut. 8 MB in 10 s are 7 Mbit/s.
     pub read_time: Duration,
     /// Bytes of a body. As a message of gRPC: the largest report there may be is smaller.
     pub body_bytes: usize,
@@ -82,9 +82,9 @@ impl Default for HttpLimits {
             writes: Rate::new(2_000, 400),
             probes: Rate::new(2_000, 500),
             clients: 10_000,
-            pages: 16,
+            pages: 8,
             answers: 32,
-            places_per_client: 8,
+            places_per_client: 4,
             read_time: Duration::from_secs(10),
             body_bytes: 64 << 10,
             body_time: Duration::from_secs(10),
