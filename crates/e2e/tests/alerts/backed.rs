@@ -96,8 +96,7 @@ async fn without_its_cache_the_cart_can_be_read_and_the_cache_is_the_cause() {
     assert_eq!(stack.buy(3).await.0, 200);
     stack.redis.run().await;
     stack.until("healthy", &[], &[]).await;
-    let (_, bought) = stack.buy(3).await;
-    let choices = bought["cart"]["choices"].as_u64().unwrap();
+    let choices = stack.until_writable().await;
 
     stack.redis.freeze();
     stack.until("degraded", &["redis"], &WITHOUT_REDIS).await;
