@@ -17,9 +17,9 @@ use std::{
 
 use parking_lot::Mutex;
 use redis::{
-    Client, Cmd, RedisError, RedisResult,
+    Client, Pipeline, RedisError, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig},
-    cmd,
+    pipe,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::Semaphore, time::timeout};
@@ -46,6 +46,8 @@ const ANSWER: Duration = Duration::from_millis(900);
 const ALL: Duration = Duration::from_millis(1_200);
 /// Most carts known: ten times as many customers as there are. The cart of one more is not known while Redis is away.
 const KNOWN: usize = 1_000;
+/// How long a cart is kept that nobody touches, in seconds: a day. Customers who never come back would fill Redis otherwise.
+const KEPT: u64 = 86_400;
 /// What the check writes, for a minute.
 const PROBE: &str = "cart:health";
 
@@ -111,20 +113,21 @@ impl Carts {
 
     /// Puts one more thing into a cart; how many are in it then.
     pub(crate) async fn choose(&self, waited: &Waited, customer: u32) -> Result<u64, Failure> {
-        let mut add = cmd("INCR");
-        add.arg(key(customer));
-        let choices = self.ask(waited, add).await.map_err(|failure| Failure {
-            read_only: failure.culprit == REDIS,
-            ..failure
-        })?;
+        let choices = self
+            .ask(waited, adding(customer))
+            .await
+            .map_err(|failure| Failure {
+                read_only: failure.culprit == REDIS,
+                ..failure
+            })?;
         self.learn(customer, choices.unwrap_or_default());
         Ok(choices.unwrap_or_default())
     }
 
     /// How many things are in a cart, or were when it was seen last.
     pub(crate) async fn read(&self, waited: &Waited, customer: u32) -> Result<Cart, Failure> {
-        let mut get = cmd("GET");
-        get.arg(key(customer));
+        let mut get = pipe();
+        get.cmd("GET").arg(key(customer));
         let failure = match self.ask(waited, get).await {
             Ok(choices) => {
                 let choices = choices.unwrap_or_default();
@@ -159,14 +162,14 @@ impl Carts {
         calls.with_look(self.0.clock.mono(), told)
     }
 
-    async fn ask(&self, waited: &Waited, command: Cmd) -> Result<Option<u64>, Failure> {
+    async fn ask(&self, waited: &Waited, commands: Pipeline) -> Result<Option<u64>, Failure> {
         if !self.0.breaker.lock().lets_through(self.0.clock.mono()) {
             return Err(Failure::of(REDIS, "is away"));
         }
         let span = info_span!("call", otel.kind = "client", upstream = REDIS, outcome = Empty);
         let asked = async {
             let waiting = waited.waiting(&self.0.clock);
-            let result = timeout(ALL, self.in_turn(command))
+            let result = timeout(ALL, self.in_turn(commands))
                 .await
                 .unwrap_or_else(|_| Err(late()));
             let took = self.0.clock.mono().since(waiting.since());
@@ -176,15 +179,19 @@ impl Carts {
         asked.instrument(span).await
     }
 
-    async fn in_turn(&self, command: Cmd) -> Result<Option<u64>, Failure> {
+    /// What the first of the commands is answered.
+    async fn in_turn(&self, mut commands: Pipeline) -> Result<Option<u64>, Failure> {
         let waiting = Waiting::new(&self.0.waiting);
         let turn = timeout(WAIT, self.0.turns.acquire()).await;
         // The cart's own fault, not that of Redis.
         let _turn = turn.map_err(|_| Failure::of("cart", "all its commands to redis are under way"))?;
         drop(waiting);
         let mut connection = self.0.connection.lock().clone();
-        let told = command.query_async(&mut connection).await;
-        told.map_err(|error| refusal(&error))
+        // Each with its own error: that of the whole would have no code.
+        let told: RedisResult<Vec<RedisResult<_>>> =
+            commands.ignore_errors().query_async(&mut connection).await;
+        let first = told.and_then(|told| told.into_iter().next().unwrap_or(Ok(None)));
+        first.map_err(|error| refusal(&error))
     }
 
     fn count(&self, took: Duration, failure: Option<&Failure>) {
@@ -244,6 +251,14 @@ impl Pooled for Carts {
             waiting: self.0.waiting.load(Relaxed),
         }
     }
+}
+
+/// One way there and back for both.
+fn adding(customer: u32) -> Pipeline {
+    let mut both = pipe();
+    both.cmd("INCR").arg(key(customer));
+    both.cmd("EXPIRE").arg(key(customer)).arg(KEPT).ignore();
+    both
 }
 
 fn key(customer: u32) -> String {
@@ -309,6 +324,16 @@ mod tests {
         assert!(!said.contains(SECRET), "{said}");
         let invalid = Carts::new(&SecretString::from(SECRET), Clock::start(), Metrics::default());
         assert!(!format!("{:?}", invalid.unwrap_err()).contains(SECRET));
+    }
+
+    #[test]
+    fn a_cart_that_nobody_touches_ends_after_a_day() {
+        let sent = String::from_utf8(adding(7).get_packed_pipeline()).unwrap();
+        let words: Vec<_> = sent
+            .lines()
+            .filter(|line| !line.starts_with(['*', '$']))
+            .collect();
+        assert_eq!(words, ["INCR", "cart:7", "EXPIRE", "cart:7", "86400"]);
     }
 
     #[tokio::test]

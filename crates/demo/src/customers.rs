@@ -26,8 +26,9 @@ use crate::{
 const STOREFRONT: &str = "storefront";
 /// One customer every so often.
 const PACE: Duration = Duration::from_millis(50);
-/// How long a customer waits: longer than the storefront waits for all it needs, one after the other.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a customer waits: longer than the storefront waits for all it needs, one after the other, and than it drains when it
+/// is told to leave.
+const PATIENCE: Duration = Duration::from_secs(9);
 /// Most customers waiting at once: all that can come in their patience, and some more.
 const CROWD: usize = 200;
 /// How many different ones there are.

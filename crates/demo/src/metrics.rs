@@ -22,7 +22,7 @@ use ward_chassis::telemetry::{Exemplar, exemplar};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// From 1 ms, as one request on loopback takes, to the 8 s after which customers leave.
+/// From 1 ms, as one request on loopback takes, to 8 s: who has left, after nine, is beyond.
 const BUCKETS: [f64; 13] = [
     0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0,
 ];

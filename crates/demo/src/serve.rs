@@ -23,8 +23,8 @@ use crate::{
 
 /// Where a member listens that nobody said anything about.
 const PORT: u16 = 8080;
-/// How long requests may take to end: as long as the longest purchase. With the goodbye it is over before the ten seconds
-/// after which a container is killed.
+/// How long requests may take to end: longer than the storefront waits for all it needs. The goodbye goes on meanwhile. Telemetry
+/// may take some three seconds behind it, so that a container wants more than the usual ten: docker-compose.yml gives it 15.
 const DRAIN: Duration = Duration::from_secs(7);
 
 /// How one member is run by itself.

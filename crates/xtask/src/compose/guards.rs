@@ -78,6 +78,10 @@ fn guards(name: &str, service: &Value) -> Vec<(&'static str, bool)> {
             "it runs as root",
             !user.is_empty() && !user.starts_with("root") && !user.starts_with("0"),
         ),
+        (
+            "it builds what is built already",
+            name == ONE_SHOT || service["build"].is_null(),
+        ),
         ("its tag is not pinned", tag.is_some_and(|tag| tag != "latest")),
         ("it has no bound on memory", !service["mem_limit"].is_null()),
         ("it has no bound on processors", !service["cpus"].is_null()),
@@ -151,6 +155,7 @@ mod tests {
             ("user", json!(null)),
             ("user", json!("0:0")),
             ("user", json!("root")),
+            ("build", json!({"context": "."})),
             ("image", json!("redis")),
             ("image", json!("redis:latest")),
             ("mem_limit", json!(null)),

@@ -19,7 +19,7 @@ macro_rules! pages {
 }
 
 /// By the name of the rule, in order.
-const PAGES: [(&str, &str); 32] = pages![
+const PAGES: [(&str, &str); 33] = pages![
     "BreakerOpen",
     "CpuHigh",
     "DiskHigh",
@@ -48,6 +48,7 @@ const PAGES: [(&str, &str); 32] = pages![
     "WardObserverInDoubt",
     "WardOutboxGrowing",
     "WardReloadFailed",
+    "WardRestarting",
     "WardSpansDropped",
     "WardStoreFailing",
     "WardWatchdogMissing",
