@@ -227,7 +227,7 @@ impl Decider {
     /// Has an event decided, which came in just now. What it changed is published when this returns.
     ///
     /// Dropping the future does not take back the event once it was sent.
-    pub(crate) async fn apply(&self, event: Event) -> Result<Reply, Unavailable> {
+    pub(crate) async fn apply(&self, event: impl Into<Reported>) -> Result<Reply, Unavailable> {
         let mut answers = self.send(vec![event.into()], self.shared.clock.mono()).await?;
         answers.pop().ok_or(Unavailable)
     }
@@ -235,8 +235,11 @@ impl Decider {
     /// The same for events of a report, which came in at `received`: one behind the other, with nothing of others in
     /// between but time. If they are few and nobody else decides right now, waits to, or has a tick to do, that is done by
     /// the caller. So they should be of a kind that is decided in microseconds. The answers are in the order of the events.
-    pub(crate) async fn report(&self, events: Vec<Event>, received: Mono) -> Result<Vec<Reply>, Unavailable> {
-        let events = events.into_iter().map(Reported::from).collect();
+    pub(crate) async fn report(
+        &self,
+        events: Vec<Reported>,
+        received: Mono,
+    ) -> Result<Vec<Reply>, Unavailable> {
         match self.decide_here(events, received) {
             Ok(answers) => Ok(answers),
             Err(events) => self.send(events, received).await,

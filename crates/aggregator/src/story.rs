@@ -8,9 +8,10 @@
 
 use std::{collections::HashMap, fmt::Display, time::Duration};
 
+use http::HeaderMap;
 use parking_lot::Mutex;
 use ward_chassis::telemetry::{
-    Exemplar, TraceContext,
+    Exemplar, TraceContext, extract,
     told::{self, Telling},
 };
 use ward_engine::Event;
@@ -76,6 +77,11 @@ pub(crate) fn seen_in(traceparent: &str) -> Option<TraceContext> {
         return None;
     }
     TraceContext::parse(traceparent)
+}
+
+/// In which trace whoever calls is, by the headers of the call.
+pub(crate) fn called_in(headers: &HeaderMap) -> Option<TraceContext> {
+    told::is_on().then(|| extract(headers))?
 }
 
 /// The word for an event that somebody reported.

@@ -41,19 +41,17 @@ pub struct ServiceFacts {
 
 impl ServiceFacts {
     /// Of what is published; `signals` are asked for apart. Who was not heard since a start, or cannot be seen, is Unknown
-    /// whatever its dependencies do to it: they may be heard before it, and it would count as a cause of itself.
+    /// for that reason, whatever its dependencies do to it: they may be heard before it, and it would count as a cause of
+    /// itself.
     pub fn new(state: &ServiceState, signals: BTreeMap<Name, f64>) -> Self {
         let unseen = state.own.status == Status::Unknown && state.own.reason == Reason::ObserverSuspect;
+        let verdict = if unseen { &state.own } else { &state.condition };
         Self {
-            status: if unseen {
-                Status::Unknown
-            } else {
-                state.condition.status
-            },
+            status: verdict.status,
             own: state.own.status,
-            reason: state.condition.reason,
-            message: state.condition.message.clone(),
-            since: state.condition.since,
+            reason: verdict.reason,
+            message: verdict.message.clone(),
+            since: verdict.since,
             causes: state.causes.clone(),
             dependencies: state
                 .dependencies
@@ -127,4 +125,54 @@ pub struct Recorded {
     pub at: Wall,
     /// What.
     pub facts: Facts,
+}
+
+#[cfg(test)]
+mod tests {
+    use ward_model::Condition;
+
+    use super::*;
+
+    fn condition(status: Status, reason: Reason, message: &str, since: i64) -> Condition {
+        Condition {
+            status,
+            reason,
+            message: message.into(),
+            since: Wall(since),
+        }
+    }
+
+    /// The rule of what is silent leaves out what the observer cannot see by its reason.
+    #[test]
+    fn who_is_unseen_is_so_for_that_reason_whatever_its_dependencies_do_to_it() {
+        let unseen = condition(
+            Status::Unknown,
+            Reason::ObserverSuspect,
+            "not heard since the start",
+            1,
+        );
+        let degraded = condition(Status::Degraded, Reason::Dependency, "bank is unhealthy", 2);
+        let mut state = ServiceState {
+            name: Name::service("shop").unwrap(),
+            own: unseen.clone(),
+            condition: degraded.clone(),
+            causes: Vec::new(),
+            criticality: Criticality::default(),
+            dependencies: Vec::new(),
+            instances: InstanceCounts::default(),
+            min_healthy: 1,
+            maintenance: None,
+            reported: true,
+            disagreements: Vec::new(),
+            up_since: None,
+            last_status: None,
+        };
+        let verdict = |state: &ServiceState| {
+            let facts = ServiceFacts::new(state, BTreeMap::new());
+            condition(facts.status, facts.reason, &facts.message, facts.since.0)
+        };
+        assert_eq!(verdict(&state), unseen);
+        state.own = condition(Status::Healthy, Reason::Reported, "", 0);
+        assert_eq!(verdict(&state), degraded);
+    }
 }

@@ -14,7 +14,7 @@ mod export;
 pub mod told;
 mod variables;
 
-pub use self::context::{TRACEPARENT, TraceContext, extract, inject, set_parent};
+pub use self::context::{Entered, TRACEPARENT, TraceContext, extract, inject, set_parent};
 use self::export::Traces;
 use crate::logs::{self, Dropped, Lines, Logs, LogsError};
 

@@ -18,7 +18,7 @@ use crate::{
     desk::{Desk, Settings},
     ledger::Ticket,
     pace::Pace,
-    trace::Deliveries,
+    trace::{self, Deliveries},
 };
 
 /// Most alerts in one request: what Alertmanager takes in milliseconds, and a proxy in front of it without complaint.
@@ -118,7 +118,7 @@ impl Courier {
         self.desk.recorded(batch).await;
         match self.post(batch).await {
             Answer::Took(_) => self.took(batch),
-            Answer::Failed { why, after } => self.failed(why, after),
+            Answer::Failed { why, after } => self.failed(batch, why, after),
             Answer::Refused { why } => match batch {
                 [one] => {
                     self.refused_one(one, &why);
@@ -134,9 +134,10 @@ impl Courier {
     async fn send_singly(&mut self, batch: &[Ticket]) -> Went {
         self.desk.counted(2);
         for one in batch {
-            let went = match self.post(std::slice::from_ref(one)).await {
-                Answer::Took(_) => self.took(std::slice::from_ref(one)),
-                Answer::Failed { why, after } => self.failed(why, after),
+            let alone = std::slice::from_ref(one);
+            let went = match self.post(alone).await {
+                Answer::Took(_) => self.took(alone),
+                Answer::Failed { why, after } => self.failed(alone, why, after),
                 Answer::Refused { why } => self.refused_one(one, &why),
             };
             if went == Went::Nowhere {
@@ -174,12 +175,14 @@ impl Courier {
     }
 
     fn took(&mut self, batch: &[Ticket]) -> Went {
+        let _entered = trace::enter(batch);
         self.pace.took(self.now().mono);
         self.desk.took(batch, self.now());
         Went::On
     }
 
-    fn failed(&mut self, why: String, after: Option<std::time::Duration>) -> Went {
+    fn failed(&mut self, batch: &[Ticket], why: String, after: Option<std::time::Duration>) -> Went {
+        let _entered = trace::enter(batch);
         self.pace.failed(self.now().mono, after, rand::random());
         if let Some(in_force) = self.desk.acknowledged() {
             self.silences.lost(&in_force);
@@ -189,6 +192,7 @@ impl Courier {
     }
 
     fn refused_one(&mut self, one: &Ticket, why: &str) -> Went {
+        let _entered = trace::enter(std::slice::from_ref(one));
         self.pace.took(self.now().mono);
         self.desk.refused_one(one, why, self.now());
         Went::On

@@ -4,7 +4,7 @@
 //! request have their own traces, and the request is in that of the first. What is only said again is no delivery.
 
 use ward_chassis::telemetry::{
-    TraceContext,
+    Entered, TraceContext,
     told::{self, Telling},
 };
 
@@ -13,6 +13,16 @@ use crate::{client::Answer, ledger::Ticket};
 /// Most spans of one request. As many change in one decision and are told of it: more is a storm, of which the first say
 /// enough.
 const MOST: usize = 64;
+
+/// What is logged of a request is in the trace of its first alert, until this is dropped.
+pub(crate) fn enter(tickets: &[Ticket]) -> Option<Entered> {
+    let told_in = told::is_on().then(|| tickets.iter().find_map(told_in))?;
+    told_in.map(TraceContext::enter)
+}
+
+fn told_in(ticket: &Ticket) -> Option<TraceContext> {
+    TraceContext::parse(ticket.alert.traceparent.as_deref()?)
+}
 
 /// Those of one request.
 #[derive(Debug)]
@@ -25,7 +35,7 @@ impl Deliveries {
         }
         let owed = tickets.into_iter().filter(|ticket| ticket.owed);
         let span = |ticket: &Ticket| {
-            let parent = TraceContext::parse(ticket.alert.traceparent.as_deref()?)?;
+            let parent = told_in(ticket)?;
             let attributes: [(_, &dyn std::fmt::Display); 3] = [
                 ("receiver", &receiver),
                 ("alert", &ticket.alert.key),

@@ -17,7 +17,7 @@ use crate::{
     desk::{Desk, Settings},
     ledger::Ticket,
     pace::Pace,
-    trace::Deliveries,
+    trace::{self, Deliveries},
 };
 
 /// Tells one webhook, until it is to stop.
@@ -98,6 +98,7 @@ impl Courier {
         if tickets.is_empty() {
             self.sign = now.mono + self.desk.timing.resend;
         }
+        let _entered = trace::enter(&tickets);
         match (answer, tickets.first()) {
             (Answer::Took(_), _) => {
                 self.pace.took(now.mono);

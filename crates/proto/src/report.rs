@@ -306,7 +306,7 @@ impl From<&SignalValue> for v1::SignalValue {
     }
 }
 
-/// What the model does not hold (periods of checks, the sender's clock) is left at 0.
+/// What the model does not hold (periods of checks, the sender's clock, in which trace it was seen) is left out.
 impl From<&Hello> for v1::Hello {
     fn from(hello: &Hello) -> Self {
         Self {
@@ -328,6 +328,7 @@ impl From<&Hello> for v1::Hello {
             results: hello.results.iter().map(Into::into).collect(),
             values: hello.values.iter().map(Into::into).collect(),
             sent_unix_ms: 0,
+            traceparent: String::new(),
         }
     }
 }

@@ -48,6 +48,14 @@ pub(crate) struct State {
     pub(crate) traced: Option<Traced>,
 }
 
+impl State {
+    /// Of the change, if it is among the results and not over.
+    fn traceparent(&self) -> String {
+        let traced = self.traced.as_ref().filter(|traced| traced.is_in(&self.results));
+        traced.map_or_else(String::new, |traced| traced.context.to_string())
+    }
+}
+
 /// What there is to be said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Due {
@@ -200,6 +208,7 @@ impl Session {
             results: state.results.iter().map(Into::into).collect(),
             values: state.values.iter().map(Into::into).collect(),
             sent_unix_ms: wall.0,
+            traceparent: state.traceparent(),
             ..self.introduction.clone()
         };
         v1::ReportRequest {
@@ -223,16 +232,16 @@ impl Session {
     fn update(&mut self, handle: u32, full: bool, state: State) -> v1::ReportRequest {
         self.sequence += 1;
         self.told.take(&state);
+        let traceparent = state.traceparent();
         let update = Update {
             sequence: self.sequence,
             full,
             results: state.results,
             values: state.values,
         };
-        let traced = state.traced.filter(|traced| traced.is_in(&update.results));
         let update = v1::Update {
             handle,
-            traceparent: traced.map_or_else(String::new, |traced| traced.context.to_string()),
+            traceparent,
             ..(&update).into()
         };
         v1::ReportRequest {

@@ -42,7 +42,8 @@ impl Traces {
             alert.traceparent = Some(context.to_string());
         }
         let context = alert.traceparent.as_deref().and_then(TraceContext::parse);
-        if let Some(context) = context {
+        // Of a trace that nobody keeps people would find nothing.
+        if let Some(context) = context.filter(|context| context.is_sampled()) {
             let annotation = (TRACE_ID.to_owned(), context.trace_id_hex());
             alert.annotations.extend([annotation]);
         }
@@ -73,4 +74,46 @@ fn span(alert: &Alert, parent: Option<TraceContext>, now: Wall) -> Option<Tellin
         ("severity", &alert.severity),
     ];
     told::tell("alert", parent, Duration::from_millis(waited), &attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use ward_model::RuleName;
+
+    use super::*;
+
+    #[test]
+    fn people_are_led_to_traces_that_somebody_keeps() {
+        const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let annotation = |flags| {
+            let traceparent = format!("00-{TRACE}-00f067aa0ba902b7-{flags}");
+            let mut alert = Alert {
+                key: AlertKey {
+                    service: None,
+                    rule: RuleName::new("Ill").unwrap(),
+                },
+                severity: Severity::Critical,
+                state: AlertState::Firing,
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+                since: Wall(0),
+                unknown_since: None,
+                fired: None,
+                resolved: None,
+                suppression: None,
+                acknowledged: None,
+                causes: Vec::new(),
+                traceparent: Some(traceparent.clone()),
+            };
+            Traces::default().write_into(&mut alert);
+            assert_eq!(
+                alert.traceparent,
+                Some(traceparent),
+                "who delivers goes on from it"
+            );
+            alert.annotations.remove(TRACE_ID)
+        };
+        assert_eq!(annotation("01").as_deref(), Some(TRACE));
+        assert_eq!(annotation("00"), None);
+    }
 }

@@ -176,7 +176,7 @@ fn hold_writer(decider: &Decider) -> (Sender<()>, JoinHandle<Result<(), Unavaila
 async fn a_report_is_decided_whoever_has_the_writer() {
     let (running, decider, _hub, _) = started(Vec::new());
     let (release, holding) = hold_writer(&decider);
-    let mut report = std::pin::pin!(decider.report(vec![hello("bank")], Mono::default()));
+    let mut report = std::pin::pin!(decider.report(vec![hello("bank").into()], Mono::default()));
     assert!((&mut report).now_or_never().is_none(), "it waits in the inbox");
     release.send(()).unwrap();
     let replies = report.await.unwrap();
@@ -216,7 +216,7 @@ async fn updates_wait_only_while_there_is_room_for_others_and_nothing_waits_long
     release.send(()).unwrap();
     assert_eq!(question.await, Ok(()));
     holding.join().unwrap().unwrap();
-    let reply = decider.report(vec![hello("bank")], now()).await;
+    let reply = decider.report(vec![hello("bank").into()], now()).await;
     assert!(reply.is_ok() && !decider.is_overloaded(now()));
     running.stop().await;
 }
@@ -260,7 +260,7 @@ async fn a_decision_that_fails_at_an_edge_is_noticed_by_the_loop() {
         {}
     }));
     assert!(failed.is_err());
-    let reported = decider.report(vec![hello("bank")], Mono::default()).await;
+    let reported = decider.report(vec![hello("bank").into()], Mono::default()).await;
     assert_eq!(reported, Err(Unavailable));
     tokio::time::timeout(Duration::from_secs(5), running.ended())
         .await

@@ -33,7 +33,7 @@ use super::{
     command, query, report, standard,
     watch::{self, TellBody},
 };
-use crate::{access::Caller, hub::Outgoing};
+use crate::{access::Caller, hub::Outgoing, story};
 
 const REPORT: &str = "/ward.health.v1.HealthService/Report";
 const WATCH: &str = "/ward.health.v1.HealthService/Watch";
@@ -101,8 +101,9 @@ impl HealthService for Service {
         let caller = caller(&request);
         let account = self.edge.clients.of(&caller, self.edge.clock.mono());
         report::admit_once(&self.edge, &account)?;
+        let called_in = story::called_in(request.metadata().as_ref());
         Self::answered(
-            report::report_once(&self.edge, &caller, request.into_inner())
+            report::report_once(&self.edge, &caller, request.into_inner(), called_in)
                 .await
                 .map_err(Into::into),
         )

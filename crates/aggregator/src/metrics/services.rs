@@ -16,8 +16,9 @@ use crate::decider::Decider;
 /// Sets of labels of each family whose number no service bounds: so many that the page stays within 8 MB. What is beyond is
 /// counted in `ward_series_dropped_total`.
 pub(super) const SHOWN: usize = 2_000;
-/// Services that are looked at in one go, each with some instances: less than a quarter of a tick.
-const AT_ONCE: usize = 64;
+/// Services that are looked at in one go, with all their instances. Reports wait behind each look, and a service may have
+/// thousands of instances: what more ways into the engine cost a scrape, which nobody waits for, is little beside.
+const AT_ONCE: usize = 16;
 
 /// What whoever decides says of itself.
 #[derive(Debug, Default)]

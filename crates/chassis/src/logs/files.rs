@@ -1,7 +1,8 @@
 //! The log in files: all lines, and errors apart, as JSON.
 //!
-//! Who logs puts a line into a queue and goes on. A thread of its own writes; a disk that is slow, full or gone costs the
-//! lines that find no room, which are counted, and is said once, on standard error, until it is mended.
+//! Who logs puts a line into a queue and goes on. A thread of its own writes; a disk that is slow, hangs, is full or gone costs
+//! the lines that find no room, which are counted. One that is full or gone is said once, on standard error, until it is
+//! mended; of one that hangs or is slow the count tells, and a line when it goes on: who logs cannot log that a line is lost.
 
 use std::{
     collections::VecDeque,
@@ -51,6 +52,8 @@ struct Queue {
 struct State {
     lines: VecDeque<Line>,
     bytes: usize,
+    /// Lines that found no room since lines were taken last.
+    lost: u64,
     is_ending: bool,
     has_ended: bool,
 }
@@ -105,6 +108,7 @@ impl Queue {
     fn put(&self, line: Line) {
         let mut state = self.state.lock();
         if state.is_ending || state.bytes + line.text.len() > self.bytes {
+            state.lost += 1;
             drop(state);
             return self.dropped.add(1);
         }
@@ -113,8 +117,8 @@ impl Queue {
         self.more.notify_one();
     }
 
-    /// Waits for lines; `None` at the end.
-    fn take(&self) -> Option<VecDeque<Line>> {
+    /// Waits for lines; with how many found no room beside them. `None` at the end.
+    fn take(&self) -> Option<(VecDeque<Line>, u64)> {
         let mut state = self.state.lock();
         self.more
             .wait_while(&mut state, |state| state.lines.is_empty() && !state.is_ending);
@@ -124,12 +128,19 @@ impl Queue {
             return None;
         }
         state.bytes = 0;
-        Some(take(&mut state.lines))
+        Some((take(&mut state.lines), take(&mut state.lost)))
     }
 }
 
 fn write_all(queue: &Queue, mut writing: Writing) {
-    while let Some(lines) = queue.take() {
+    while let Some((lines, lost)) = queue.take() {
+        if lost > 0 {
+            // The queue is empty now: this one finds room.
+            tracing::warn!(
+                lines = lost,
+                "the disk of the log files is too slow: lines were lost"
+            );
+        }
         for line in lines {
             writing.line(&line, &queue.dropped);
         }

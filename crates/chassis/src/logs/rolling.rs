@@ -92,7 +92,7 @@ impl Rolling {
     /// Opens the last file of the day if it has room, or the next one.
     fn begin(&self, line: &[u8], day: Date) -> io::Result<Open> {
         fs::create_dir_all(&self.dir)?;
-        let row = self.row()?;
+        let mut row = self.row()?;
         let last = row.iter().copied().filter(|(date, _)| *date == day).max();
         if let Some(last) = last {
             let open = Open::at(self.path(last), last)?;
@@ -100,7 +100,9 @@ impl Rolling {
                 return Ok(open);
             }
         }
-        // Room for the next one. What cannot be deleted is tried again with the one behind that.
+        // Room for the next one: of the future first, where the clock was ahead, or else what is written now would be the
+        // oldest. What cannot be deleted is tried again with the one behind that.
+        row.sort_unstable_by_key(|&(date, part)| (date <= day, date, part));
         let excess = (row.len() + 1).saturating_sub(self.bounds.files);
         for place in row.iter().take(excess) {
             drop(fs::remove_file(self.path(*place)));
@@ -109,13 +111,11 @@ impl Rolling {
         Open::at(self.path(next), next)
     }
 
-    /// All files of the row, oldest first.
+    /// All files of the row, in any order.
     fn row(&self) -> io::Result<Vec<Place>> {
         let entries = fs::read_dir(&self.dir)?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut row: Vec<Place> = names.filter_map(|name| self.place(&name)).collect();
-        row.sort_unstable();
-        Ok(row)
+        Ok(names.filter_map(|name| self.place(&name)).collect())
     }
 
     fn path(&self, (date, part): Place) -> PathBuf {

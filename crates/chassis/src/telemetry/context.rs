@@ -9,7 +9,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderValue, header::HeaderName};
 use opentelemetry::{
-    Context,
+    Context, ContextGuard,
     trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState},
 };
 use tracing::Span;
@@ -63,6 +63,12 @@ impl TraceContext {
         })
     }
 
+    /// From here on this thread is in this span: what it logs is of its trace. Until what is returned is dropped, which keeps
+    /// it to what waits for nothing.
+    pub fn enter(self) -> Entered {
+        Entered(Context::new().with_remote_span_context(self.as_remote()).attach())
+    }
+
     pub(super) fn of(span: &SpanContext) -> Option<Self> {
         span.is_valid().then(|| Self {
             trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
@@ -103,6 +109,16 @@ impl TraceContext {
     /// Whether somebody keeps the trace.
     pub fn is_sampled(self) -> bool {
         self.is_sampled
+    }
+}
+
+/// See [`TraceContext::enter`].
+#[must_use = "it ends when this is dropped"]
+pub struct Entered(#[expect(dead_code, reason = "it is there to be dropped")] ContextGuard);
+
+impl fmt::Debug for Entered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entered")
     }
 }
 

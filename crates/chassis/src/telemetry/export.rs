@@ -144,9 +144,9 @@ fn resource(service: &str) -> Resource {
         .build()
 }
 
-/// What to believe and who to be, where files say so.
+/// What to believe and who to be: what files say, or else what the system believes. The crate by itself believes nobody.
 fn tls(settings: &Settings) -> Result<Option<ClientTlsConfig>, String> {
-    if settings.ca.is_none() && settings.identity.is_none() {
+    if !settings.is_tls && settings.ca.is_none() && settings.identity.is_none() {
         return Ok(None);
     }
     let tls = ClientTlsConfig::new();

@@ -1,7 +1,7 @@
 //! The variables of OpenTelemetry: <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>.
 //!
-//! Read here: `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER` (`otlp` or `none`), whether there is an `OTEL_EXPORTER_OTLP_ENDPOINT`,
-//! `_PROTOCOL` (`grpc` alone), `_CERTIFICATE`, `_CLIENT_CERTIFICATE` and `_CLIENT_KEY`, all also as
+//! Read here: `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER` (`otlp` or `none`), whether there is an `OTEL_EXPORTER_OTLP_ENDPOINT`
+//! and what it is reached by, `_PROTOCOL` (`grpc` alone), `_CERTIFICATE`, `_CLIENT_CERTIFICATE` and `_CLIENT_KEY`, all also as
 //! `OTEL_EXPORTER_OTLP_TRACES_...`; `OTEL_SERVICE_NAME`, `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BSP_SCHEDULE_DELAY`,
 //! `OTEL_BSP_EXPORT_TIMEOUT`; and whether `OTEL_TRACES_SAMPLER` and its `_ARG` make sense.
 //!
@@ -26,6 +26,8 @@ pub(super) struct Settings {
     pub(super) delay: Duration,
     /// How long a batch may take, all attempts together.
     pub(super) limit: Duration,
+    /// The collector is reached by TLS.
+    pub(super) is_tls: bool,
     /// Believed instead of what the system believes, in PEM.
     pub(super) ca: Option<PathBuf>,
     /// Who we are to the collector, in PEM: certificate and key.
@@ -137,7 +139,8 @@ impl<F: Fn(&str) -> Option<String>> Reading<F> {
                 usize::try_from(most).map_or(MOST_QUEUED, |most| most.clamp(1, MOST_QUEUED))
             }),
             delay: self.millis("OTEL_BSP_SCHEDULE_DELAY", DELAY).max(LEAST_DELAY),
-            limit: self.millis("OTEL_BSP_EXPORT_TIMEOUT", LIMIT),
+            limit: self.limit(),
+            is_tls: self.is_tls(),
             ca: self.otlp("CERTIFICATE").map(|(_, path)| path.into()),
             identity: self.identity(),
         }
@@ -166,6 +169,30 @@ impl<F: Fn(&str) -> Option<String>> Reading<F> {
                 None
             }
         }
+    }
+
+    /// As the crate has it: an address without a scheme is one of TLS, unless told.
+    fn is_tls(&self) -> bool {
+        let address = self
+            .otlp("ENDPOINT")
+            .and_then(|(_, address)| address.parse().ok());
+        address.is_some_and(|address: Uri| match address.scheme_str() {
+            Some(scheme) => scheme == "https",
+            None => !self
+                .otlp("INSECURE")
+                .is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")),
+        })
+    }
+
+    /// In no time at all nothing is sent, and nobody means that.
+    fn limit(&mut self) -> Duration {
+        const NAME: &str = "OTEL_BSP_EXPORT_TIMEOUT";
+        let limit = self.millis(NAME, LIMIT);
+        if limit.is_zero() {
+            self.warn(NAME, "milliseconds, more than 0; it is 30000");
+            return LIMIT;
+        }
+        limit
     }
 
     fn millis(&mut self, name: &str, unless_told: Duration) -> Duration {

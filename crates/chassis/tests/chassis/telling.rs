@@ -16,6 +16,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tonic::transport::Identity;
 
 use self::collector::Collector;
 use crate::child::ARGUMENT;
@@ -195,6 +196,30 @@ fn a_trace_is_sent_and_its_lines_name_it_and_no_secret_is_shown() {
     for secret in ["hunter2", "104, 117, 110, 116, 101, 114, 50"] {
         assert!(!log.contains(secret), "{log}");
     }
+}
+
+/// `SSL_CERT_FILE` is what this system believes.
+#[test]
+fn a_collector_that_the_system_believes_needs_no_file_of_its_own() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let believed = home.path().join("believed.pem");
+    fs::write(&believed, made.cert.pem()).unwrap();
+    let collector = Collector::secure(Identity::from_pem(
+        made.cert.pem(),
+        made.signing_key.serialize_pem(),
+    ));
+    let environment = [
+        (ENDPOINT, collector.url()),
+        ("SSL_CERT_FILE", believed.to_str().unwrap().to_owned()),
+    ];
+    let environment = environment
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let mut telling = Telling::start(None, &environment);
+    telling.work(3);
+    until("all spans came", || collector.spans().len() == 4);
+    assert_eq!(telling.end().spans_lost, 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     io::{BufRead, BufReader, Read},
+    iter,
     net::SocketAddr,
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
@@ -15,17 +16,24 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::HeaderMap, http::Uri};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},
 };
+use tokio_stream::{StreamExt, pending};
+use tonic::Request;
 use ward_chassis::{
     logs::{Format, Lines},
     telemetry,
 };
+use ward_proto::v1::{self, health_service_client::HealthServiceClient};
 use ward_sdk::{Check, Reporter, Status};
 
 use self::collector::{Collector, Told};
@@ -93,7 +101,17 @@ struct Asked {
     body: Value,
 }
 
-/// A webhook and something like an Alertmanager.
+impl Asked {
+    /// The event of an alert about what is unhealthy.
+    fn is(&self, kind: &str) -> bool {
+        self.body["type"] == kind && self.body["data"]["rule"] == "ServiceUnhealthy"
+    }
+}
+
+const FIRING: &str = "dev.ward.alert.firing";
+const RESOLVED: &str = "dev.ward.alert.resolved";
+
+/// A webhook, which wants to hear of nothing that is resolved, and something like an Alertmanager.
 #[derive(Clone, Default)]
 struct Receiver(Arc<Mutex<Vec<Asked>>>);
 
@@ -105,12 +123,17 @@ impl Receiver {
             let header = headers
                 .get("traceparent")
                 .map(|value| value.to_str().unwrap().to_owned());
-            heard.0.lock().unwrap().push(Asked {
+            let asked = Asked {
                 path: uri.path().to_owned(),
                 traceparent: header,
                 body: serde_json::from_str(&body).unwrap_or_default(),
-            });
-            "[]"
+            };
+            let status = match asked.is(RESOLVED) {
+                true => StatusCode::SERVICE_UNAVAILABLE,
+                false => StatusCode::OK,
+            };
+            heard.0.lock().unwrap().push(asked);
+            (status, "[]")
         };
         let app = Router::new().fallback(hear).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -128,9 +151,14 @@ struct Story {
     receiver: Receiver,
     ward: Process,
     bank: Process,
+    log: Log,
+    grpc: SocketAddr,
     http: SocketAddr,
     home: TempDir,
 }
+
+/// What a process says.
+type Log = Arc<Mutex<String>>;
 
 impl Story {
     async fn begin(traced: bool) -> Self {
@@ -142,7 +170,7 @@ impl Story {
         let url = format!("http://{}", collector.address);
         let environment = [SOON, (ENDPOINT, url.as_str())];
         let environment = if traced { &environment[..] } else { &[] };
-        let (ward, grpc, http) = aggregator(home.path(), &config, environment);
+        let (ward, log, grpc, http) = aggregator(home.path(), &config, environment);
         let broken = home.path().join("broken");
         let mut bank = Command::new(env::current_exe().unwrap());
         bank.args(["--exact", "traced::be_the_bank", "--ignored", "--nocapture"])
@@ -155,6 +183,8 @@ impl Story {
             receiver,
             ward,
             bank,
+            log,
+            grpc,
             http,
             home,
         };
@@ -174,10 +204,7 @@ impl Story {
     /// The bank breaks; the event of that, as the webhook has it.
     async fn breaks(&self) -> Asked {
         fs::write(self.home.path().join("broken"), "").unwrap();
-        let firing = |asked: &Asked| {
-            asked.body["type"] == "dev.ward.alert.firing" && asked.body["data"]["rule"] == "ServiceUnhealthy"
-        };
-        until("a page", async || self.receiver.find(firing)).await
+        until("a page", async || self.receiver.find(|asked| asked.is(FIRING))).await
     }
 
     async fn beats(&self) -> u64 {
@@ -223,7 +250,11 @@ fn settings(told: SocketAddr) -> String {
     )
 }
 
-fn aggregator(home: &Path, config: &Path, environment: &[(&str, &str)]) -> (Process, SocketAddr, SocketAddr) {
+fn aggregator(
+    home: &Path,
+    config: &Path,
+    environment: &[(&str, &str)],
+) -> (Process, Log, SocketAddr, SocketAddr) {
     let mut command = Command::new(program());
     command
         .args([
@@ -247,13 +278,19 @@ fn aggregator(home: &Path, config: &Path, environment: &[(&str, &str)]) -> (Proc
             break (grpc.parse().unwrap(), http.parse().unwrap());
         }
     };
-    drain(lines);
-    (process, grpc, http)
+    (process, drain(lines), grpc, http)
 }
 
 /// So that it never waits for somebody to read.
-fn drain(mut said: BufReader<ChildStderr>) {
-    thread::spawn(move || said.read_to_end(&mut Vec::new()));
+fn drain(said: BufReader<ChildStderr>) -> Log {
+    let log = Log::default();
+    let kept = Arc::clone(&log);
+    thread::spawn(move || {
+        for line in said.lines().map_while(Result::ok) {
+            kept.lock().unwrap().extend([line.as_str(), "\n"]);
+        }
+    });
+    log
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -379,13 +416,90 @@ async fn one_trace_goes_from_the_failed_check_to_those_who_are_told() {
 
     // What mends it is a trace of its own.
     fs::remove_file(story.home.path().join("broken")).unwrap();
-    let resolved = |asked: &Asked| {
-        asked.body["type"] == "dev.ward.alert.resolved" && asked.body["data"]["rule"] == "ServiceUnhealthy"
-    };
-    let over = until("a resolution", async || story.receiver.find(resolved)).await;
+    let over = until("a resolution", async || {
+        story.receiver.find(|asked| asked.is(RESOLVED))
+    })
+    .await;
     let mended = over.body["data"]["annotations"]["trace_id"].as_str().unwrap();
     assert_ne!(mended, id);
     story.trace(mended, &CHAIN).await;
+    // So is what is logged of its delivery, which is refused.
+    let trace = format!("trace_id={mended}");
+    let is_said = |line: &str| line.contains("the receiver takes no alerts") && line.contains(&trace);
+    let is_logged = async || story.log.lock().unwrap().lines().any(is_said).then_some(());
+    until("a line in the trace", is_logged).await;
+}
+
+/// A context as some caller has it, of a trace of its own, and the ids in it.
+fn context(nth: u8) -> (String, String, String) {
+    let (trace, span) = (
+        format!("4bf92f3577b34da6a3ce929d0e0e47{nth:02}"),
+        format!("00f067aa0ba902{nth:02}"),
+    );
+    (format!("00-{trace}-{span}-01"), trace, span)
+}
+
+fn unwell(service: &str, traceparent: &str) -> v1::Hello {
+    let result = v1::CheckResult {
+        name: "till".into(),
+        status: v1::Status::Unhealthy.into(),
+        message: String::new(),
+    };
+    v1::Hello {
+        service: service.into(),
+        instance: "1".into(),
+        incarnation: "1".into(),
+        results: vec![result],
+        traceparent: traceparent.into(),
+        ..v1::Hello::default()
+    }
+}
+
+/// On a stream, as a reporter does that comes back; once, over gRPC and over HTTP.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_with_a_hello_is_in_the_trace_of_whoever_tells() {
+    let story = Story::begin(true).await;
+    let address = format!("http://{}", story.grpc);
+    let mut client = HealthServiceClient::connect(address).await.unwrap();
+    let hellos = vec![unwell("streamed", &context(10).0)];
+    let request = v1::ReportRequest {
+        hellos,
+        ..v1::ReportRequest::default()
+    };
+    let stays = tokio_stream::iter(iter::once(request)).chain(pending());
+    let _answers = client.report(stays).await.unwrap();
+    let once = |service, traceparent: &str| v1::ReportOnceRequest {
+        hello: Some(unwell(service, traceparent)),
+        goodbye: false,
+    };
+    client.report_once(once("once", &context(11).0)).await.unwrap();
+    let mut called = Request::new(once("called", ""));
+    let value = context(12).0.parse().unwrap();
+    called.metadata_mut().insert("traceparent", value);
+    client.report_once(called).await.unwrap();
+    post(story.http, &context(13).0).await;
+    for (nth, service) in [(10, "streamed"), (11, "once"), (12, "called"), (13, "posted")] {
+        let (_, trace, span) = context(nth);
+        let spans = story.trace(&trace, &["report", "decide", "change"]).await;
+        let report = spans.iter().find(|span| span.name == "report").unwrap();
+        assert_eq!(
+            (&report.attributes["kind"], &report.parent),
+            (&"hello".into(), &span)
+        );
+        let is_of = |told: &Told| told.attributes.get("subject").is_some_and(|of| of == service);
+        assert!(spans.iter().any(is_of), "{spans:#?}");
+    }
+}
+
+async fn post(http: SocketAddr, traceparent: &str) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let posted = client
+        .post(format!("http://{http}/api/v1/report"))
+        .header("traceparent", traceparent)
+        .header("content-type", "application/json")
+        .body(r#"{"service":"posted","status":"unhealthy"}"#)
+        .send();
+    posted.await.unwrap().error_for_status().unwrap();
 }
 
 /// The latencies lead to the trace.

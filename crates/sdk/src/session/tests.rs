@@ -142,7 +142,7 @@ fn only_what_changed_is_said() {
 fn a_change_takes_its_trace_along_and_nothing_else_does() {
     const CONTEXT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let mut session = known();
-    let mut traced = |status, value, of: Status| {
+    let mut traced = |due, status, value, of: Status| {
         let state = State {
             traced: Some(Traced {
                 check: Name::new("db").unwrap(),
@@ -151,13 +151,17 @@ fn a_change_takes_its_trace_along_and_nothing_else_does() {
             }),
             ..state(status, value)
         };
-        let request = session.speak(BEAT, &state, Wall(0)).unwrap();
-        request.updates[0].traceparent.clone()
+        let request = session.speak(due, &state, Wall(0)).unwrap();
+        let hello = request.hellos.first().map(|hello| &hello.traceparent);
+        let update = request.updates.first().map(|update| &update.traceparent);
+        hello.or(update).unwrap().clone()
     };
     // A signal alone, and a change that is over.
-    assert_eq!(traced(Status::Healthy, 1.0, Status::Healthy), "");
-    assert_eq!(traced(Status::Degraded, 1.0, Status::Unhealthy), "");
-    assert_eq!(traced(Status::Unhealthy, 1.0, Status::Unhealthy), CONTEXT);
+    assert_eq!(traced(BEAT, Status::Healthy, 1.0, Status::Healthy), "");
+    assert_eq!(traced(BEAT, Status::Degraded, 1.0, Status::Unhealthy), "");
+    assert_eq!(traced(BEAT, Status::Unhealthy, 1.0, Status::Unhealthy), CONTEXT);
+    assert_eq!(traced(HELLO, Status::Degraded, 1.0, Status::Unhealthy), "");
+    assert_eq!(traced(HELLO, Status::Unhealthy, 1.0, Status::Unhealthy), CONTEXT);
 }
 
 #[test]

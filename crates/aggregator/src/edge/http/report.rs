@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Extension, Json, extract::State};
+use axum::{Extension, Json, extract::State, http::HeaderMap};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, Unexpected},
@@ -25,7 +25,7 @@ use super::{
     span::Span,
     view::{CheckKind, Criticality, DependencyKind, Status},
 };
-use crate::{access::Caller, edge::report::report_once};
+use crate::{access::Caller, edge::report::report_once, story};
 
 /// The instance of one who names none.
 const INSTANCE: &str = "default";
@@ -248,9 +248,11 @@ struct LeftOut {
 async fn report(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     Body(report): Body<Report>,
 ) -> Result<Json<ReportAnswer>, Problem> {
-    let taken = report_once(&app.edge, &caller, request(report)?).await;
+    let called_in = story::called_in(&headers);
+    let taken = report_once(&app.edge, &caller, request(report)?, called_in).await;
     let taken = taken.map_err(|failure| Problem::in_body(&failure, PREFIX))?;
     Ok(Json(ReportAnswer {
         registration: taken.registration.map(Registration::from),

@@ -3,6 +3,7 @@
 //! A shell script has nowhere to keep an incarnation, so it may leave it out. Which life is meant then is for the engine
 //! to see, at the moment it takes the report: asking it first would let two reports at once start two lives.
 
+use ward_chassis::telemetry::TraceContext;
 use ward_engine::{Event, Reply};
 use ward_model::Incarnation;
 use ward_proto::{
@@ -14,7 +15,10 @@ use super::{
     super::{Edge, admit::denied, client::Account, failure::Failure, refusal},
     answer::{past_bounds, registration, rejection},
 };
-use crate::access::Caller;
+use crate::{
+    access::Caller,
+    story::{self, Reported},
+};
 
 /// Whether a client may have one more report decided. For gRPC: over HTTP an address has a bound for all that it tells.
 pub(in super::super) fn admit_once(edge: &Edge, account: &Account) -> Result<(), Failure> {
@@ -25,14 +29,16 @@ pub(in super::super) fn admit_once(edge: &Edge, account: &Account) -> Result<(),
     })
 }
 
-/// Takes one report, or a last word. What is wrong as a whole is the failure; what was left out stands in the answer.
+/// Takes one report, or a last word, of somebody who is in the trace `called_in` and may say otherwise. What is wrong as a
+/// whole is the failure; what was left out stands in the answer.
 pub(in super::super) async fn report_once(
     edge: &Edge,
     caller: &Caller,
     request: v1::ReportOnceRequest,
+    called_in: Option<TraceContext>,
 ) -> Result<v1::ReportOnceResponse, Failure> {
     edge.decider.count_ingress();
-    let result = take_in(edge, caller, request).await;
+    let result = take_in(edge, caller, request, called_in).await;
     if let Ok(response) = &result {
         for rejection in &response.rejections {
             edge.metrics.count_rejections(refusal::label(rejection.code()), 1);
@@ -45,12 +51,14 @@ async fn take_in(
     edge: &Edge,
     caller: &Caller,
     request: v1::ReportOnceRequest,
+    called_in: Option<TraceContext>,
 ) -> Result<v1::ReportOnceResponse, Failure> {
     edge.metrics
         .count_report(if request.goodbye { "goodbye_once" } else { "once" });
     let hello = request
         .hello
         .ok_or_else(|| Invalid::new("hello", "is missing, expected one"))?;
+    let trace = story::seen_in(&hello.traceparent).or(called_in);
     let anonymous = hello.incarnation.is_empty();
     let Converted {
         value: hello,
@@ -79,7 +87,7 @@ async fn take_in(
             hello: Box::new(hello),
         }
     };
-    match edge.decider.apply(event).await? {
+    match edge.decider.apply(Reported { event, trace }).await? {
         Reply::Registered(registered) => {
             if registered.left_out > 0 {
                 let message = past_bounds(registered.left_out);

@@ -28,9 +28,11 @@ fn what_finds_no_room_is_counted_and_nobody_waits() {
         queue.put(line("1234"));
     }
     assert_eq!(dropped.count(), 3);
-    assert_eq!(queue.take().unwrap().len(), 2);
+    let (lines, lost) = queue.take().unwrap();
+    assert_eq!((lines.len(), lost), (2, 3));
     queue.put(line("there is room again".get(..10).unwrap()));
     assert_eq!(dropped.count(), 3);
+    assert_eq!(queue.take().unwrap().1, 0, "it is said once");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn what_is_written_now_is_kept_whatever_the_clock_did() {
     let expected = [
         "ward.1970-01-02.1.jsonl",
         "ward.1970-01-02.2.jsonl",
-        "ward.1970-01-10.jsonl",
+        "ward.1970-01-02.jsonl",
     ];
     assert_eq!(names(&dir), expected.map(str::to_owned));
 }

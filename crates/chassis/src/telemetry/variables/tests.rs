@@ -107,12 +107,13 @@ fn the_queue_and_its_pace_are_bounded() {
 fn what_makes_no_sense_is_passed_over_and_said() {
     for (name, value) in [
         ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/client.key"),
     ] {
         let (settings, warnings) = told(&[AT, (name, value)]);
-        assert!(settings.is_some(), "{name}");
+        assert_eq!(settings.map(|settings| settings.limit), Some(LIMIT), "{name}");
         assert!(
             warnings.len() == 1 && warnings[0].starts_with(name),
             "{warnings:?}"
@@ -126,6 +127,23 @@ fn what_makes_no_sense_is_passed_over_and_said() {
         ];
         assert_eq!(told(&sampler).1.len(), warned, "{arg:?}");
     }
+}
+
+#[test]
+fn what_is_reached_by_tls_is_told_by_its_address() {
+    let is_tls = |address, insecure| {
+        on(&[
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", address),
+            ("OTEL_EXPORTER_OTLP_INSECURE", insecure),
+        ])
+        .is_tls
+    };
+    assert!(!on(&[]).is_tls);
+    assert!(!told(&[("OTEL_TRACES_EXPORTER", "otlp")]).0.unwrap().is_tls);
+    assert!(is_tls("https://collector:4317", "true"));
+    assert!(!is_tls("http://collector:4317", "false"));
+    assert!(is_tls("collector:4317", ""));
+    assert!(!is_tls("collector:4317", "True"));
 }
 
 #[test]

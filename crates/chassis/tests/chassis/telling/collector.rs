@@ -16,12 +16,17 @@ use opentelemetry_proto::tonic::{
 };
 use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, codec::CompressionEncoding, transport::Server};
+use tonic::{
+    Request, Response, Status,
+    codec::CompressionEncoding,
+    transport::{Identity, Server, ServerTlsConfig},
+};
 
 /// It listens until it is dropped.
 pub(super) struct Collector {
     runtime: Option<Runtime>,
     address: String,
+    scheme: &'static str,
     kept: Kept,
 }
 
@@ -33,6 +38,16 @@ type Call = (String, String);
 
 impl Collector {
     pub(super) fn start(address: &str) -> Self {
+        Self::serve(address, Server::builder(), "http")
+    }
+
+    /// By TLS.
+    pub(super) fn secure(identity: Identity) -> Self {
+        let tls = ServerTlsConfig::new().identity(identity);
+        Self::serve("127.0.0.1:0", Server::builder().tls_config(tls).unwrap(), "https")
+    }
+
+    fn serve(address: &str, mut server: Server, scheme: &'static str) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         listener.set_nonblocking(true).unwrap();
@@ -42,7 +57,7 @@ impl Collector {
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let incoming = TcpListenerStream::new(listener);
-            Server::builder()
+            server
                 .add_service(service)
                 .serve_with_incoming(incoming)
                 .await
@@ -51,12 +66,13 @@ impl Collector {
         Self {
             runtime: Some(runtime),
             address,
+            scheme,
             kept,
         }
     }
 
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     pub(super) fn spans(&self) -> Vec<Span> {

@@ -41,6 +41,7 @@ impl Session {
     async fn hello(&mut self, wire: v1::Hello, received: Mono) -> Result<(), End> {
         self.edge.metrics.count_report("hello");
         let named = named(&wire);
+        let trace = story::seen_in(&wire.traceparent);
         let hello = match Converted::<Hello>::try_from(wire) {
             Ok(Converted { value, left_out }) => {
                 self.left_out(Some(&value.id), 0, left_out);
@@ -75,7 +76,7 @@ impl Session {
             stream: Some(self.id),
             hello: Box::new(hello),
         };
-        match self.decide(event, received).await? {
+        match self.decide(Reported { event, trace }, received).await? {
             Reply::Registered(registered) => {
                 let handle = self.table.give(id.clone(), &registered);
                 self.count();
@@ -120,7 +121,7 @@ impl Session {
         Ok(())
     }
 
-    async fn decide(&mut self, event: Event, received: Mono) -> Result<Reply, Unavailable> {
+    async fn decide(&mut self, event: Reported, received: Mono) -> Result<Reply, Unavailable> {
         let edge = self.edge.clone();
         let mut replies = self.decided(edge.decider.report(vec![event], received)).await?;
         replies.pop().ok_or(Unavailable)
@@ -174,7 +175,7 @@ impl Session {
         self.count();
         self.is_leaving(lease);
         let event = Event::Goodbye { slot: lease.slot };
-        if let Reply::Refused(refusal) = self.decide(event, received).await? {
+        if let Reply::Refused(refusal) = self.decide(event.into(), received).await? {
             let id = self.table.id(handle).cloned();
             self.refused(id.as_ref(), handle, &refusal);
         }
