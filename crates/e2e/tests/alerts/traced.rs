@@ -413,8 +413,11 @@ async fn one_trace_goes_from_the_failed_check_to_those_who_are_told() {
     let beats = story.beats().await + BEATS;
     until("beats", async || (story.beats().await >= beats).then_some(())).await;
     assert_eq!(count(&story.collector.spans()), quiet);
+    is_mended(&story, id).await;
+}
 
-    // What mends it is a trace of its own.
+/// What mends it is a trace of its own.
+async fn is_mended(story: &Story, id: &str) {
     fs::remove_file(story.home.path().join("broken")).unwrap();
     let over = until("a resolution", async || {
         story.receiver.find(|asked| asked.is(RESOLVED))
