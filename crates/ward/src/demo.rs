@@ -42,7 +42,7 @@ pub(crate) struct DemoArgs {
     /// Where the aggregator listens for HTTP; port 0 for any
     #[arg(long, value_name = "ADDR", value_parser = loopback, default_value = "127.0.0.1:7780")]
     pub(crate) http: SocketAddr,
-    /// A ward.toml of which [services] and [alerting] are taken; where data is kept, TLS and rights are the demo's own
+    /// A ward.toml of which `services` and `alerting` are taken; where data is kept, TLS and rights are the demo's own
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
