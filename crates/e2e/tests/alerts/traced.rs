@@ -2,6 +2,7 @@
 //! those who are told. And without a collector nothing of that is there.
 
 mod collector;
+mod purchase;
 
 use std::{
     collections::BTreeMap,

@@ -16,14 +16,20 @@ pub(super) fn board() -> Board {
 }
 
 fn verdict(board: Board) -> Board {
-    let system = coded("ward_system_status", "", "", &STATUSES[..4], "status");
+    let system = coded("ward_system_status", "", "", &STATUSES[..4], "status").replace("max by () ", "max");
+    // Who cannot be asked says nothing: that is what unknown is for.
+    let system = format!("{system} or 1 + 0 * max(up{{job=\"ward\"}} == 0)");
     board
         .panel(
-            Panel::stat("The system", "Ward's verdict about the whole system, now.", "none")
-                .size(5, 7)
-                .now(system.replace("max by () ", "max"), "system")
-                .meaning(&STATUSES[..4])
-                .text("value"),
+            Panel::stat(
+                "The system",
+                "Ward's verdict about the whole system, now. Unknown also while Ward does not answer.",
+                "none",
+            )
+            .size(5, 7)
+            .now(system, "system")
+            .meaning(&STATUSES[..4])
+            .text("value"),
         )
         .panel(
             Panel::stat(
