@@ -90,7 +90,7 @@ fn unknown(name: &str) -> Problem {
         [name] => format!("did you mean {name}? "),
         _ => String::new(),
     };
-    let detail = format!("there is no runbook of that name: {meant}rules of your own are told of in yours");
+    let detail = format!("there is no runbook of that name: {meant}shipped rules have one");
     Problem::new(StatusCode::NOT_FOUND, "NO_SUCH_RUNBOOK", detail)
 }
 
