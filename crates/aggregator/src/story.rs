@@ -171,8 +171,6 @@ impl Transition {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use ward_model::{AlertKey, RuleName, Severity, SystemState, Wall};
 
     use super::*;
@@ -213,22 +211,16 @@ mod tests {
     #[test]
     fn an_alert_comes_of_what_is_bad_of_its_own_or_of_a_cause() {
         let alert = |state, causes: &[&str]| Alert {
-            key: AlertKey {
-                service: Some(name("shop")),
-                rule: RuleName::new("Ill").unwrap(),
-            },
-            severity: Severity::Critical,
             state,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            since: Wall(0),
-            unknown_since: None,
-            fired: None,
-            resolved: None,
-            suppression: None,
-            acknowledged: None,
             causes: causes.iter().map(|cause| name(cause)).collect(),
-            traceparent: None,
+            ..Alert::pending(
+                AlertKey {
+                    service: Some(name("shop")),
+                    rule: RuleName::new("Ill").unwrap(),
+                },
+                Severity::Critical,
+                Wall(0),
+            )
         };
         let story = Story::default();
         let stands = |of: &str, status, nth| {

@@ -272,3 +272,24 @@ pub struct Alert {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub traceparent: Option<String>,
 }
+
+impl Alert {
+    /// One whose condition begins to hold: pending, and nothing more is known of it.
+    pub fn pending(key: AlertKey, severity: Severity, since: Wall) -> Self {
+        Self {
+            key,
+            severity,
+            state: AlertState::Pending,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            since,
+            unknown_since: None,
+            fired: None,
+            resolved: None,
+            suppression: None,
+            acknowledged: None,
+            causes: Vec::new(),
+            traceparent: None,
+        }
+    }
+}

@@ -97,8 +97,6 @@ fn parsed<T: serde::de::DeserializeOwned>(kept: Vec<(String, String)>) -> Vec<T>
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use ward_model::{Name, RuleName, Severity, Wall};
 
     use super::*;
@@ -108,22 +106,16 @@ mod tests {
         let bank = Some(Name::new("bank").unwrap());
         let rule = |name: &str| RuleName::new(name).unwrap();
         let alert = |name: &str, state, fired| Alert {
-            key: AlertKey {
-                service: bank.clone(),
-                rule: rule(name),
-            },
-            severity: Severity::Critical,
             state,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            since: Wall(0),
-            unknown_since: None,
             fired: Some(Wall(fired)),
-            resolved: None,
-            suppression: None,
-            acknowledged: None,
-            causes: Vec::new(),
-            traceparent: None,
+            ..Alert::pending(
+                AlertKey {
+                    service: bank.clone(),
+                    rule: rule(name),
+                },
+                Severity::Critical,
+                Wall(0),
+            )
         };
         let said = Acknowledgement {
             service: bank.clone(),

@@ -170,19 +170,10 @@ mod tests {
             rule: RuleName::new("ServiceUnhealthy").unwrap(),
         };
         let withheld = |service: &str, state| Alert {
-            key: key(service),
-            severity: Severity::Critical,
             state,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            since: Wall(0),
-            unknown_since: None,
-            fired: None,
-            resolved: None,
             suppression: Some(Suppression::Cause(key("bank"))),
-            acknowledged: None,
             causes: vec![name("bank")],
-            traceparent: None,
+            ..Alert::pending(key(service), Severity::Critical, Wall(0))
         };
         let names: Vec<String> = (0..12).map(|n| format!("s{n:02}")).collect();
         let mut alerts: Vec<Alert> = names

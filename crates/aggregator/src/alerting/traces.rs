@@ -88,22 +88,16 @@ mod tests {
         let annotation = |flags| {
             let traceparent = format!("00-{TRACE}-00f067aa0ba902b7-{flags}");
             let mut alert = Alert {
-                key: AlertKey {
-                    service: None,
-                    rule: RuleName::new("Ill").unwrap(),
-                },
-                severity: Severity::Critical,
                 state: AlertState::Firing,
-                labels: BTreeMap::new(),
-                annotations: BTreeMap::new(),
-                since: Wall(0),
-                unknown_since: None,
-                fired: None,
-                resolved: None,
-                suppression: None,
-                acknowledged: None,
-                causes: Vec::new(),
                 traceparent: Some(traceparent.clone()),
+                ..Alert::pending(
+                    AlertKey {
+                        service: None,
+                        rule: RuleName::new("Ill").unwrap(),
+                    },
+                    Severity::Critical,
+                    Wall(0),
+                )
             };
             Traces::default().write_into(&mut alert);
             assert_eq!(

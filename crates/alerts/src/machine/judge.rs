@@ -110,21 +110,8 @@ impl Machine {
             self.book.remove(&gives_way);
             self.waiting.set(&gives_way, None);
         }
-        self.book.admit(Alert {
-            key: key.clone(),
-            severity: spec.severity,
-            state: AlertState::Pending,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            since: step.now,
-            unknown_since: None,
-            fired: None,
-            resolved: None,
-            suppression: None,
-            acknowledged: None,
-            causes: Vec::new(),
-            traceparent: None,
-        });
+        self.book
+            .admit(Alert::pending(key.clone(), spec.severity, step.now));
     }
 
     /// Its condition holds: what it says is of now, and it may be about to fire.

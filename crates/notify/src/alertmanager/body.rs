@@ -70,22 +70,17 @@ mod tests {
 
     fn shown(fired: i64, resolved: Option<i64>, now: i64) -> (Value, Value) {
         let alert = Alert {
-            key: AlertKey {
-                service: None,
-                rule: RuleName::new("Ill").unwrap(),
-            },
-            severity: Severity::Critical,
             state: AlertState::Resolved,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            since: Wall(fired),
-            unknown_since: None,
             fired: Some(Wall(fired)),
             resolved: resolved.map(Wall),
-            suppression: None,
-            acknowledged: None,
-            causes: Vec::new(),
-            traceparent: None,
+            ..Alert::pending(
+                AlertKey {
+                    service: None,
+                    rule: RuleName::new("Ill").unwrap(),
+                },
+                Severity::Critical,
+                Wall(fired),
+            )
         };
         let body = encode([&alert].into_iter(), None, Wall(now), Duration::from_secs(60));
         let mut body: Value = serde_json::from_slice(&body).unwrap();

@@ -18,26 +18,21 @@ fn at(seconds: u64) -> Now {
 
 fn alert(service: &str, fired: Now, resolved: Option<Now>) -> Arc<Alert> {
     Arc::new(Alert {
-        key: AlertKey {
-            service: Some(Name::new(service).unwrap()),
-            rule: RuleName::new("Ill").unwrap(),
-        },
-        severity: Severity::Critical,
         state: if resolved.is_some() {
             AlertState::Resolved
         } else {
             AlertState::Firing
         },
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        since: fired.wall,
-        unknown_since: None,
         fired: Some(fired.wall),
         resolved: resolved.map(|now| now.wall),
-        suppression: None,
-        acknowledged: None,
-        causes: Vec::new(),
-        traceparent: None,
+        ..Alert::pending(
+            AlertKey {
+                service: Some(Name::new(service).unwrap()),
+                rule: RuleName::new("Ill").unwrap(),
+            },
+            Severity::Critical,
+            fired.wall,
+        )
     })
 }
 

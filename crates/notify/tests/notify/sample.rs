@@ -80,24 +80,20 @@ pub(crate) fn firing(service: &str, rule: &str, fired: Wall) -> Alert {
         ("source", "ward"),
     ];
     Alert {
-        key: AlertKey {
-            service: Some(Name::new(service).unwrap()),
-            rule: RuleName::new(rule).unwrap(),
-        },
-        severity: Severity::Critical,
         state: AlertState::Firing,
         labels: labels
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
         annotations: BTreeMap::from([("summary".to_owned(), format!("{service} is ill"))]),
-        since: fired,
-        unknown_since: None,
         fired: Some(fired),
-        resolved: None,
-        suppression: None,
-        acknowledged: None,
-        causes: Vec::new(),
-        traceparent: None,
+        ..Alert::pending(
+            AlertKey {
+                service: Some(Name::new(service).unwrap()),
+                rule: RuleName::new(rule).unwrap(),
+            },
+            Severity::Critical,
+            fired,
+        )
     }
 }
 
