@@ -357,7 +357,10 @@ impl Machine {
                     .cloned();
                 if let Some(entry) = self.book.get_mut(&key) {
                     let by = by.filter(|_| entry.alert.state == AlertState::Firing);
-                    entry.alert_mut().acknowledged = by;
+                    // What stays as it is stays shared with who was shown it.
+                    if entry.alert.acknowledged != by {
+                        entry.alert_mut().acknowledged = by;
+                    }
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! The statuses by name, and who watches them.
 //!
-//! Each name has a cell of its own that holds one state, the newest, and a channel while somebody watches: of ten thousand names
-//! most are never watched. A watcher looks when its transport asks for a message, so nothing queues for one that does not read, and a change wakes those who watch that name only. A
-//! broadcast to all watchers was not taken: ten thousand would wake to find that it was not about them; nor a queue for
-//! each, which has to be bounded, drained and refilled to say the same.
+//! Each name has a cell of its own that holds one state, the newest, and a channel while somebody watches: of ten
+//! thousand names most are never watched. A watcher looks when its transport asks for a message, so nothing queues for
+//! one that does not read, and a change wakes those who watch that name only. A broadcast to all watchers was not
+//! taken: ten thousand would wake to find that it was not about them; nor a queue for each, which has to be bounded,
+//! drained and refilled to say the same.
 //!
 //! A name is here while it is set or watched. The lock is held for a look-up and a store; only [`Registry::list`] and
 //! [`Registry::drain`] hold it for as long as there are names.
