@@ -20,7 +20,7 @@ use crate::{
     files::{FileError, Files, ROOT},
     layout::{Entry, RESERVE, TAILS},
     press::Press,
-    queue::{AppendError, Body, Gap, Item, Receipt, Work},
+    queue::{AppendError, Body, Gap, Item, Receipt, State, Work},
     shared::Shared,
     tail::{Room, Tail},
 };
@@ -99,12 +99,13 @@ impl Writer {
                 }
             }
             Err(stop) => {
-                let error = match &stop {
-                    Stop::Full => AppendError::Full,
-                    Stop::Failed(why) => AppendError::Failed(why.clone()),
-                };
-                // Before anybody is told: whoever then asks how the log stands must hear of it.
+                // Before anybody is told: whoever then asks how the log stands must hear the same. If the press failed
+                // meanwhile, that is why.
                 self.stop(stop);
+                let error = match self.shared.queue.state() {
+                    State::Failed(why) => AppendError::Failed(why),
+                    State::Full | State::Writing => AppendError::Full,
+                };
                 self.shared.queue.give_up(items, &error);
             }
         }
@@ -154,7 +155,7 @@ impl Writer {
             }
             if stuck || !self.shared.wait_published(published + 1) {
                 return match self.shared.queue.state() {
-                    crate::State::Failed(why) => Err(Stop::Failed(why)),
+                    State::Failed(why) => Err(Stop::Failed(why)),
                     _ => Err(Stop::Full),
                 };
             }
@@ -285,19 +286,44 @@ fn reserve(files: &dyn Files) -> Result<(), FileError> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot;
+
     use super::*;
     use crate::{
-        files::simulated::Simulated,
+        files::simulated::{Fault, Simulated},
         log::Begun,
         shared::PRESS_AFTER,
         tests::support::{draft, small, start},
     };
 
+    fn writer(disk: &Simulated) -> Writer {
+        let files = disk.files();
+        files.create_dir(ROOT).unwrap();
+        Begun::new(&files, small(), &start()).unwrap().writer
+    }
+
+    /// Both threads meet the same broken disk; one word of it is enough.
+    #[test]
+    fn whoever_waits_hears_why_it_ended_though_the_press_was_first() {
+        let disk = Simulated::new();
+        let mut writer = writer(&disk);
+        for fault in [Fault::Io, Fault::SyncFull] {
+            writer.shared.queue.fail("the press failed");
+            disk.fail(Some(fault));
+            let (answer, mut answered) = oneshot::channel();
+            writer.write(vec![Item::Event(
+                writer.place,
+                draft(0).body("boot"),
+                Some(answer),
+            )]);
+            let refused = answered.try_recv().unwrap();
+            assert_eq!(refused, Err(AppendError::Failed("the press failed".to_owned())));
+        }
+    }
+
     #[test]
     fn a_full_file_is_published_at_once() {
-        let files = Simulated::new().files();
-        files.create_dir(ROOT).unwrap();
-        let mut writer = Begun::new(&files, small(), &start()).unwrap().writer;
+        let mut writer = writer(&Simulated::new());
         let full = small().sizes.full as usize / crate::tail::PAGE;
         for n in 0..=full as u64 {
             writer.commit(&[draft(n).body("boot")]).unwrap();
