@@ -95,6 +95,10 @@ pub(crate) trait Handle: fmt::Debug + Send {
     /// Writes at a place; says how much was written.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Has the system begin to hand what was written to the disk, and waits for nothing: a sync that comes then finds
+    /// it under way. Whether it does is the system's business.
+    fn begin_flush(&self) {}
+
     /// Hands what was written to the disk.
     fn flush(&mut self) -> io::Result<()>;
 

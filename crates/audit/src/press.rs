@@ -137,7 +137,8 @@ impl Press {
         written
     }
 
-    /// All of them are written before the first is waited for: they go to the disk together.
+    /// All of them are written before the first is waited for: they go to the disk together, and what the file system
+    /// notes of them, with one commit of its journal and not with one each.
     fn together(&mut self, files: &[(String, Vec<u8>)]) -> Result<(), FileError> {
         let mut dirs = HashSet::new();
         let mut written = Vec::with_capacity(files.len());
@@ -145,6 +146,7 @@ impl Press {
             self.in_place(parent(name), &mut dirs)?;
             written.push(self.begin(n, name, bytes)?);
         }
+        written.iter().for_each(|file| file.handle.begin_flush());
         for Written { name, handle } in &mut written {
             self.step("sync", name, handle.sync())?;
         }

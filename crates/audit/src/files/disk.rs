@@ -8,6 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(target_os = "linux")]
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+
 use super::{Files, Handle, ROOT};
 
 /// The lock of a log. The data directory around it has one as well; a log may be opened without one.
@@ -123,6 +126,12 @@ impl Files for Disk {
 impl Handle for File {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         FileExt::write_at(self, bytes, offset)
+    }
+
+    /// Linux begins to write what is dirty when it hears that nobody will read it soon; other systems take it as advice.
+    #[cfg(target_os = "linux")]
+    fn begin_flush(&self) {
+        posix_fadvise(self, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).ok();
     }
 
     /// Without what no reader needs, such as the time of the change; a new length is synced.
