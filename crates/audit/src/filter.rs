@@ -9,6 +9,8 @@ use crate::event::{Event, Kind, Source};
 pub struct Filter {
     /// What happened.
     pub kind: Option<Kind>,
+    /// Whatever happened, but for these.
+    pub except: &'static [Kind],
     /// What it was decided by.
     pub source: Option<Source>,
     /// About what: a service stands for its instances as well.
@@ -25,6 +27,7 @@ impl Filter {
     /// Whether an event passes.
     pub fn passes(&self, event: &Event) -> bool {
         self.kind.is_none_or(|kind| event.kind == kind)
+            && !self.except.contains(&event.kind)
             && self.source.is_none_or(|source| event.source == source)
             && self
                 .subject

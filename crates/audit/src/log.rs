@@ -4,6 +4,7 @@ use std::{
     path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -54,6 +55,8 @@ pub struct Standing {
     pub left_out: u64,
     /// How many are durable.
     pub size: u64,
+    /// For how long the disk has been at the batch that is written now; a good one takes milliseconds.
+    pub held_up: Duration,
 }
 
 /// A log that this process writes. Clones are the same log.
@@ -70,6 +73,7 @@ struct Owner {
     files: Arc<dyn Files>,
     verifier: Verifier,
     boot: String,
+    clock: Clock,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -121,6 +125,7 @@ impl Log {
             files,
             verifier,
             boot: start.boot_id,
+            clock: start.clock,
             threads: Mutex::new(threads),
         };
         Ok((
@@ -225,6 +230,7 @@ impl Log {
             queued,
             left_out,
             size: self.head().size,
+            held_up: self.shared.held_up(self.owner.clock.mono()),
         }
     }
 

@@ -1,9 +1,17 @@
 //! What the writer, the press and readers have in common: the durable head, and the entries of it that are not published.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
+use ward_model::Mono;
 use ward_tlog::Head;
 
 use crate::{layout::Entry, queue::Queue};
@@ -25,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) checkpoint: watch::Sender<Checkpoint>,
     recent: Mutex<Recent>,
     changed: Condvar,
+    /// When the writer began with what it writes, in the clock's nanoseconds; zero while it waits for work.
+    writing_since: AtomicU64,
 }
 
 /// Durable entries that are not published. As many as the tail holds at most, see `tail::Sizes`.
@@ -70,6 +80,25 @@ impl Shared {
             checkpoint: watch::Sender::new(checkpoint),
             recent: Mutex::new(recent),
             changed: Condvar::new(),
+            writing_since: AtomicU64::new(0),
+        }
+    }
+
+    /// The writer begins with something.
+    pub(crate) fn writes(&self, now: Mono) {
+        self.writing_since.store(now.0.max(1), Ordering::Relaxed);
+    }
+
+    /// It is through with it.
+    pub(crate) fn rests(&self) {
+        self.writing_since.store(0, Ordering::Relaxed);
+    }
+
+    /// For how long it has been at the same thing.
+    pub(crate) fn held_up(&self, now: Mono) -> Duration {
+        match self.writing_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => now.since(Mono(since)),
         }
     }
 

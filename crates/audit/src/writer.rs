@@ -69,7 +69,12 @@ impl Writer {
         }
         loop {
             match self.shared.queue.take() {
-                Work::Write(items) => self.write(items),
+                Work::Write(items) => {
+                    // A disk that hangs says nothing by itself: whoever asks how the log stands sees for how long.
+                    self.shared.writes(self.clock.mono());
+                    self.write(items);
+                    self.shared.rests();
+                }
                 Work::Full => self.say_full(),
                 Work::Retry => self.retry(),
                 Work::Close => break,

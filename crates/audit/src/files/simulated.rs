@@ -83,6 +83,11 @@ impl Simulated {
         self.0.lock().fault = fault;
     }
 
+    /// Whatever is asked of it waits until what is returned is dropped.
+    pub(crate) fn hang(&self) -> impl Sized + '_ {
+        self.0.lock()
+    }
+
     pub(crate) fn room(&self, room: Option<u64>) {
         self.0.lock().room = room;
     }

@@ -94,6 +94,24 @@ fn an_error_while_tiles_are_written_ends_it_as_well() {
 }
 
 #[test]
+fn a_disk_that_hangs_is_seen_while_it_does() {
+    let disk = Simulated::new();
+    let (log, _) = open_in(&disk.files()).unwrap();
+    wait(log.append(draft(0))).unwrap();
+    until("nothing is written", || log.standing().held_up.is_zero());
+    let hung = disk.hang();
+    assert!(log.record(draft(1)));
+    until("it is seen", || {
+        log.standing().held_up > Duration::from_millis(20)
+    });
+    assert_eq!(log.standing().state, State::Writing);
+    drop(hung);
+    until("it goes on", || log.standing().held_up.is_zero());
+    assert_eq!(log.head().size, 2);
+    log.close().unwrap();
+}
+
+#[test]
 fn short_writes_are_gone_on_with() {
     let disk = Simulated::new();
     disk.fail(Some(Fault::Short));
