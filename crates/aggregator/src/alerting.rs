@@ -5,6 +5,7 @@
 //! other: it follows the hub, so that no verdict waits for it, and a page can be late but never in the way. Whether
 //! something fires is not decided here, nor how it is delivered.
 
+mod breakers;
 mod keep;
 mod outbox;
 mod receivers;

@@ -6,6 +6,7 @@
 
 mod act;
 mod alerts;
+mod apart;
 mod commanded;
 mod ear;
 mod judged;

@@ -17,7 +17,7 @@ use ward_config::Alerting as Settings;
 use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Mono, Name, Wall};
 
 use super::{
-    Board, Command, Commands, keep,
+    Board, Command, Commands, breakers, keep,
     receivers::receivers,
     record::{self, Recorder},
     restore::{self, Before, Late},
@@ -240,8 +240,11 @@ impl Run {
         let looked = mono >= self.signals_due;
         if looked {
             self.signals_due = mono + SIGNALS;
-            if self.sight.look_at_signals(&edge.decider).await.is_err() {
+            let Ok(turned) = self.sight.look_at_signals(&edge.decider).await else {
                 return;
+            };
+            for (service, kind) in turned {
+                breakers::record(edge, &service, kind);
             }
         }
         let now = self.pass(edge);

@@ -6,9 +6,11 @@ use std::{
 };
 
 use ward_alerts::{Facts, Seen, ServiceFacts};
+use ward_audit::Kind;
 use ward_model::{Name, ServiceState, SystemState};
 use ward_proto::v1::{Entity, entity::State};
 
+use super::breakers::Breakers;
 use crate::{
     decider::{Decider, Unavailable},
     hub::Told,
@@ -33,6 +35,7 @@ pub(super) struct Sight {
     signals: BTreeMap<Name, Signals>,
     /// Services whose signals are others than the machine was told.
     moved: BTreeSet<Name>,
+    breakers: Breakers,
 }
 
 impl Sight {
@@ -80,12 +83,16 @@ impl Sight {
         if self.known.remove(&name) {
             self.signals.remove(&name);
             self.moved.remove(&name);
+            self.breakers.forget(&name);
             self.changed.insert(name, None);
         }
     }
 
-    /// Asks the engine for all signals there are, a piece at a time.
-    pub(super) async fn look_at_signals(&mut self, decider: &Decider) -> Result<(), Unavailable> {
+    /// Asks the engine for all signals there are, a piece at a time, and says which breakers turned since the last look.
+    pub(super) async fn look_at_signals(
+        &mut self,
+        decider: &Decider,
+    ) -> Result<Vec<(Name, Kind)>, Unavailable> {
         let (mut now, mut from): (BTreeMap<Name, Signals>, _) = (BTreeMap::new(), None);
         loop {
             let look = move |engine: &ward_engine::Engine| engine.signals_from(from, AT_ONCE);
@@ -107,7 +114,7 @@ impl Sight {
         let moved: Vec<Name> = changed.map(|(name, _)| name).chain(gone).cloned().collect();
         self.moved
             .extend(moved.into_iter().filter(|name| self.known.contains(name)));
-        Ok(())
+        Ok(self.breakers.look(&self.signals))
     }
 
     /// What the machine is to be told: nothing of a revision that is not whole.

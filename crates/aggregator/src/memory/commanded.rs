@@ -11,16 +11,16 @@ use ward_model::{Acknowledgement, KnownInstance, KnownService, Maintenance, Name
 
 use super::act::NOT_DONE;
 
-/// What was forgotten longer ago than this is gone from the store as well, and may have come back since.
-const FORGOTTEN_MS: i64 = 60_000;
+/// The store writes in parts: what was forgotten so shortly before its last sign of life it may not have heard of.
+const UNHEARD_MS: i64 = 60_000;
 
 /// What was commanded.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Commanded {
     /// The maintenance of a service; `None` if it was ended.
     maintenance: BTreeMap<Name, Option<Maintenance>>,
-    /// Services, or `service/instance`.
-    forgotten: BTreeSet<String>,
+    /// Services, or `service/instance`, and when.
+    forgotten: BTreeMap<String, Wall>,
     acknowledged: Acknowledged,
 }
 
@@ -42,14 +42,12 @@ impl Commanded {
     /// By `newest`, events of the log, the newest first.
     pub(super) fn read(newest: &[Event]) -> Self {
         let mut commanded = Self::default();
-        let Some(last) = newest.first().map(|event| event.time) else {
-            return commanded;
-        };
         let refused = refused(newest);
-        let given = |event: &&Event| {
-            event.source == Source::Operator
-                && event.phase == Phase::Intent
-                && !refused.contains(&event.index)
+        let given = |event: &&Event| match event.source {
+            Source::Operator => event.phase == Phase::Intent && !refused.contains(&event.index),
+            // An acknowledgement that ended by itself.
+            Source::Alerting => event.kind == Kind::Unacknowledge,
+            _ => false,
         };
         for event in newest.iter().rev().filter(given) {
             match event.kind {
@@ -61,9 +59,7 @@ impl Commanded {
                     {
                         *window = None;
                     }
-                    if event.time.0 >= last.0.saturating_sub(FORGOTTEN_MS) {
-                        commanded.forgotten.insert(event.subject.clone());
-                    }
+                    commanded.forgotten.insert(event.subject.clone(), event.time);
                 }
                 Kind::MaintenanceStart | Kind::MaintenanceEnd => {
                     if let Ok(service) = Name::service(&event.subject) {
@@ -86,14 +82,23 @@ impl Commanded {
         &self.acknowledged
     }
 
-    /// The maintenance in force, where the store knows of `stored`.
-    pub(super) fn maintenance(&self, stored: Vec<Maintenance>) -> Vec<Maintenance> {
-        let others = stored
-            .into_iter()
-            .filter(|window| !self.maintenance.contains_key(&window.service));
-        others
-            .chain(self.maintenance.values().flatten().cloned())
-            .collect()
+    /// The maintenance that was commanded and not ended.
+    pub(super) fn maintenance(&self) -> Vec<Maintenance> {
+        self.maintenance.values().flatten().cloned().collect()
+    }
+
+    /// What the store knows of maintenance about which nothing was commanded.
+    pub(super) fn other_maintenance(&self, stored: Vec<Maintenance>) -> Vec<Maintenance> {
+        let is_other = |window: &Maintenance| !self.maintenance.contains_key(&window.service);
+        stored.into_iter().filter(is_other).collect()
+    }
+
+    /// The store was last written at `alive`: it has heard of what was forgotten before, and who is in it came back since.
+    pub(super) fn heard_by_store(&mut self, alive: Option<Wall>) {
+        if let Some(alive) = alive {
+            let unheard = alive.0.saturating_sub(UNHEARD_MS);
+            self.forgotten.retain(|_, at| at.0 >= unheard);
+        }
     }
 
     /// Services whose maintenance was ended.
@@ -104,15 +109,15 @@ impl Commanded {
 
     /// Whether a service was dropped.
     pub(super) fn has_forgotten(&self, service: &KnownService) -> bool {
-        self.forgotten.contains(service.name.as_str())
+        self.forgotten.contains_key(service.name.as_str())
     }
 
     /// Whether an instance was, or its service with it.
     pub(super) fn has_forgotten_instance(&self, instance: &KnownInstance) -> bool {
         let (service, name) = (&instance.id.service, &instance.id.instance);
         !self.forgotten.is_empty()
-            && (self.forgotten.contains(service.as_str())
-                || self.forgotten.contains(&format!("{service}/{name}")))
+            && (self.forgotten.contains_key(service.as_str())
+                || self.forgotten.contains_key(&format!("{service}/{name}")))
     }
 }
 
@@ -202,12 +207,15 @@ mod tests {
         let start = || draft(Kind::MaintenanceStart, "bank", 1_000).intent();
         let stored = || vec![bank(1, None)];
         let timed = Commanded::read(&log([start().with("duration_ms", "500")]));
-        assert_eq!(timed.maintenance(stored()), [bank(1_000, Some(1_500))]);
+        assert_eq!(timed.maintenance(), [bank(1_000, Some(1_500))]);
+        assert_eq!(timed.other_maintenance(stored()), []);
         let ended = draft(Kind::MaintenanceEnd, "bank", 2_000).intent();
         let commanded = Commanded::read(&log([start(), ended]));
-        assert_eq!(commanded.maintenance(stored()), []);
+        assert_eq!(commanded.maintenance(), []);
+        assert_eq!(commanded.other_maintenance(stored()), []);
         let none = Commanded::read(&log([]));
-        assert_eq!(none.maintenance(stored()), stored());
+        assert_eq!(none.maintenance(), []);
+        assert_eq!(none.other_maintenance(stored()), stored());
     }
 
     #[test]
@@ -242,6 +250,20 @@ mod tests {
     }
 
     #[test]
+    fn what_ended_by_itself_is_not_acknowledged_any_more() {
+        let acknowledge = draft(Kind::Acknowledge, "bank", 1_000).with("rules", "A");
+        let by_itself = Draft {
+            source: Source::Alerting,
+            ..draft(Kind::Unacknowledge, "bank", 2_000)
+        };
+        let acknowledge = acknowledge.with("duration_ms", "500000").intent();
+        let commanded = Commanded::read(&log([acknowledge.clone()]));
+        assert_eq!(commanded.acknowledged().over(Vec::new()).len(), 1);
+        let commanded = Commanded::read(&log([acknowledge, by_itself]));
+        assert_eq!(commanded.acknowledged().over(Vec::new()), []);
+    }
+
+    #[test]
     fn what_was_refused_was_not_commanded() {
         let start = draft(Kind::MaintenanceStart, "bank", 1_000);
         let refusal = start.clone().outcome_of(0).with("outcome", "not done");
@@ -250,14 +272,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_just_forgotten_does_not_come_back() {
+    fn what_the_store_has_not_heard_was_forgotten_does_not_come_back() {
         let forget = |subject: &str, at| draft(Kind::Forget, subject, at).intent();
-        let commanded = Commanded::read(&log([
+        let mut commanded = Commanded::read(&log([
             forget("old", 1_000),
             forget("bank", 100_000),
             forget("shop/s1", 100_000),
         ]));
-        let forgotten: Vec<_> = commanded.forgotten.iter().map(String::as_str).collect();
-        assert_eq!(forgotten, ["bank", "shop/s1"]);
+        let forgotten = |commanded: &Commanded| {
+            let names = commanded.forgotten.keys().cloned();
+            names.collect::<Vec<_>>()
+        };
+        // It has never been written, or nobody knows.
+        commanded.heard_by_store(None);
+        assert_eq!(forgotten(&commanded), ["bank", "old", "shop/s1"]);
+        commanded.heard_by_store(Some(Wall(110_000)));
+        assert_eq!(forgotten(&commanded), ["bank", "shop/s1"]);
+        // However little happened since: who is in the store came back.
+        commanded.heard_by_store(Some(Wall(1_000_000)));
+        assert_eq!(forgotten(&commanded), [""; 0]);
     }
 }

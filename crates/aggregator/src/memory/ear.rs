@@ -129,8 +129,8 @@ impl Missed {
 pub(crate) struct Taken {
     pub(crate) heard: Vec<Heard>,
     pub(crate) missed: Option<Missed>,
-    /// Instances that were ill before the aggregator's start.
-    pub(crate) ill: Vec<(InstanceId, Status)>,
+    /// The system, if it was ill before the aggregator's start, and instances that were.
+    pub(crate) ill: Vec<(EntityKey, Status)>,
     /// What the store knew is lost: all of it is to be put again.
     pub(crate) lost: bool,
     /// Nothing will come any more.
@@ -206,7 +206,7 @@ impl Ear {
     }
 
     /// These were ill before the aggregator's start. Bounded by the instances there may be.
-    pub(crate) fn recall(&self, ill: impl IntoIterator<Item = (InstanceId, Status)>) {
+    pub(crate) fn recall(&self, ill: impl IntoIterator<Item = (EntityKey, Status)>) {
         self.0.lock().taken.ill.extend(ill);
     }
 

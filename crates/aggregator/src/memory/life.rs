@@ -22,7 +22,12 @@ use ward_model::{AuditHead, Revision};
 use ward_store::{Retention, Store, Write};
 
 use super::{
-    AUDIT_DIR, Ear, Memory, READERS, Why, commanded::Commanded, look, recall, recorder::Recorder, store_place,
+    AUDIT_DIR, Ear, Memory, READERS, Why,
+    apart::{self, gap},
+    commanded::Commanded,
+    look, recall,
+    recorder::Recorder,
+    store_place,
 };
 use crate::{
     decider::{Decider, Life},
@@ -64,9 +69,12 @@ pub(crate) struct InForce {
 #[derive(Debug, Default)]
 struct Newest {
     last: Option<Event>,
-    /// Intents and outcomes, the newest first.
+    /// Intents and outcomes, and acknowledgements that ended, the newest first.
     intents: Vec<Event>,
 }
+
+/// What the text of such an event has in it.
+const TOLD: [&str; 2] = ["\"intent\"", "\"unacknowledge\""];
 
 impl Newest {
     fn read(reader: &Reader) -> Result<Self, QueryError> {
@@ -75,7 +83,7 @@ impl Newest {
         reader.each(size.saturating_sub(NEWEST), &mut |index, entry| {
             let is_last = index + 1 == size;
             // Most are neither, and need not be parsed.
-            let is_one = str::from_utf8(entry).is_ok_and(|text| text.contains("\"intent\""));
+            let is_one = str::from_utf8(entry).is_ok_and(|text| TOLD.iter().any(|word| text.contains(word)));
             if is_last || is_one {
                 let event = reader.event_of(index, entry)?;
                 newest.last = is_last.then(|| event.clone());
@@ -140,20 +148,23 @@ impl Memory {
         self.end_orphans(&newest.intents);
         self.say_start(of).await;
         let (log, store) = (self.log.clone().ok(), self.store.clone().ok());
-        let mut recorder = Recorder::new(self.ear.clone(), log, store, missed);
-        if let Ok(store) = &self.store {
-            let system = recall::last_of_system(store, self.clock.wall());
-            if let Ok(Some(status)) = timeout(PATIENCE, system).await {
-                recorder.recall_system(status);
-            }
-        }
+        let recorder = Recorder::new(self.ear.clone(), log, store, missed);
         let thread = thread::Builder::new()
             .name("ward-memory".into())
             .spawn(move || recorder.run())?;
+        let commanded = Commanded::read(&newest.intents);
+        self.remember_acknowledged(commanded.acknowledged().clone());
+        recall::commanded(&commanded, decider).await;
         if let Ok(store) = &self.store {
-            let commanded = Commanded::read(&newest.intents);
-            self.remember_acknowledged(commanded.acknowledged().clone());
             self.recall(store, decider, commanded, &mut tasks).await;
+            if let (Ok(log), Some(last)) = (&self.log, newest.last) {
+                tasks.push(tokio::spawn(apart::compare(
+                    store.clone(),
+                    log.clone(),
+                    last,
+                    self.clock.clone(),
+                )));
+            }
         }
         Ok(Running {
             ear: self.ear.clone(),
@@ -213,15 +224,10 @@ impl Memory {
         let Some(last) = last.filter(|last| last.kind != Kind::AggregatorStop) else {
             return;
         };
-        let draft = Draft::new(Kind::LogGap, Source::Audit, "audit", self.clock.now())
-            .at(last.epoch, last.revision)
-            .with("from_epoch", format!("{:016x}", last.epoch.0))
-            .with("from_revision", last.revision.0.to_string())
-            .with(
-                "reason",
-                "the aggregator ended without a word: what it decided behind this may be missing",
-            );
-        self.record(draft);
+        self.record(gap(last, &self.clock).with(
+            "reason",
+            "the aggregator ended without a word: what it decided behind this may be missing",
+        ));
     }
 
     async fn say_start(&self, of: InForce) {
@@ -317,7 +323,7 @@ async fn opened<T: Send + 'static, E: Error + Send + 'static>(
         Ok(Err(_)) => Err(lost("to open it failed; the panic is in the log".to_owned())),
         Err(_) => Err(lost(format!(
             "the disk did not answer within {} s",
-            PATIENCE.as_secs()
+            OPENING.as_secs()
         ))),
     }
 }

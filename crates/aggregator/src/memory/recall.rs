@@ -14,7 +14,7 @@ use std::{
 use tokio::time::sleep;
 use ward_chassis::Clock;
 use ward_engine::{Event, Recalled};
-use ward_model::{KnownInstance, KnownService, Status, Wall};
+use ward_model::{EntityKey, KnownInstance, KnownService, Status, Wall};
 use ward_store::{ReadError, Store, Write};
 
 use super::{commanded::Commanded, ear::Ear, judged::is_ill};
@@ -39,10 +39,10 @@ enum Stopped {
 }
 
 /// Tells the engine all that the store knows, once it answers.
-pub(super) async fn recall(store: Store, to: Told, clock: Clock, commanded: Commanded) {
+pub(super) async fn recall(store: Store, to: Told, clock: Clock, mut commanded: Commanded) {
     let begun = clock.mono();
     loop {
-        match tell_all(&store, &to, &commanded).await {
+        match tell_all(&store, &to, &mut commanded, clock.wall()).await {
             Ok(instances) => {
                 let took = clock.mono().since(begun);
                 tracing::info!(instances, ?took, "what was known before the start is known again");
@@ -59,7 +59,24 @@ pub(super) async fn recall(store: Store, to: Told, clock: Clock, commanded: Comm
     }
 }
 
-async fn tell_all(store: &Store, to: &Told, commanded: &Commanded) -> Result<usize, Stopped> {
+/// Tells the engine what was commanded and is in force: the audit log has it whatever becomes of the store.
+pub(super) async fn commanded(commanded: &Commanded, decider: &Decider) {
+    let maintenance = commanded.maintenance();
+    if !maintenance.is_empty() {
+        let recalled = Recalled {
+            maintenance,
+            ..Recalled::default()
+        };
+        // Without the engine there is nothing left to tell anybody.
+        decider.apply(Event::Recall(recalled)).await.map(drop).ok();
+    }
+}
+
+async fn tell_all(store: &Store, to: &Told, commanded: &mut Commanded, now: Wall) -> Result<usize, Stopped> {
+    if let Some(status) = last_of_system(store, now).await? {
+        to.ear.recall([(EntityKey::System, status)]);
+    }
+    commanded.heard_by_store(store.last_alive().await?);
     let (services, maintenance) = (store.services().await?, store.maintenance().await?);
     let services = services.into_iter().map(service);
     let (forgotten, services) = services.partition::<Vec<_>, _>(|known| commanded.has_forgotten(known));
@@ -72,7 +89,7 @@ async fn tell_all(store: &Store, to: &Told, commanded: &Commanded) -> Result<usi
         .for_each(|service| store.put(Write::MaintenanceEnded(service.clone())));
     let recalled = Recalled {
         services,
-        maintenance: commanded.maintenance(maintenance),
+        maintenance: commanded.other_maintenance(maintenance),
         ..Recalled::default()
     };
     to.tell(recalled).await?;
@@ -104,7 +121,8 @@ pub(super) struct Told {
 impl Told {
     async fn tell_instances(&self, instances: Vec<KnownInstance>) -> Result<(), Unavailable> {
         let ill = instances.iter().filter(|known| is_ill(known.status));
-        self.ear.recall(ill.map(|known| (known.id.clone(), known.status)));
+        self.ear
+            .recall(ill.map(|known| (EntityKey::Instance(known.id.clone()), known.status)));
         let mut left = instances.into_iter();
         while left.len() > 0 {
             let recalled = Recalled {
@@ -151,12 +169,10 @@ fn instance(known: ward_store::KnownInstance) -> KnownInstance {
 }
 
 /// The last verdict about the system that was one.
-pub(super) async fn last_of_system(store: &Store, now: Wall) -> Option<Status> {
+async fn last_of_system(store: &Store, now: Wall) -> Result<Option<Status>, ReadError> {
     let week = 7 * 24 * 60 * 60 * 1_000;
-    let history = store
-        .history(None, Wall(now.0.saturating_sub(week)), now, 64)
-        .await
-        .ok()?;
-    let statuses = history.spans.iter().rev().map(|span| span.status);
-    statuses.into_iter().find(|&status| status != Status::Unknown)
+    let since = Wall(now.0.saturating_sub(week));
+    let history = store.history(None, since, now, 64).await?;
+    let mut statuses = history.spans.iter().rev().map(|span| span.status);
+    Ok(statuses.find(|&status| status != Status::Unknown))
 }

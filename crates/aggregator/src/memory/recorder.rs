@@ -19,6 +19,7 @@ use ward_store::{KnownInstance, Store, Transition, Write};
 use super::{
     ear::{Ear, Heard, Missed, Thing, Word},
     judged::Judged,
+    standing::HELD_UP,
     words::{self, Verdict},
 };
 use crate::maintenance;
@@ -75,11 +76,6 @@ impl Recorder {
         }
     }
 
-    /// What the system was before the aggregator's start.
-    pub(super) fn recall_system(&mut self, status: Status) {
-        self.judged.recall(&EntityKey::System, status);
-    }
-
     /// Until the ear is closed; then the last revision that was heard.
     pub(super) fn run(mut self) -> Revision {
         let me = thread::current();
@@ -91,10 +87,9 @@ impl Recorder {
             if taken.lost {
                 self.lose();
             }
-            for (id, status) in taken.ill {
-                // Who has come back meanwhile was left alone, and is judged already.
-                if !self.instances.contains_key(&self.hashes.hash_one(&id)) {
-                    self.judged.recall(&EntityKey::Instance(id), status);
+            for (key, status) in taken.ill {
+                if !self.has_seen(&key) {
+                    self.judged.recall(&key, status);
                 }
             }
             for heard in taken.heard {
@@ -109,6 +104,15 @@ impl Recorder {
                 (true, false) => thread::park(),
                 (false, _) => thread::sleep(GATHER),
             }
+        }
+    }
+
+    /// Who has come back meanwhile was left alone, and is judged already.
+    fn has_seen(&self, key: &EntityKey) -> bool {
+        match key {
+            EntityKey::System => self.system.is_some_and(|(status, _)| status != Status::Unknown),
+            EntityKey::Service(name) => self.services.contains_key(name),
+            EntityKey::Instance(id) => self.instances.contains_key(&self.hashes.hash_one(id)),
         }
     }
 
@@ -150,10 +154,11 @@ impl Recorder {
         );
     }
 
-    /// Waits for room: what comes meanwhile waits in the ear, which says so when it is full.
+    /// Waits for room: what comes meanwhile waits in the ear, which says so when it is full. Not for a disk that is stuck:
+    /// what finds no room is counted by the log then, and the store goes on.
     fn record(&self, draft: Draft) {
         let Some(log) = &self.log else { return };
-        while log.is_busy() {
+        while log.is_busy() && log.standing().held_up < HELD_UP {
             thread::sleep(ROOM);
         }
         log.record(draft);

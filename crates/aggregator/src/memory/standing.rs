@@ -1,9 +1,14 @@
 //! How remembering stands, for `/readyz?verbose` and for metrics.
 
+use std::time::Duration;
+
 use ward_audit::State as LogState;
 use ward_store::State as StoreState;
 
 use super::Memory;
+
+/// Behind so long a disk that writes a batch is not slow but stuck. A command has given up by then.
+pub(super) const HELD_UP: Duration = Duration::from_secs(5);
 
 /// One part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +36,10 @@ impl Memory {
             Err(why) => return gone(name, why),
         };
         let wrong = match log.state {
-            LogState::Writing => None,
+            LogState::Writing => (log.held_up > HELD_UP).then(|| {
+                let seconds = log.held_up.as_secs();
+                format!("the disk has not answered for {seconds} s: events wait, and commands are refused, until it does")
+            }),
             LogState::Full => Some(
                 "the disk is full: events are left out, and commands refused, until there is room".to_owned(),
             ),

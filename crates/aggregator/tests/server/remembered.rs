@@ -248,6 +248,58 @@ async fn without_its_database_verdicts_and_commands_go_on_and_it_is_said() {
     reporter.hello(hello("bank", Healthy)).await;
     maintenance(&ward).await.unwrap();
     assert_eq!(ward.metric("ward_memory_up{part=\"store\"}").await, 0.0);
+    // The log has it though the store does not.
+    let Aggregator { app, home } = ward;
+    assert!(app.stop().await.is_clean());
+    let app = App::start(config(&home)).await.unwrap();
+    let ward = Aggregator { app, home };
+    let bank = ward.service("bank").await.service.unwrap();
+    assert_eq!(bank.maintenance.unwrap().why, "disks");
+}
+
+/// Signals are looked at every ten seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breaker_that_closes_is_an_event() {
+    let ward = start().await;
+    let mut reporter = ward.reporter().await;
+    let open = |value| v1::SignalValue {
+        name: "breaker_open".into(),
+        value,
+    };
+    let patient = v1::Hello {
+        interval_ms: 60_000,
+        values: vec![open(1.0)],
+        ..hello("bank", Healthy)
+    };
+    let handle = reporter.hello(patient).await;
+    tokio::time::sleep(std::time::Duration::from_secs(11)).await;
+    let closed = v1::Update {
+        values: vec![open(0.0)],
+        ..update(handle, 2, Healthy)
+    };
+    reporter.update(closed).await;
+    let about = || v1::EventFilter {
+        source: "circuit_breaker".into(),
+        ..Default::default()
+    };
+    let turned = until("the log has it", async || {
+        let events = events(&ward, about()).await;
+        Some(events).filter(|events| !events.is_empty())
+    });
+    let turned = turned.await;
+    let said: Vec<_> = turned
+        .iter()
+        .map(|event| (event.kind, event.subject.as_str()))
+        .collect();
+    assert_eq!(said, [(Kind::BreakerReset, "bank")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_and_rights_are_no_artifacts() {
+    let ward = start().await;
+    assert_eq!(ward.get("/api/v1/audit?type=token_created").await.status(), 200);
+    let refused = ward.get("/health/artifacts?type=token_created").await;
+    assert_eq!(refused.status(), 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

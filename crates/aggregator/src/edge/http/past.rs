@@ -79,6 +79,9 @@ struct EventParameters {
     limit: Option<u32>,
 }
 
+/// Who may do what is for those who administer.
+const ADMINISTERED: [Kind; 3] = [Kind::TokenCreated, Kind::TokenRevoked, Kind::RightChange];
+
 const KNOWN: [&str; 7] = ["type", "source", "subject", "since", "until", "before", "limit"];
 
 /// The parameters of a history.
@@ -130,7 +133,7 @@ struct ArtifactsAnswer {
     responses((status = 200, description = "A page of events.", body = EventsAnswer))
 )]
 async fn events(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<EventsAnswer>, Problem> {
-    let (filter, limit) = asked(query.as_deref(), &KNOWN, app.edge.clock.wall())?;
+    let (filter, limit) = asked(query.as_deref(), &KNOWN, &[], app.edge.clock.wall())?;
     let page = past::events(&app.edge, filter, limit).await?;
     Ok(Json(EventsAnswer {
         head: audit::head(&app.edge).as_deref().map(Into::into),
@@ -147,7 +150,7 @@ async fn events(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Jso
     tag = "pages",
     params(
         ("limit" = Option<u32>, Query, description = "At most so many.", minimum = 1, maximum = 1_000),
-        ("type" = Option<String>, Query, description = "Only events of this type, such as `degrade`.", pattern = "^(transition|restart|degrade|recover|breaker_trip|breaker_reset|alert_firing|alert_suppressed|alert_resolved|acknowledge|unacknowledge|config_change|maintenance_start|maintenance_end|forget|token_created|token_revoked|right_change|aggregator_start|aggregator_stop|log_recovered|log_gap|log_full|origin)$"),
+        ("type" = Option<String>, Query, description = "Only events of this type, such as `degrade`.", pattern = "^(transition|restart|degrade|recover|breaker_trip|breaker_reset|alert_firing|alert_suppressed|alert_resolved|acknowledge|unacknowledge|config_change|maintenance_start|maintenance_end|forget|aggregator_start|aggregator_stop|log_recovered|log_gap|log_full|origin)$"),
     ),
     responses((status = 200, description = "The newest events, the newest first.", body = ArtifactsAnswer))
 )]
@@ -155,17 +158,11 @@ async fn artifacts(
     State(app): State<App>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ArtifactsAnswer>, Problem> {
-    let (filter, limit) = asked(query.as_deref(), &["limit", "type"], app.edge.clock.wall())?;
+    let known = ["limit", "type"];
+    let (filter, limit) = asked(query.as_deref(), &known, &ADMINISTERED, app.edge.clock.wall())?;
     let page = past::events(&app.edge, filter, limit).await?;
-    // Who may do what is for those who administer.
-    let told = page.events.iter().filter(|event| {
-        !matches!(
-            event.kind,
-            Kind::TokenCreated | Kind::TokenRevoked | Kind::RightChange
-        )
-    });
     Ok(Json(ArtifactsAnswer {
-        artifacts: told.map(Into::into).collect(),
+        artifacts: page.events.iter().map(Into::into).collect(),
     }))
 }
 
@@ -212,15 +209,23 @@ async fn history(
     }
 }
 
-fn asked(query: Option<&str>, known: &[&str], now: Wall) -> Result<(Filter, Option<usize>), Problem> {
+/// What is asked for, of events but those of `except`.
+fn asked(
+    query: Option<&str>,
+    known: &[&str],
+    except: &'static [Kind],
+    now: Wall,
+) -> Result<(Filter, Option<usize>), Problem> {
     let mut read = Parameters::strict(query, known);
-    let words = |all: &[Kind]| all.iter().map(|kind| (kind.as_str(), *kind)).collect::<Vec<_>>();
+    let kinds = Kind::ALL.iter().filter(|kind| !except.contains(kind));
+    let kinds: Vec<_> = kinds.map(|kind| (kind.as_str(), *kind)).collect();
     let sources: Vec<_> = Source::ALL
         .iter()
         .map(|source| (source.as_str(), *source))
         .collect();
     let filter = Filter {
-        kind: read.word("type", &words(Kind::ALL)),
+        kind: read.word("type", &kinds),
+        except,
         source: read.word("source", &sources),
         subject: read.bounded("subject", SUBJECT),
         since: moment(&mut read, "since", now),
@@ -267,14 +272,18 @@ mod tests {
     fn the_description_names_all_the_words_there_are() {
         let described = serde_json::to_string(&routes().to_openapi()).unwrap();
         let pattern = |words: Vec<&str>| format!("^({})$", words.join("|"));
-        let kinds = pattern(Kind::ALL.iter().map(|kind| kind.as_str()).collect());
+        let kinds = |except: &[Kind]| {
+            let kinds = Kind::ALL.iter().filter(|kind| !except.contains(kind));
+            pattern(kinds.map(|kind| kind.as_str()).collect())
+        };
         let sources = pattern(Source::ALL.iter().map(|source| source.as_str()).collect());
         assert_eq!(
             (
-                described.matches(&kinds).count(),
+                described.matches(&kinds(&[])).count(),
+                described.matches(&kinds(&ADMINISTERED)).count(),
                 described.matches(&sources).count()
             ),
-            (2, 1)
+            (1, 1, 1)
         );
     }
 }

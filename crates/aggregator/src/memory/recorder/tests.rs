@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 use ward_audit::{Filter, Options, Start};
 use ward_chassis::Clock;
-use ward_model::{Condition, Epoch, Freshness, Incarnation, InstanceId, Mono, Now, Wall};
+use ward_model::{Condition, Epoch, Freshness, Incarnation, InstanceId, Mono, Now, SystemState, Wall};
 
 use super::{super::ear::Instance, *};
 
@@ -75,6 +75,16 @@ fn service(status: Status, last_status: Option<Status>) -> Thing {
     }))
 }
 
+fn system(status: Status) -> Thing {
+    Thing::System(Box::new(SystemState {
+        condition: Condition {
+            status,
+            ..Condition::default()
+        },
+        ..SystemState::default()
+    }))
+}
+
 impl Bench {
     fn hear(&mut self, before: Option<Status>, thing: Thing) {
         self.tell(before, thing, false);
@@ -134,7 +144,7 @@ fn who_was_back_before_it_was_recalled_is_judged_by_what_it_is() {
     while heard.ear.waiting() > 0 {
         thread::yield_now();
     }
-    heard.ear.recall([(id(), Unhealthy)]);
+    heard.ear.recall([(EntityKey::Instance(id()), Unhealthy)]);
     heard.hear(Some(Healthy), instance("a", Unhealthy, None));
     assert_eq!(heard.kinds(), [Kind::Degrade]);
 }
@@ -142,9 +152,27 @@ fn who_was_back_before_it_was_recalled_is_judged_by_what_it_is() {
 #[test]
 fn who_was_ill_before_the_start_has_not_degraded() {
     let mut heard = begin();
-    heard.ear.recall([(id(), Unhealthy)]);
+    heard.ear.recall([(EntityKey::Instance(id()), Unhealthy)]);
     heard.hear(Some(Unknown), instance("a", Unhealthy, None));
     assert_eq!(heard.kinds(), [Kind::Transition]);
+}
+
+#[test]
+fn the_system_is_judged_by_what_it_was_unless_it_has_been_judged() {
+    let ill = || [(EntityKey::System, Unhealthy)];
+    let mut before = begin();
+    before.hear(None, system(Unknown));
+    before.ear.recall(ill());
+    before.hear(Some(Unknown), system(Unhealthy));
+    assert_eq!(before.kinds(), [Kind::Transition, Kind::Transition]);
+    let mut behind = begin();
+    behind.hear(None, system(Healthy));
+    while behind.ear.waiting() > 0 {
+        thread::yield_now();
+    }
+    behind.ear.recall(ill());
+    behind.hear(Some(Healthy), system(Unhealthy));
+    assert_eq!(behind.kinds(), [Kind::Transition, Kind::Degrade]);
 }
 
 #[test]
