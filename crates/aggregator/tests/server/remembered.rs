@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use tonic::{Code, transport::Channel};
 use ward_aggregator::App;
-use ward_audit::{Event, Kind};
+use ward_audit::{Event, Filter, Kind, Phase, Reader, Source};
 use ward_proto::v1::{
     self,
     Status::{Healthy, Unhealthy},
@@ -13,7 +13,7 @@ use ward_proto::v1::{
 };
 use ward_tlog::{Checkpoint, Hash, Head, LogProof, Verifier, leaf_hash, verify_consistency};
 
-use crate::harness::{Aggregator, config, hello, start, until, update};
+use crate::harness::{Aggregator, config, hello, start, start_configured, until, update};
 
 async fn log(ward: &Aggregator) -> AuditServiceClient<Channel> {
     let address = format!("http://{}", ward.app.grpc_addr());
@@ -333,4 +333,42 @@ async fn a_damaged_log_is_left_as_it_is_and_nothing_is_commanded() {
     for (path, bytes) in damaged {
         assert_eq!(fs::read(path).unwrap(), bytes);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_was_commanded_and_the_life_itself_is_in_the_log() {
+    let ward = start_configured("[services.ghost]\n").await;
+    let mut reporter = ward.reporter().await;
+    reporter.hello(hello("bank", Healthy)).await;
+    maintenance(&ward).await.unwrap();
+    let mut client = ward.client().await;
+    let end = v1::EndMaintenanceRequest {
+        service: "bank".into(),
+        by: "ada".into(),
+    };
+    client.end_maintenance(end).await.unwrap();
+    ward.configure("[services.other]\n");
+    ward.app.reload().await.unwrap();
+    let Aggregator { app, home } = ward;
+    assert!(app.stop().await.is_clean());
+    let log = Reader::open(&home.path().join("data/audit")).unwrap();
+    let events = log.newest(&Filter::default(), 1_000).unwrap();
+    let decided = [
+        Kind::AggregatorStart,
+        Kind::MaintenanceStart,
+        Kind::MaintenanceEnd,
+        Kind::ConfigChange,
+        Kind::AggregatorStop,
+    ];
+    let found: Vec<_> = events
+        .iter()
+        .rev()
+        .filter(|event| event.phase == Phase::Intent || event.source == Source::Aggregator)
+        .map(|event| event.kind)
+        .collect();
+    assert_eq!(found, decided);
+    // Each has what came of it behind it.
+    let ends: Vec<_> = events.iter().filter_map(|event| event.intent).collect();
+    let intents = events.iter().filter(|event| event.phase == Phase::Intent);
+    assert!(intents.map(|event| event.index).all(|index| ends.contains(&index)));
 }
