@@ -46,6 +46,6 @@ pub use address::{Authority, InvalidAddress, Place};
 pub use control::{ControlError, Refusal, break_service, mend_service};
 pub use fault::{How, UnknownHow};
 pub use serve::{CustomersOptions, ServeOptions, customers, serve};
-pub use service::{ServiceError, ServiceOptions, service};
+pub use service::{Logging, ServiceError, ServiceOptions, service};
 pub use shop::OpenError;
 pub use supervisor::{Error, Options, run};

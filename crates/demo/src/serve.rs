@@ -18,7 +18,7 @@ use crate::{
     plan::Member,
     process::{Process, Setting, client, plain_probes, serve_until},
     registry::Registry,
-    service::{ServiceError, begin_telling},
+    service::{Logging, ServiceError, begin_telling},
 };
 
 /// Where a member listens that nobody said anything about.
@@ -42,6 +42,8 @@ pub struct ServeOptions {
     pub database: Option<SecretString>,
     /// The URL of a Redis for the cart.
     pub redis: Option<SecretString>,
+    /// How it logs.
+    pub logging: Logging,
 }
 
 /// How customers come.
@@ -51,11 +53,13 @@ pub struct CustomersOptions {
     pub listen: SocketAddr,
     /// Where the storefront is.
     pub storefront: Authority,
+    /// How they log.
+    pub logging: Logging,
 }
 
 /// Runs one member until `shutdown`. It reports to the aggregator that the environment names.
 pub async fn serve(options: ServeOptions, shutdown: Shutdown) -> Result<(), ServiceError> {
-    let _telling = begin_telling(&options.name, "info")?;
+    let _telling = begin_telling(&options.name, "info", &options.logging)?;
     let member = ServiceError::member(&options.name)?;
     let setting = Setting {
         member,
@@ -81,7 +85,7 @@ pub async fn serve(options: ServeOptions, shutdown: Shutdown) -> Result<(), Serv
 
 /// Sends customers until `shutdown`.
 pub async fn customers(options: CustomersOptions, shutdown: Shutdown) -> Result<(), ServiceError> {
-    let _telling = begin_telling("customers", "info")?;
+    let _telling = begin_telling("customers", "info", &options.logging)?;
     let listening = |error| ServiceError::Listen(options.listen, error);
     let listener = TcpListener::bind(options.listen).await.map_err(listening)?;
     let registry = Registry::told(BTreeMap::from([("storefront", options.storefront)]));

@@ -37,6 +37,15 @@ pub struct ServiceOptions {
     pub registry: PathBuf,
 }
 
+/// How the log of a process looks, and where it goes beside standard error. That of the demo is for people, and there alone.
+#[derive(Clone, Debug, Default)]
+pub struct Logging {
+    /// How lines look on standard error.
+    pub format: Format,
+    /// Where they are in files as well, of this process alone.
+    pub dir: Option<PathBuf>,
+}
+
 /// Why a process of the shop could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
@@ -100,7 +109,7 @@ impl ServiceError {
 /// Returns at once if it ends before the first order.
 pub async fn service(options: ServiceOptions) -> Result<(), ServiceError> {
     die_with_parent();
-    let _telling = begin_telling(&options.name, "info")?;
+    let _telling = begin_telling(&options.name, "info", &Logging::default())?;
     let setting = Setting {
         member: ServiceError::member(&options.name)?,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -129,11 +138,15 @@ async fn work(setting: &Setting, fault: watch::Receiver<Option<How>>) -> Result<
 
 /// Logs to standard error, and sends traces where the environment asks for them, as the service of that name; `None` if
 /// whoever called has begun to already. What is returned is to be dropped last.
-pub(crate) fn begin_telling(name: &str, filter: &str) -> Result<Option<Telemetry>, LogsError> {
+pub(crate) fn begin_telling(
+    name: &str,
+    filter: &str,
+    logging: &Logging,
+) -> Result<Option<Telemetry>, LogsError> {
     let lines = Lines {
-        format: Format::Compact,
+        format: logging.format,
         filter,
-        dir: None,
+        dir: logging.dir.as_deref(),
     };
     match telemetry::begin(name, lines) {
         Err(LogsError::Installed) => Ok(None),

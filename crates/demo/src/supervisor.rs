@@ -27,7 +27,7 @@ use crate::{
     process::client,
     registry::Registry,
     run_dir::{self, RunDir},
-    service::begin_telling,
+    service::{Logging, begin_telling},
     shop::{OpenError, Shop},
     targets::Targets,
     view::{View, say},
@@ -88,7 +88,7 @@ pub enum Error {
 ///
 /// Should this process be killed instead, its members end with it; its directory is removed by the next demo.
 pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Error> {
-    let telemetry = begin_telling(ward_aggregator::SERVICE, "warn")?;
+    let telemetry = begin_telling(ward_aggregator::SERVICE, "warn", &Logging::default())?;
     let clock = Clock::start();
     let home = run_dir::home(std::env::var_os("XDG_RUNTIME_DIR").as_deref());
     let dir = RunDir::create(&home).map_err(|error| Error::Directory(home, error))?;

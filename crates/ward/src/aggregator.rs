@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tokio::task::JoinSet;
 use ward_aggregator::{App, Config, SERVICE};
 use ward_chassis::{
@@ -13,7 +13,7 @@ use ward_chassis::{
 };
 use ward_config::{Key, Source};
 
-use crate::{Exit, Failure, config, output::Out};
+use crate::{Exit, Failure, config, log::LogArgs, output::Out};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -70,31 +70,14 @@ pub(crate) struct AggregatorArgs {
     /// Tell this Alertmanager of alerts, instead of those of the file; may be given several times [env: WARD_ALERTMANAGERS]
     #[arg(long, value_name = "URL")]
     alertmanager: Vec<String>,
-    /// How log lines look
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) log_format: LogFormat,
-    /// Write log lines into files here as well, as JSON: one a day, 14 of at most 32 MiB, and errors apart [env: WARD_LOG_DIR]
-    #[arg(long, value_name = "DIR")]
-    log_dir: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// One object a line
-    Json,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 pub(crate) async fn run(args: AggregatorArgs, out: &mut Out) -> Result<Exit, Failure> {
-    let format = match args.log_format {
-        LogFormat::Text => logs::Format::Compact,
-        LogFormat::Json => logs::Format::Json,
-    };
-    let dir = args.log_dir.clone().or_else(config::log_dir);
+    let dir = args.log.dir();
     let lines = logs::Lines {
-        format,
+        format: args.log.format(),
         filter: logs::DEFAULT,
         dir: dir.as_deref(),
     };

@@ -77,13 +77,6 @@ pub(crate) fn variables() -> Vec<(String, String)> {
     all.filter(|(name, _)| name.starts_with("WARD_")).collect()
 }
 
-/// Where log lines are written as well. It is no part of the configuration: what is wrong with that is in the log.
-pub(crate) fn log_dir() -> Option<PathBuf> {
-    env::var_os("WARD_LOG_DIR")
-        .filter(|dir| !dir.is_empty())
-        .map(PathBuf::from)
-}
-
 fn check(file: Option<PathBuf>, out: &mut Out) -> Result<(), Failure> {
     let named = variables()
         .into_iter()

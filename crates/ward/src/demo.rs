@@ -13,14 +13,15 @@ use ward_aggregator::Config;
 use ward_chassis::shutdown;
 use ward_config::Source;
 use ward_demo::{
-    Authority, ControlError, CustomersOptions, How, Options, Place, Refusal, ServeOptions, ServiceError,
-    ServiceOptions,
+    Authority, ControlError, CustomersOptions, How, Logging, Options, Place, Refusal, ServeOptions,
+    ServiceError, ServiceOptions,
 };
 use ward_sdk::Address;
 
 use crate::{
     Exit, Failure,
     client::DEFAULT_SERVER,
+    log::LogArgs,
     output::{Escaped, Out},
 };
 
@@ -88,6 +89,8 @@ On SIGTERM it says goodbye to Ward and ends what it has begun, within ten second
         /// Which instance of the service it is, where there is more than one
         #[arg(long, value_name = "NAME", default_value = "1")]
         instance: String,
+        #[command(flatten)]
+        log: LogArgs,
     },
     /// Buy things in a shop, twenty a second
     Customers {
@@ -97,6 +100,8 @@ On SIGTERM it says goodbye to Ward and ends what it has begun, within ten second
         /// Where the storefront listens. The host is looked up for each connection
         #[arg(long, value_name = "HOST:PORT", default_value = "storefront:8080")]
         storefront: Authority,
+        #[command(flatten)]
+        log: LogArgs,
     },
 }
 
@@ -133,6 +138,7 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
             listen,
             upstreams,
             instance,
+            log,
         }) => {
             let options = ServeOptions {
                 name,
@@ -141,12 +147,21 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
                 instance,
                 database: secret("DATABASE_URL")?,
                 redis: secret("REDIS_URL")?,
+                logging: logging(&log),
             };
             let shutdown = shutdown::signal().map_err(Failure::runtime)?;
             return served(ward_demo::serve(options, shutdown).await);
         }
-        Some(DemoAction::Customers { listen, storefront }) => {
-            let options = CustomersOptions { listen, storefront };
+        Some(DemoAction::Customers {
+            listen,
+            storefront,
+            log,
+        }) => {
+            let options = CustomersOptions {
+                listen,
+                storefront,
+                logging: logging(&log),
+            };
             let shutdown = shutdown::signal().map_err(Failure::runtime)?;
             return served(ward_demo::customers(options, shutdown).await);
         }
@@ -173,6 +188,13 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Result<Exit, Failure> 
         "done: watch what follows with `ward watch{server}`, and why with `ward explain {name}{server}`"
     ));
     Ok(Exit::Good)
+}
+
+fn logging(log: &LogArgs) -> Logging {
+    Logging {
+        format: log.format(),
+        dir: log.dir(),
+    }
 }
 
 fn served(done: Result<(), ServiceError>) -> Result<Exit, Failure> {

@@ -21,6 +21,7 @@ mod explain;
 mod failure;
 mod forget;
 mod history;
+mod log;
 mod maintenance;
 mod near;
 mod operator;

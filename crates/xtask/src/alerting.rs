@@ -1,6 +1,8 @@
 //! What Prometheus and Alertmanager are given, judged by their own tools: that files are sound, that each rule fires where it
 //! should and nowhere else, and that alerts go to whom they are for.
 
+mod start;
+
 use std::{fs, path::Path, process::Command};
 
 use anyhow::Context;
@@ -82,6 +84,7 @@ pub(crate) fn check(ledger: &mut Ledger) {
     });
     ledger.run_with("alertmanager", &AMTOOL, |amtool| {
         succeed(&mut tool(amtool, &["check-config", ALERTMANAGER]))?;
+        start::check(amtool)?;
         ROUTES.iter().try_for_each(|(labels, receiver)| {
             let wanted = format!("--verify.receivers={receiver}");
             let config = format!("--config.file={ALERTMANAGER}");

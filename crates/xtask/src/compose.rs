@@ -7,6 +7,8 @@
 
 mod asking;
 mod guards;
+#[cfg(test)]
+mod setup;
 mod stack;
 mod story;
 #[cfg(test)]

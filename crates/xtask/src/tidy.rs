@@ -12,6 +12,7 @@ mod left_out;
 mod purity;
 mod rooms;
 mod runbooks;
+mod shipped;
 mod source;
 mod text;
 
@@ -41,6 +42,7 @@ const RULES: &[Rule] = &[
     purity::clocks,
     runbooks::pages,
     runbooks::rules,
+    shipped::lets_nobody_in,
 ];
 
 /// Something that is not as it should be.

@@ -24,6 +24,8 @@ use crate::{
 };
 
 const CONFIG: &str = include_str!("alertmanager.yml");
+/// Writes what runs in the compose stack.
+const START: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/alertmanager/start");
 
 /// A running one. Ends with its test.
 pub(crate) struct Alertmanager {
@@ -48,6 +50,23 @@ impl Alertmanager {
     pub(crate) fn start(program: PathBuf, people: &People) -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("alertmanager.yml"), config(people)).unwrap();
+        Self::start_in(program, home)
+    }
+
+    /// On a free port, with the configuration that is shipped, as that is made of these variables.
+    pub(crate) fn start_shipped(program: PathBuf, variables: &[(&str, &str)]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let made = Command::new("sh")
+            .arg(START)
+            .env("ALERTMANAGER", "true")
+            .env("WARD_ALERTMANAGER_DIR", home.path())
+            .envs(variables.iter().copied())
+            .status();
+        assert!(made.unwrap().success());
+        Self::start_in(program, home)
+    }
+
+    fn start_in(program: PathBuf, home: TempDir) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (process, address) = spawn(&program, home.path(), any);
         Self {
@@ -98,6 +117,13 @@ impl Alertmanager {
         Some(serde_json::from_str(&asked).unwrap())
     }
 
+    /// Posts these alerts to it.
+    pub(crate) async fn take(&self, alerts: &Value) {
+        let url = format!("http://{}/api/v2/alerts", self.address);
+        let posted = client().post(url).json(alerts).send().await.unwrap();
+        posted.error_for_status().unwrap();
+    }
+
     /// The alert about a service, once it has one.
     pub(crate) async fn alert(&self, service: &str) -> Value {
         let about = |alert: &&Value| alert["labels"]["service"] == service;
@@ -126,18 +152,18 @@ impl Drop for Alertmanager {
 
 /// `None` if nobody answers.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<String> {
+    let asked = client().get(format!("http://{address}{path}")).send();
+    let answer = asked.await.ok()?.error_for_status().ok()?;
+    answer.text().await.ok()
+}
+
+fn client() -> reqwest::Client {
     // reqwest makes no client without, for plain HTTP neither. Any test may have been the first.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder()
         .no_proxy()
         .timeout(Duration::from_secs(5));
-    let asked = client
-        .build()
-        .unwrap()
-        .get(format!("http://{address}{path}"))
-        .send();
-    let answer = asked.await.ok()?.error_for_status().ok()?;
-    answer.text().await.ok()
+    client.build().unwrap()
 }
 
 fn config(people: &People) -> String {

@@ -25,6 +25,7 @@ mod program;
 mod prometheus;
 mod redis;
 mod scene;
+mod shipped;
 mod shop;
 mod stack;
 mod traced;

@@ -106,6 +106,35 @@ fn lines_are_in_files_if_a_directory_is_named() {
     Aggregator::start(&[], &[("WARD_LOG_DIR", "")]).stop();
 }
 
+/// Beside an aggregator in containers one program reads the lines of both.
+#[test]
+fn a_service_of_the_shop_logs_as_an_aggregator_does() {
+    let home = tempfile::tempdir().unwrap();
+    let variables = [
+        ("WARD_SERVER", "127.0.0.1:1"),
+        ("WARD_LOG_DIR", home.path().to_str().unwrap()),
+    ];
+    let listen = ["--listen", "127.0.0.1:0", "--log-format", "json"];
+    let mut child = command(&[&["demo", "serve", "bank"], &listen[..]].concat(), &variables)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    said.read_line(&mut text).unwrap();
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    said.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success(), "{text}");
+
+    let shown: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect();
+    assert!(!shown.is_empty());
+    assert_eq!(lines(home.path(), "ward.2").len(), shown.len(), "{text}");
+}
+
 /// A collector that does not exist costs neither start nor stop, and what is lost has a counter.
 #[test]
 fn what_is_lost_is_in_the_metrics() {

@@ -1,36 +1,21 @@
-//! What each service of docker-compose.yml keeps to, whatever it is for; and what no shipped file says.
+//! What each service of docker-compose.yml keeps to, whatever it is for.
 //!
 //! Read from what compose makes of the file, so that it does not matter by which anchor a service has it.
-
-use std::fs;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::stack::Stack;
-use crate::root;
 
 /// Ends after its work.
 const ONE_SHOT: &str = "setup";
 /// Has nothing in its image that could check its health.
 const UNCHECKED: &[&str] = &[ONE_SHOT, "otel-collector"];
-/// What a stack is made of, beside the crates.
-const SHIPPED: &[&str] = &[
-    "docker-compose.yml",
-    "Dockerfile",
-    ".env.example",
-    "deploy",
-    "prometheus",
-    "grafana",
-];
 
 /// Looks at all of them.
 pub(super) fn hold(stack: &Stack) -> anyhow::Result<()> {
     let config: Value = serde_json::from_str(&stack.says(&["config", "--format", "json"])?)?;
-    let mut troubles = troubles(&config)?;
-    for place in SHIPPED {
-        troubles.extend(insecure(&root().join(place))?);
-    }
+    let troubles = troubles(&config)?;
     ensure!(troubles.is_empty(), "{}", troubles.join("; "));
     Ok(())
 }
@@ -102,30 +87,6 @@ fn guards(name: &str, service: &Value) -> Vec<(&'static str, bool)> {
     ]
 }
 
-/// Files at or below `place` by which somebody would be let in without proof.
-fn insecure(place: &std::path::Path) -> anyhow::Result<Vec<String>> {
-    if place.is_dir() {
-        let entries = fs::read_dir(place).with_context(|| format!("list {}", place.display()))?;
-        let mut found = Vec::new();
-        for entry in entries {
-            found.extend(insecure(&entry?.path())?);
-        }
-        return Ok(found);
-    }
-    let text = fs::read(place).with_context(|| format!("read {}", place.display()))?;
-    let text = String::from_utf8_lossy(&text);
-    let said = [
-        "--insecure",
-        "WARD_INSECURE",
-        "insecure = true",
-        "insecure_skip_verify: true",
-    ];
-    let said = said.into_iter().filter(|word| text.contains(word));
-    Ok(said
-        .map(|word| format!("{} says {word}", place.display()))
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -171,18 +132,5 @@ mod tests {
         }
         let open = json!({"services": {}, "networks": {"inner": {}}});
         assert_eq!(troubles(&open).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn who_lets_everybody_in_is_found() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("deep")).unwrap();
-        fs::write(
-            folder.path().join("deep/a.yml"),
-            "command: [aggregator, --insecure]",
-        )
-        .unwrap();
-        fs::write(folder.path().join("b.yaml"), "tls: { insecure: true }").unwrap();
-        assert_eq!(insecure(folder.path()).unwrap().len(), 1);
     }
 }
