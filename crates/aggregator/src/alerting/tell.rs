@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
+use ward_alerts::Seen;
 use ward_audit::{Draft, Kind, Source};
 use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Name, RuleName, Severity, Wall};
 
@@ -25,7 +26,7 @@ const APPENDS: usize = 512;
 
 impl Run {
     pub(super) async fn tell(&mut self, edge: &Shared, now: Wall, changed: Vec<Arc<Alert>>, is_anew: bool) {
-        self.shorten_acknowledgements(edge, now);
+        self.shorten_acknowledgements(edge);
         let moved: Vec<Arc<Alert>> = changed
             .iter()
             .filter(|alert| self.moves(alert))
@@ -37,7 +38,7 @@ impl Run {
         let affected = told::affected(self.machine.alerts().map(Arc::as_ref));
         let head = told::audit_head(&edge.hub);
         let whole = |alert: &Alert| {
-            let mut alert = alert.clone();
+            let mut alert = self.as_said(alert.clone());
             let mut add = |key: &str, text: Option<&String>| {
                 let text = text.map(|text| (key.to_owned(), text.clone()));
                 alert.annotations.extend(text);
@@ -152,7 +153,7 @@ impl Run {
     }
 
     /// What was acknowledged is over for each alert that fires no more: what fires later is heard.
-    fn shorten_acknowledgements(&mut self, edge: &Shared, now: Wall) {
+    fn shorten_acknowledgements(&mut self, edge: &Shared) {
         let mut held: BTreeMap<Option<Name>, Vec<RuleName>> = BTreeMap::new();
         for alert in self.machine.alerts().filter(|alert| alert.acknowledged.is_some()) {
             let AlertKey { service, rule } = alert.key.clone();
@@ -172,11 +173,12 @@ impl Run {
                 continue;
             }
             is_changed = true;
-            if still.is_empty() || said.end <= now {
+            // Whose time is up covers nothing any more: the machine says when that is.
+            if still.is_empty() {
                 self.unacknowledge(edge, &said.service);
                 edge.memory.record(ended(edge, &said));
             } else {
-                self.acknowledge(edge, Acknowledgement { rules: still, ..said });
+                self.narrow(edge, said, still);
             }
         }
         if is_changed {
@@ -184,11 +186,30 @@ impl Run {
         }
     }
 
+    /// It is about these only from here on, and ends when it would have.
+    fn narrow(&mut self, edge: &Shared, said: Acknowledgement, rules: Vec<RuleName>) {
+        let known = self.machine.acknowledgements();
+        let known = known.filter(|known| known.service == said.service).cloned();
+        self.commanded.extend(known.map(|known| {
+            let rules = rules.clone();
+            Seen::Acknowledged(Acknowledgement { rules, ..known })
+        }));
+        self.hold(edge, Acknowledgement { rules, ..said });
+    }
+
+    /// With its acknowledgement as that was said, and not in the time of the machine.
+    fn as_said(&self, mut alert: Alert) -> Alert {
+        if alert.acknowledged.is_some() {
+            alert.acknowledged = self.acknowledged.get(&alert.key.service).cloned();
+        }
+        alert
+    }
+
     /// With the labels that it is told with: they are its identity, whatever the configuration says after a restart.
     pub(super) fn labelled(&self, edge: &Shared, alert: &Alert) -> Alert {
         let mut labelled = Alert {
             labels: edge.alerting.notifier.labelled(alert),
-            ..alert.clone()
+            ..self.as_said(alert.clone())
         };
         self.traces.write_into(&mut labelled);
         labelled
