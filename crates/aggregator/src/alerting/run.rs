@@ -329,13 +329,15 @@ impl Run {
 
     /// The store lost what it had: it is told all of it.
     fn keep_all(&mut self, edge: &Shared) {
-        self.machine
-            .alerts()
-            .for_each(|alert| keep::alert(&edge.memory, &self.labelled(edge, alert)));
+        let alerts = self.machine.alerts().map(|alert| self.labelled(edge, alert));
+        let alerts: Vec<Alert> = alerts.collect();
+        keep::together(&edge.memory, || {
+            alerts.iter().for_each(|alert| keep::alert(&edge.memory, alert));
+            edge.alerting.notifier.keep_again();
+        });
         for said in self.acknowledged.values() {
             keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(said));
         }
-        edge.alerting.notifier.keep_again();
     }
 
     /// How all of it stands, each alert as `whole` makes it.

@@ -62,22 +62,23 @@ impl Run {
             false => alert.clone(),
         };
         edge.alerting.board.store(Arc::new(self.board(shown)));
-        // What is owed is kept before what is owed about: a crash between them tells something twice, and forgets nothing.
         let kept = changed.iter().map(|alert| match was_told(alert) {
             true => Arc::new(self.labelled(edge, alert)),
             false => alert.clone(),
         });
         let kept: Vec<Arc<Alert>> = kept.collect();
-        if !deliver.is_empty() {
-            edge.alerting.notifier.tell(deliver);
-        }
-        for alert in &kept {
-            keep::alert(&edge.memory, alert);
-            if keep::is_over(alert) {
-                self.written.remove(&alert.key);
-                self.explained.remove(&alert.key);
-                self.traces.forget(&alert.key);
+        // Apart, a crash between them would have what is owed resolved, as it is not known to fire, and told anew; or would
+        // forget a page.
+        keep::together(&edge.memory, || {
+            if !deliver.is_empty() {
+                edge.alerting.notifier.tell(deliver);
             }
+            kept.iter().for_each(|alert| keep::alert(&edge.memory, alert));
+        });
+        for alert in kept.iter().filter(|alert| keep::is_over(alert)) {
+            self.written.remove(&alert.key);
+            self.explained.remove(&alert.key);
+            self.traces.forget(&alert.key);
         }
         edge.alerting.notifier.ring();
         self.say_beyond();
