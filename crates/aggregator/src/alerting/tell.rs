@@ -38,7 +38,7 @@ impl Run {
         let affected = told::affected(self.machine.alerts().map(Arc::as_ref));
         let head = told::audit_head(&edge.hub);
         let whole = |alert: &Alert| {
-            let mut alert = self.as_said(alert.clone());
+            let mut alert = self.for_people(edge, alert.clone());
             let mut add = |key: &str, text: Option<&String>| {
                 let text = text.map(|text| (key.to_owned(), text.clone()));
                 alert.annotations.extend(text);
@@ -198,10 +198,15 @@ impl Run {
         self.hold(edge, Acknowledgement { rules, ..said });
     }
 
-    /// With its acknowledgement as that was said, and not in the time of the machine.
-    fn as_said(&self, mut alert: Alert) -> Alert {
+    /// With its acknowledgement as that was said, not in the time of the machine, and with the page that says what to do.
+    fn for_people(&self, edge: &Shared, mut alert: Alert) -> Alert {
         if alert.acknowledged.is_some() {
             alert.acknowledged = self.acknowledged.get(&alert.key.service).cloned();
+        }
+        let external_url = &edge.reloader.now().settings.alerting.external_url;
+        let page = external_url.as_ref();
+        if let Some(page) = page.and_then(|url| told::runbook_url(url, &alert.key.rule)) {
+            alert.annotations.entry("runbook_url".into()).or_insert(page);
         }
         alert
     }
@@ -210,7 +215,7 @@ impl Run {
     pub(super) fn labelled(&self, edge: &Shared, alert: &Alert) -> Alert {
         let mut labelled = Alert {
             labels: edge.alerting.notifier.labelled(alert),
-            ..self.as_said(alert.clone())
+            ..self.for_people(edge, alert.clone())
         };
         self.traces.write_into(&mut labelled);
         labelled
