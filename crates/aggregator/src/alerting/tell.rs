@@ -56,12 +56,6 @@ impl Run {
         // What changed in its order: causes before what they explain.
         let deliver = changed.iter().chain(again).filter(|alert| was_told(alert));
         let deliver: Vec<Alert> = deliver.map(|alert| whole(alert)).collect();
-        // Of those that nobody was told of there may be ten thousand: they are shown as they are, and not copied.
-        let shown = |alert: &Arc<Alert>| match was_told(alert) {
-            true => Arc::new(whole(alert)),
-            false => alert.clone(),
-        };
-        edge.alerting.board.store(Arc::new(self.board(shown)));
         let kept = changed.iter().map(|alert| match was_told(alert) {
             true => Arc::new(self.labelled(edge, alert)),
             false => alert.clone(),
@@ -75,6 +69,13 @@ impl Run {
             }
             kept.iter().for_each(|alert| keep::alert(&edge.memory, alert));
         });
+        // What is shown is owed already. Of those that nobody was told of there may be ten thousand: they are shown as they are, and
+        // not copied.
+        let shown = |alert: &Arc<Alert>| match was_told(alert) {
+            true => Arc::new(whole(alert)),
+            false => alert.clone(),
+        };
+        edge.alerting.board.store(Arc::new(self.board(shown)));
         for alert in kept.iter().filter(|alert| keep::is_over(alert)) {
             self.written.remove(&alert.key);
             self.explained.remove(&alert.key);
