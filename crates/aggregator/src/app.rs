@@ -88,7 +88,8 @@ pub enum RunError {
 pub struct App {
     grpc_addr: SocketAddr,
     http_addr: SocketAddr,
-    edge: Arc<Edge>,
+    /// Crate-wide for tests that step a part by hand.
+    pub(crate) edge: Arc<Edge>,
     decider: Loop,
     grpc: Server,
     http: Server,

@@ -98,7 +98,8 @@ impl Courier {
 
     /// Sends all that is due, until a request fails.
     async fn deliver(&mut self) {
-        // Once, so that where silences hang no batch waits behind another's.
+        // Once for what is in force, so that where silences hang no batch waits behind another's.
+        let mut in_force = self.desk.acknowledged();
         self.silence(true).await;
         loop {
             let batch = self.desk.ask(|ledger| ledger.batch(BATCH));
@@ -108,7 +109,16 @@ impl Courier {
             } else {
                 batch
             };
-            if batch.is_empty() || self.send(&batch).await == Went::Nowhere {
+            if batch.is_empty() {
+                return;
+            }
+            // What ended meanwhile is ended before the resolution is sent that may be among these.
+            let now_in_force = self.desk.acknowledged();
+            if in_force != now_in_force {
+                in_force = now_in_force;
+                self.silence(true).await;
+            }
+            if self.send(&batch).await == Went::Nowhere {
                 return;
             }
         }

@@ -124,8 +124,8 @@ impl Notifier {
     }
 
     /// What changed, causes before what they explain. Never waits. What is owed is given to the outbox before this returns,
-    /// and nobody is woken to deliver it before [`Notifier::ring`]: an owner keeps the alerts themselves in between, in the
-    /// same queue. A crash may then make it tell something twice, and neither forget it nor tell it as something new.
+    /// and nobody is woken to deliver it before [`Notifier::ring`]: an owner keeps the alerts themselves with it, in one
+    /// transaction. A crash may then make it tell something twice, and neither forget it nor tell it as something new.
     ///
     /// Pending and suppressed ones are passed over.
     pub fn tell(&self, changed: Vec<Alert>) {

@@ -56,6 +56,8 @@ pub(crate) struct Queue {
     /// All of it but what is owed.
     kept: Mutex<HashMap<(Kept, String), Option<String>>>,
     owed: Mutex<HashMap<String, Option<String>>>,
+    /// Held while both are put what belongs together, and while both are emptied.
+    together: Mutex<()>,
     records: Mutex<Records>,
     instances: Vec<Shard>,
     hasher: RandomState,
@@ -85,6 +87,7 @@ impl Queue {
             maintenance: Mutex::default(),
             kept: Mutex::default(),
             owed: Mutex::default(),
+            together: Mutex::default(),
             records: Mutex::default(),
             instances: (0..SHARDS).map(|_| Shard::default()).collect(),
             hasher: RandomState::new(),
@@ -129,6 +132,12 @@ impl Queue {
                 self.wake.notify_one();
             }
         }
+    }
+
+    /// What `put` puts by key is taken together.
+    pub(crate) fn together<T>(&self, put: impl FnOnce() -> T) -> T {
+        let _together = self.together.lock();
+        put()
     }
 
     fn transition(&self, kept: KeptTransition) {
@@ -265,10 +274,10 @@ impl Queue {
     }
 
     fn taken_kept(&self) -> Vec<((Kept, String), Option<String>)> {
-        let mut kept: Vec<_> = taken(&self.kept).into_iter().collect();
-        let owed = taken(&self.owed).into_iter();
-        kept.extend(owed.map(|(key, body)| ((Kept::Owed, key), body)));
-        kept
+        let both = || (taken(&self.kept), taken(&self.owed));
+        let (kept, owed) = self.together(both);
+        let owed = owed.into_iter().map(|(key, body)| ((Kept::Owed, key), body));
+        kept.into_iter().chain(owed).collect()
     }
 
     fn taken_records(&self) -> TakenRecords {

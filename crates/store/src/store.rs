@@ -141,6 +141,12 @@ impl Store {
         self.0.queue.put(write, || self.0.clock.wall());
     }
 
+    /// What `put` puts with [`Write::Keep`] goes into one transaction: a crash leaves all of it or nothing. The writer waits for
+    /// `put`, which must not wait for anything, and must not call this again.
+    pub fn together<T>(&self, put: impl FnOnce() -> T) -> T {
+        self.0.queue.together(put)
+    }
+
     /// Whether all that was put before the call is in the database, and on its disk: `true` as soon as it is, `false` if it is
     /// not `within` that time. It is written at once and not gathered with what follows. What was refused for good, or found
     /// no room, is not waited for: [`Standing`] tells.

@@ -14,6 +14,14 @@ pub(super) fn alert(memory: &Memory, alert: &Alert) {
     });
 }
 
+/// What `put` keeps, of alerts and of what is owed about them, is in the store as a whole or not at all.
+pub(super) fn together(memory: &Memory, put: impl FnOnce()) {
+    match memory.store() {
+        Ok(store) => store.together(put),
+        Err(_) => put(),
+    }
+}
+
 /// Whether this is the machine's last word on it.
 pub(super) fn is_over(alert: &Alert) -> bool {
     alert.state == AlertState::Resolved && alert.fired.is_none()

@@ -43,6 +43,7 @@ pub(super) struct Run {
     follower: Follower,
     sight: Sight,
     recorder: Recorder,
+    /// As they were said, by the clock; the machine has them in its own time.
     pub(super) acknowledged: BTreeMap<Option<Name>, Acknowledgement>,
     /// What was acknowledged before the start is known: before that no silence is ended.
     knows: bool,
@@ -126,7 +127,7 @@ impl Run {
         commanded.extend(acknowledged.iter().cloned().map(Seen::Acknowledged));
         let said = acknowledged.into_iter().map(|said| (said.service.clone(), said));
         let run = Self {
-            time: Time::start(&edge.clock),
+            time: Time::start(edge.clock.now()),
             machine,
             follower: edge.hub.follow(),
             sight: Sight::default(),
@@ -212,10 +213,20 @@ impl Run {
         done.send(()).ok();
     }
 
-    pub(super) fn acknowledge(&mut self, edge: &Shared, said: Acknowledgement) {
+    fn acknowledge(&mut self, edge: &Shared, said: Acknowledgement) {
+        let now = edge.clock.now();
+        self.commanded.push(Seen::Acknowledged(Acknowledgement {
+            start: self.time.of(said.start, now),
+            end: self.time.of(said.end, now),
+            ..said.clone()
+        }));
+        self.hold(edge, said);
+    }
+
+    /// Keeps and shows it; the machine is told by the caller.
+    pub(super) fn hold(&mut self, edge: &Shared, said: Acknowledgement) {
         keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(&said));
-        self.acknowledged.insert(said.service.clone(), said.clone());
-        self.commanded.push(Seen::Acknowledged(said));
+        self.acknowledged.insert(said.service.clone(), said);
     }
 
     pub(super) fn unacknowledge(&mut self, edge: &Shared, service: &Option<Name>) {
@@ -321,13 +332,15 @@ impl Run {
 
     /// The store lost what it had: it is told all of it.
     fn keep_all(&mut self, edge: &Shared) {
-        self.machine
-            .alerts()
-            .for_each(|alert| keep::alert(&edge.memory, &self.labelled(edge, alert)));
+        let alerts = self.machine.alerts().map(|alert| self.labelled(edge, alert));
+        let alerts: Vec<Alert> = alerts.collect();
+        keep::together(&edge.memory, || {
+            alerts.iter().for_each(|alert| keep::alert(&edge.memory, alert));
+            edge.alerting.notifier.keep_again();
+        });
         for said in self.acknowledged.values() {
             keep::acknowledgement(&edge.memory, said.service.as_ref(), Some(said));
         }
-        edge.alerting.notifier.keep_again();
     }
 
     /// How all of it stands, each alert as `whole` makes it.
@@ -351,3 +364,6 @@ pub(super) fn stand(alert: &Alert) -> Stand {
 pub(super) fn was_told(alert: &Alert) -> bool {
     alert.fired.is_some() && matches!(alert.state, AlertState::Firing | AlertState::Resolved)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
+use ward_alerts::Seen;
 use ward_audit::{Draft, Kind, Source};
 use ward_model::{Acknowledgement, Alert, AlertKey, AlertState, Name, RuleName, Severity, Wall};
 
@@ -25,7 +26,7 @@ const APPENDS: usize = 512;
 
 impl Run {
     pub(super) async fn tell(&mut self, edge: &Shared, now: Wall, changed: Vec<Arc<Alert>>, is_anew: bool) {
-        self.shorten_acknowledgements(edge, now);
+        self.shorten_acknowledgements(edge);
         let moved: Vec<Arc<Alert>> = changed
             .iter()
             .filter(|alert| self.moves(alert))
@@ -37,7 +38,7 @@ impl Run {
         let affected = told::affected(self.machine.alerts().map(Arc::as_ref));
         let head = told::audit_head(&edge.hub);
         let whole = |alert: &Alert| {
-            let mut alert = alert.clone();
+            let mut alert = self.for_people(edge, alert.clone());
             let mut add = |key: &str, text: Option<&String>| {
                 let text = text.map(|text| (key.to_owned(), text.clone()));
                 alert.annotations.extend(text);
@@ -55,28 +56,30 @@ impl Run {
         // What changed in its order: causes before what they explain.
         let deliver = changed.iter().chain(again).filter(|alert| was_told(alert));
         let deliver: Vec<Alert> = deliver.map(|alert| whole(alert)).collect();
-        // Of those that nobody was told of there may be ten thousand: they are shown as they are, and not copied.
-        let shown = |alert: &Arc<Alert>| match was_told(alert) {
-            true => Arc::new(whole(alert)),
-            false => alert.clone(),
-        };
-        edge.alerting.board.store(Arc::new(self.board(shown)));
-        // What is owed is kept before what is owed about: a crash between them tells something twice, and forgets nothing.
         let kept = changed.iter().map(|alert| match was_told(alert) {
             true => Arc::new(self.labelled(edge, alert)),
             false => alert.clone(),
         });
         let kept: Vec<Arc<Alert>> = kept.collect();
-        if !deliver.is_empty() {
-            edge.alerting.notifier.tell(deliver);
-        }
-        for alert in &kept {
-            keep::alert(&edge.memory, alert);
-            if keep::is_over(alert) {
-                self.written.remove(&alert.key);
-                self.explained.remove(&alert.key);
-                self.traces.forget(&alert.key);
+        // Apart, a crash between them would have what is owed resolved, as it is not known to fire, and told anew; or would
+        // forget a page.
+        keep::together(&edge.memory, || {
+            if !deliver.is_empty() {
+                edge.alerting.notifier.tell(deliver);
             }
+            kept.iter().for_each(|alert| keep::alert(&edge.memory, alert));
+        });
+        // What is shown is owed already. Of those that nobody was told of there may be ten thousand: they are shown as they are, and
+        // not copied.
+        let shown = |alert: &Arc<Alert>| match was_told(alert) {
+            true => Arc::new(whole(alert)),
+            false => alert.clone(),
+        };
+        edge.alerting.board.store(Arc::new(self.board(shown)));
+        for alert in kept.iter().filter(|alert| keep::is_over(alert)) {
+            self.written.remove(&alert.key);
+            self.explained.remove(&alert.key);
+            self.traces.forget(&alert.key);
         }
         edge.alerting.notifier.ring();
         self.say_beyond();
@@ -152,7 +155,7 @@ impl Run {
     }
 
     /// What was acknowledged is over for each alert that fires no more: what fires later is heard.
-    fn shorten_acknowledgements(&mut self, edge: &Shared, now: Wall) {
+    fn shorten_acknowledgements(&mut self, edge: &Shared) {
         let mut held: BTreeMap<Option<Name>, Vec<RuleName>> = BTreeMap::new();
         for alert in self.machine.alerts().filter(|alert| alert.acknowledged.is_some()) {
             let AlertKey { service, rule } = alert.key.clone();
@@ -172,11 +175,12 @@ impl Run {
                 continue;
             }
             is_changed = true;
-            if still.is_empty() || said.end <= now {
+            // Whose time is up covers nothing any more: the machine says when that is.
+            if still.is_empty() {
                 self.unacknowledge(edge, &said.service);
                 edge.memory.record(ended(edge, &said));
             } else {
-                self.acknowledge(edge, Acknowledgement { rules: still, ..said });
+                self.narrow(edge, said, still);
             }
         }
         if is_changed {
@@ -184,11 +188,35 @@ impl Run {
         }
     }
 
+    /// It is about these only from here on, and ends when it would have.
+    fn narrow(&mut self, edge: &Shared, said: Acknowledgement, rules: Vec<RuleName>) {
+        let known = self.machine.acknowledgements();
+        let known = known.filter(|known| known.service == said.service).cloned();
+        self.commanded.extend(known.map(|known| {
+            let rules = rules.clone();
+            Seen::Acknowledged(Acknowledgement { rules, ..known })
+        }));
+        self.hold(edge, Acknowledgement { rules, ..said });
+    }
+
+    /// With its acknowledgement as that was said, not in the time of the machine, and with the page that says what to do.
+    fn for_people(&self, edge: &Shared, mut alert: Alert) -> Alert {
+        if alert.acknowledged.is_some() {
+            alert.acknowledged = self.acknowledged.get(&alert.key.service).cloned();
+        }
+        let external_url = &edge.reloader.now().settings.alerting.external_url;
+        let page = external_url.as_ref();
+        if let Some(page) = page.and_then(|url| told::runbook_url(url, &alert.key.rule)) {
+            alert.annotations.entry("runbook_url".into()).or_insert(page);
+        }
+        alert
+    }
+
     /// With the labels that it is told with: they are its identity, whatever the configuration says after a restart.
     pub(super) fn labelled(&self, edge: &Shared, alert: &Alert) -> Alert {
         let mut labelled = Alert {
             labels: edge.alerting.notifier.labelled(alert),
-            ..alert.clone()
+            ..self.for_people(edge, alert.clone())
         };
         self.traces.write_into(&mut labelled);
         labelled

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use ward_engine::Engine;
-use ward_model::{Alert, AlertKey, AlertState, CausalChain, Evidence, Name, Suppression};
+use ward_model::{Alert, AlertKey, AlertState, CausalChain, Evidence, Name, RuleName, Suppression};
 use ward_tlog::Hash;
 
 use crate::{
     decider::{Decider, Unavailable},
+    edge::http::runbooks,
     hub::Hub,
 };
 
@@ -89,6 +90,12 @@ fn in_words(evidence: &Evidence) -> String {
         add(format!(", {}", evidence.condition.message));
     }
     words
+}
+
+/// Where what an alert means is to be read, of those with a page here. A rule may say another place.
+pub(super) fn runbook_url(external_url: &str, rule: &RuleName) -> Option<String> {
+    let path = runbooks::path(rule)?;
+    Some(format!("{}{path}", external_url.trim_end_matches('/')))
 }
 
 /// As much of the audit log as was durable: who keeps the page can show later that the log was not rewritten.

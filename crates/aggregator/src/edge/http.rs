@@ -27,7 +27,7 @@ mod past;
 mod probes;
 mod problem;
 mod report;
-mod runbooks;
+pub(crate) mod runbooks;
 mod segments;
 mod services;
 mod span;

@@ -33,7 +33,8 @@ table! {
         "labels" labels: Entries<LabelValue>,
         /// Where people reach the HTTP of the aggregator: links in alerts begin so.
         "external_url" external_url: BaseUrl,
-        /// Where runbooks are: a rule without a `runbook_url` has this, with its name behind, or in the place of `*`.
+        /// Where runbooks are: a rule without a `runbook_url` has this, with its name behind, or in the place of `*`. If it is left
+        /// out and `external_url` is there, shipped rules have the page that the aggregator shows: `external_url`/runbooks/NAME.
         "runbooks" runbooks: BaseUrl,
         /// Files with more rules, `[rules.NAME]` each, from the folder of this file on. A `*` in the last part stands for any
         /// letters. They are read whenever this file is.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::{
-    alertmanager::{self, Alertmanager, get},
+    alertmanager::{self, Alertmanager},
     away::{CADENCE, slowest_verdict},
     outside::not_run,
-    people::{GLANCE, PATIENCE, People},
+    people::People,
     postgres::Postgres,
     scene::{Scene, breaks, mends},
     small::Small,
@@ -76,15 +76,7 @@ async fn behind_a_database_that_stands_still_pages_and_resolutions_arrive() {
 
     // What it could not be told, it is told once it answers; and from there a restart goes on.
     postgres.thaw();
-    let queued = "ward_memory_queued{part=\"store\"} 0\n";
-    let end = Instant::now() + PATIENCE;
-    while !get(scene.ward.http, "/metrics")
-        .await
-        .is_some_and(|text| text.contains(queued))
-    {
-        assert!(Instant::now() < end, "the store is not told");
-        sleep(GLANCE).await;
-    }
+    scene.until_written().await;
     let before = scene.alertmanager.alert("mail").await;
     scene.ward.kill();
     scene.ward.start_again();

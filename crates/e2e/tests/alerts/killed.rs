@@ -78,6 +78,8 @@ async fn what_is_owed_at_kill_9_arrives_once_both_are_back() {
     mends(&mail);
     let owed = scene.until("bank", "ServiceUnhealthy", "firing").await;
     scene.until("mail", "ServiceUnhealthy", "resolved").await;
+    // What is shown is owed, and on disk a moment later.
+    scene.until_written().await;
     scene.ward.kill();
     scene.alertmanager.start_again();
     scene.ward.start_again();

@@ -114,6 +114,17 @@ impl Scene {
         }
     }
 
+    /// Until the store has all that was put into it.
+    pub(crate) async fn until_written(&self) {
+        let written = "ward_memory_queued{part=\"store\"} 0\n";
+        let end = Instant::now() + PATIENCE;
+        let is_written = || async { Some(get(self.ward.http, "/metrics").await?.contains(written)) };
+        while is_written().await != Some(true) {
+            assert!(Instant::now() < end, "the store is not told");
+            sleep(GLANCE).await;
+        }
+    }
+
     /// All of Ward's alerts, in any state.
     pub(crate) async fn alerts(&self) -> Option<Vec<Value>> {
         let path = "/api/v1/alerts?state=pending,suppressed,firing,resolved";

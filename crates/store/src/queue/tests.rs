@@ -1,5 +1,7 @@
 //! What waits is taken once, and what finds no room is told.
 
+use std::{sync::mpsc, time::Duration};
+
 use ward_model::{Epoch, Freshness, Incarnation, Reason, Revision};
 
 use super::{
@@ -233,4 +235,26 @@ async fn whoever_waits_is_woken_by_the_first_and_loses_none() {
     }
     putting.join().unwrap();
     assert_eq!(queue.queued(), 0);
+}
+
+#[test]
+fn what_is_put_together_is_taken_together() {
+    let queue = Queue::new();
+    let (taken, batches) = mpsc::channel();
+    std::thread::scope(|threads| {
+        queue.together(|| {
+            put(&queue, keep(Kept::Owed, 1, Some("owed")));
+            threads.spawn(|| taken.send(queue.take().0).unwrap());
+            while queue.takes.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            // It has begun, and does not get to the end.
+            let apart = batches.recv_timeout(Duration::from_millis(200));
+            assert!(apart.is_err(), "{apart:?}");
+            put(&queue, keep(Kept::Alert, 1, Some("kept")));
+        });
+    });
+    let kinds = batches.recv().unwrap().kept.into_iter();
+    let kinds: Vec<Kept> = kinds.map(|((kind, _), _)| kind).collect();
+    assert_eq!(kinds, [Kept::Alert, Kept::Owed]);
 }

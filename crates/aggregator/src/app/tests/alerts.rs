@@ -62,7 +62,7 @@ async fn start(home: &tempfile::TempDir, to: SocketAddr) -> App {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     // At once: as it is shipped it waits.
     let text = format!(
-        "[alerting.rules.ServiceUnhealthy]\nfor = \"0s\"\nhold = \"false\"\n[[alerting.alertmanagers]]\nname = \"am\"\nurl = \"http://{to}\"\n"
+        "[alerting]\nexternal_url = \"https://ward.example/at/\"\n[alerting.rules.ServiceUnhealthy]\nfor = \"0s\"\nhold = \"false\"\n[[alerting.alertmanagers]]\nname = \"am\"\nurl = \"http://{to}\"\n"
     );
     let settings = ward_config::read_text(&text).unwrap();
     let config = Config {
@@ -117,6 +117,8 @@ async fn an_alert_goes_on_over_a_restart_with_what_was_acknowledged() {
     report(&app, "unhealthy").await;
     let first = until("it fires", || of_bank(&told).into_iter().next()).await;
     assert_eq!(first["labels"]["root_cause"], json!("bank"));
+    let page = "https://ward.example/at/runbooks/ServiceUnhealthy";
+    assert_eq!(first["annotations"]["runbook_url"], json!(page));
     let alert = firing(&app).unwrap();
     let now = app.edge.clock.wall();
     let said = Acknowledgement {
@@ -143,6 +145,7 @@ async fn an_alert_goes_on_over_a_restart_with_what_was_acknowledged() {
         (&again["startsAt"], &again["labels"]),
         (&first["startsAt"], &first["labels"])
     );
+    assert_eq!(again["annotations"]["runbook_url"], json!(page));
     let known = until("it is known again", || firing(&app)).await;
     assert_eq!(
         (known.fired, known.acknowledged.as_ref()),
@@ -160,10 +163,15 @@ async fn an_alert_goes_on_over_a_restart_with_what_was_acknowledged() {
         is_resolved.then_some(())
     })
     .await;
-    until("that is told", || {
-        of_bank(&told).last().filter(|last| is_over(last)).map(drop)
-    })
-    .await;
+    let over = until("that is told", || of_bank(&told).pop().filter(is_over)).await;
+    // Of the log there was something by then: origin, size, root.
+    let head = over["annotations"]["audit_head"].as_str().unwrap();
+    let [origin, size, root] = head.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{head}");
+    };
+    let held = app.edge.hub.audit().unwrap();
+    assert_eq!((origin, root.len()), (held.origin.as_str(), 44));
+    assert!((1..=held.size).contains(&size.parse().unwrap()), "{head}");
     until("the silence is ended", || {
         (told.lock().unwrap().expired.len() == 1).then_some(())
     })

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
+use ward_model::RuleName;
 
 use super::{App, near::near, problem::Problem, segments::Segments};
 
@@ -77,6 +78,11 @@ async fn runbook(Segments(name): Segments<String>) -> Response {
         Some(page) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], page).into_response(),
         None => unknown(&name).into_response(),
     }
+}
+
+/// Where the page about a rule is, below the address of the aggregator, if there is one.
+pub(crate) fn path(rule: &RuleName) -> Option<String> {
+    page(rule.as_str()).map(|_| format!("/runbooks/{rule}"))
 }
 
 fn page(name: &str) -> Option<&'static str> {

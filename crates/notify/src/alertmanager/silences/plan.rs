@@ -150,7 +150,12 @@ pub(super) fn plan(wanted: &BTreeMap<String, Posted>, listed: &[Listed], setting
     let mut ends = Vec::new();
     let mut missing = wanted.clone();
     let mut posts = Vec::new();
-    for silence in listed.iter().filter(|silence| silence.status.state != "expired") {
+    let in_force = listed.iter().filter(|silence| silence.status.state != "expired");
+    let mut in_force: Vec<&Listed> = in_force.collect();
+    // Of twins all keep the same one: Alertmanagers that tell each other list what each was sent, in any order, and whoever
+    // tells one of them looks for itself.
+    in_force.sort_by_key(|silence| (moment(&silence.starts_at), &silence.id));
+    for silence in in_force {
         let Some(mark) = marked(&silence.comment, ours) else {
             continue;
         };
@@ -180,8 +185,12 @@ fn marked<'a>(comment: &'a str, ours: &str) -> Option<&'a str> {
     (mark.len() == ours.len() + 17 && mark.ends_with(']')).then_some(mark)
 }
 
+/// Milliseconds; what cannot be read is before all others.
+fn moment(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+}
+
 fn is_same(posted: &Posted, listed: &Listed) -> bool {
-    let moment = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond);
     let near = match (moment(&posted.ends_at), moment(&listed.ends_at)) {
         (Some(wanted), Some(there)) => wanted.abs_diff(there) <= SAME.unsigned_abs(),
         _ => false,
@@ -285,6 +294,29 @@ mod tests {
                 .iter()
                 .all(|step| matches!(step, Step::Post(_)))
         );
+    }
+
+    #[test]
+    fn all_who_look_keep_the_same_of_twins_in_whatever_order_they_are_listed() {
+        let ours = settings("a");
+        let wanted = all(&[said(Some("bank"))], &ours);
+        let silence = wanted.values().next().unwrap();
+        let at = |id: &str, starts_at: &str| Listed {
+            starts_at: starts_at.into(),
+            ..listed(id, silence, "active")
+        };
+        // By when they begin as moments, and by their ids where that is the same.
+        let first = at("m", "2023-11-14T23:13:20.000+01:00");
+        let there = [
+            first,
+            at("z", "2023-11-14T22:13:20Z"),
+            at("a", "2023-11-14T22:13:20.001Z"),
+        ];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let listed = order.map(|index: usize| there[index].clone());
+            let ends = ["z", "a"].map(|id| Step::Expire(id.into()));
+            assert_eq!(plan(&wanted, &listed, &ours), ends, "{order:?}");
+        }
     }
 
     #[test]
