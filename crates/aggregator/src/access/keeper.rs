@@ -165,12 +165,10 @@ async fn keep_certificates(tls: Option<Arc<Tls>>, edge: &Edge) {
                 blind = None;
                 tell(&tls, &look, &edge.metrics.access);
             }
-            Some(Err(error)) => {
-                if blind.replace(error) != Some(error) {
-                    tell_blind(error, &edge.metrics.access);
-                }
+            Some(Err(error)) if blind.replace(error) != Some(error) => {
+                tell_blind(error, &edge.metrics.access);
             }
-            None => {}
+            Some(Err(_)) | None => {}
         }
     }
 }
