@@ -9,6 +9,7 @@
 
 mod caller;
 mod keeper;
+mod look;
 mod loss;
 
 use std::{collections::HashMap, sync::Arc};

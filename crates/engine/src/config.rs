@@ -19,6 +19,9 @@ pub struct Config {
     pub forget_after: Duration,
     /// Most instances there may be.
     pub instances: usize,
+    /// Most instances of one service: the engine keeps them when the stream that brought them is gone, so no share of a
+    /// client bounds them.
+    pub instances_of_service: usize,
 }
 
 impl Default for Config {
@@ -29,6 +32,7 @@ impl Default for Config {
             settle: Duration::from_secs(15),
             forget_after: Duration::from_secs(600),
             instances: bounds::INSTANCES,
+            instances_of_service: bounds::INSTANCES_OF_SERVICE,
         }
     }
 }

@@ -234,6 +234,11 @@ pub enum Refusal {
     /// Too many instances.
     #[error("there are {0} instances already, the most there may be: forget some first")]
     TooManyInstances(usize),
+    /// Too many instances of one service.
+    #[error(
+        "service {0} has {1} instances already, the most one service may have: end or forget some of them first"
+    )]
+    TooManyOfService(Name, usize),
     /// No such service.
     #[error("no service named {0}: list them with ward status")]
     NoService(Name),

@@ -69,8 +69,20 @@ impl Engine {
             None if self.world.instances.len() >= self.config.instances => {
                 Err(Refusal::TooManyInstances(self.world.instances.len()))
             }
-            None => Ok(()),
+            None => self.admit_to_service(&hello.id.service),
             Some(ix) => self.admit_again(&self.world.instances[ix], hello),
+        }
+    }
+
+    /// Refuses one more instance of a service that has as many as one may have. Those that are known from before a start
+    /// were let in then.
+    fn admit_to_service(&self, service: &Name) -> Result<(), Refusal> {
+        let found = self.world.find(service);
+        let there = found.map_or(0, |ix| self.world.services[ix].instances.len());
+        if there < self.config.instances_of_service {
+            Ok(())
+        } else {
+            Err(Refusal::TooManyOfService(service.clone(), there))
         }
     }
 

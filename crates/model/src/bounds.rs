@@ -25,6 +25,8 @@ pub const VERSION_BYTES: usize = 64;
 pub const SERVICES: usize = 10_000;
 /// Most instances.
 pub const INSTANCES: usize = 1_000_000;
+/// Most instances of one service, a tenth of all: who may report for one takes no place from those of others.
+pub const INSTANCES_OF_SERVICE: usize = INSTANCES / 10;
 /// Most instances told in one answer about a service, the worst first.
 pub const INSTANCES_TOLD: usize = 1_000;
 /// Most root causes named beside a status.

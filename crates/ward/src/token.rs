@@ -48,7 +48,7 @@ enum Action {
     #[command(after_help = "Rights:
   report      report for the services of --service
   observe     in those reports, say how the services of --subject are
-  agent       be the agent of the hosts of --host
+  agent       be the agent of the hosts of --host; nothing asks for it yet
   watch       ask and watch how everything is, /metrics included
   command     start and end maintenance
   administer  forget services and instances")]

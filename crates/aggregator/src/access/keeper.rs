@@ -2,16 +2,22 @@
 //!
 //! What is wrong in a file changes nothing: who was let in before still is, and nobody else. It is said once, and a metric
 //! says it for as long as it lasts.
+//!
+//! Expiries wait for no file: they go by what was read last. Tokens and certificates are looked at apart, so that a disk
+//! that hangs with the ones does not keep the others from being revoked.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use tokio::{task::spawn_blocking, time::interval};
+use tokio::time::interval;
 use ward_access::{Record, StoreError, TokenStore};
 use ward_audit::{Draft, Kind, Source};
 use ward_chassis::{Stamp, Tls, tls::Look};
 use ward_model::Wall;
 
-use super::Access;
+use super::{
+    Access,
+    look::{Blind, Looks},
+};
 use crate::{edge::Edge, metrics::AccessMetrics};
 
 /// How often: a revoked token is good for so long.
@@ -73,54 +79,46 @@ impl Keeper {
     }
 
     /// For ever.
-    pub(crate) async fn run(mut self, edge: Arc<Edge>) {
-        let mut looks = interval(LOOK);
+    pub(crate) async fn run(self, edge: Arc<Edge>) {
+        let tls = self.tls.clone();
+        tokio::join!(self.keep_tokens(&edge), keep_certificates(tls, &edge));
+    }
+
+    async fn keep_tokens(mut self, edge: &Edge) {
+        let (mut ticks, mut looks) = (interval(LOOK), Looks::new(LOOK));
         loop {
-            looks.tick().await;
-            // Files may be on a disk that hangs.
-            let looked = spawn_blocking(move || {
-                let read = self.read();
-                let look = self.tls.as_ref().map(|tls| tls.look());
-                (self, read, look)
-            });
-            let Ok((keeper, read, look)) = looked.await else {
-                tracing::error!("tokens and certificates are looked at no more: the look failed");
-                return;
-            };
-            self = keeper;
-            self.take_over(read, &edge);
-            if let (Some(tls), Some(look)) = (&self.tls, look) {
-                tell(tls, &look, &edge.metrics.access);
+            ticks.tick().await;
+            if count(&self.records, edge.clock.wall()) != self.live {
+                self.put_in_force(edge);
+            }
+            let (store, last) = (self.store.clone(), self.stamp);
+            match looks.look(move || read(&store, last)).await {
+                Some(Ok(read)) => self.take_over(read, edge),
+                Some(Err(blind)) => self.blame(&blind, edge),
+                None => {}
             }
         }
     }
 
-    /// The tokens, if their file is not as it was when it was last read. One that cannot be read is tried again.
-    fn read(&mut self) -> Option<Result<Vec<Record>, StoreError>> {
-        let stamp = Stamp::of(&self.store.path());
-        if stamp == self.stamp {
-            return None;
-        }
-        let loaded = self.store.load();
-        if loaded.is_ok() {
-            self.stamp = stamp;
-        }
-        Some(loaded)
-    }
-
-    fn take_over(&mut self, read: Option<Result<Vec<Record>, StoreError>>, edge: &Edge) {
-        let now = edge.clock.wall();
+    fn take_over(&mut self, read: Option<Result<(Stamp, Vec<Record>), StoreError>>, edge: &Edge) {
         match read {
-            Some(Ok(records)) => {
+            Some(Ok((stamp, records))) => {
+                self.stamp = stamp;
                 let before = std::mem::replace(&mut self.records, records);
                 remember(&before, &self.records, edge);
                 self.wrong = None;
             }
-            Some(Err(error)) => self.blame(&error, edge),
-            None if self.wrong.is_none() && count(&self.records, now) == self.live => return,
-            // The clock has passed an expiry, or what was wrong was put back.
+            Some(Err(error)) => return self.blame(&error, edge),
+            None if self.wrong.is_none() => return,
+            // What was wrong was put back.
             None => self.wrong = None,
         }
+        self.put_in_force(edge);
+    }
+
+    /// What was read last, but for what has expired.
+    fn put_in_force(&mut self, edge: &Edge) {
+        let now = edge.clock.wall();
         self.live = count(&self.records, now);
         if edge.access.replace_tokens(&self.records, now) {
             tracing::info!(tokens = self.live, "other tokens are in force");
@@ -130,13 +128,47 @@ impl Keeper {
         }
     }
 
-    fn blame(&mut self, error: &StoreError, edge: &Edge) {
+    fn blame(&mut self, error: &dyn Error, edge: &Edge) {
         edge.metrics.access.tokens_failed();
         let said = error.to_string();
         if self.wrong.as_ref() != Some(&said) {
             let cause = cause(error);
-            tracing::error!(%error, cause, "the tokens were not read again; those in force stay");
+            tracing::error!(
+                error = said,
+                cause,
+                "the tokens were not read again; those in force stay"
+            );
             self.wrong = Some(said);
+        }
+    }
+}
+
+/// The tokens, if their file is not as it was when it was last read. One that cannot be read is tried again.
+fn read(store: &TokenStore, last: Stamp) -> Option<Result<(Stamp, Vec<Record>), StoreError>> {
+    let stamp = Stamp::of(&store.path());
+    (stamp != last).then(|| store.load().map(|records| (stamp, records)))
+}
+
+async fn keep_certificates(tls: Option<Arc<Tls>>, edge: &Edge) {
+    let Some(tls) = tls else { return };
+    let (mut ticks, mut looks) = (interval(LOOK), Looks::new(LOOK));
+    // Why nothing was seen at the last look, said once.
+    let mut blind = None;
+    loop {
+        ticks.tick().await;
+        let looking = Arc::clone(&tls);
+        match looks.look(move || looking.look()).await {
+            Some(Ok(Look::Unchanged)) if blind.take().is_some() => {
+                tell(&tls, &Look::Renewed, &edge.metrics.access);
+            }
+            Some(Ok(look)) => {
+                blind = None;
+                tell(&tls, &look, &edge.metrics.access);
+            }
+            Some(Err(error)) if blind.replace(error) != Some(error) => {
+                tell_blind(error, &edge.metrics.access);
+            }
+            Some(Err(_)) | None => {}
         }
     }
 }
@@ -179,6 +211,11 @@ pub(crate) fn tell(tls: &Tls, look: &Look, metrics: &AccessMetrics) {
             tracing::error!(%error, cause, "certificates were not read again; those in force stay");
         }
     }
+}
+
+fn tell_blind(error: Blind, metrics: &AccessMetrics) {
+    metrics.tls_failed();
+    tracing::error!(%error, "certificates were not read again; those in force stay");
 }
 
 fn cause(error: &dyn Error) -> Option<String> {

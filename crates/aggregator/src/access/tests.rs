@@ -1,10 +1,16 @@
 //! Who is taken for whom, and what that is worth.
 
-use std::{future::poll_fn, time::Duration};
+use std::{
+    future::poll_fn,
+    hint::spin_loop,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    task::Poll,
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use http::HeaderValue;
-use tokio::time::timeout;
+use tokio::{task::yield_now, time::timeout};
 use ward_access::Right;
 
 use super::*;
@@ -182,4 +188,30 @@ async fn whoever_loses_something_is_told_and_others_are_not() {
         .await
         .expect("it is seen late too");
     assert!(access.loss(&Caller::within()).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_is_seen_by_a_task_that_is_busy_at_that_moment() {
+    const SOON: Duration = Duration::from_secs(10);
+    // The change and a poll meet in some of these.
+    for round in 0..2_000 {
+        let access = Access::new(true, policy());
+        let named = certificate(PAYMENTS);
+        let caller = access.caller(Some(&named), &HeaderMap::new(), || NOW).unwrap();
+        let mut loss = access.loss(&caller).unwrap();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let polled = polls.clone();
+        let busy = tokio::spawn(async move {
+            while poll_fn(|cx| Poll::Ready(loss.poll(cx))).await.is_pending() {
+                polled.fetch_add(1, Relaxed);
+                yield_now().await;
+            }
+        });
+        while polls.load(Relaxed) < 3 {
+            spin_loop();
+        }
+        access.replace_policy(&Policy::default());
+        let seen = timeout(SOON, busy).await;
+        assert!(seen.is_ok(), "not seen in round {round}");
+    }
 }

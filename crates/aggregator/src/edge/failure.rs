@@ -63,7 +63,7 @@ impl Failure {
                 Refusal::Forgotten => "FORGOTTEN",
                 Refusal::Replayed { .. } => "REPLAYED",
                 Refusal::TooManyServices(_) => "TOO_MANY_SERVICES",
-                Refusal::TooManyInstances(_) => "TOO_MANY_INSTANCES",
+                Refusal::TooManyInstances(_) | Refusal::TooManyOfService(..) => "TOO_MANY_INSTANCES",
                 Refusal::NoService(_) => "NO_SUCH_SERVICE",
                 Refusal::NoInstance(_) => "NO_SUCH_INSTANCE",
                 Refusal::Alive(_) => "STILL_ALIVE",
@@ -110,9 +110,9 @@ impl Failure {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooOften(_, after) => Some(*after),
-            Self::Refused(Refusal::TooManyServices(_) | Refusal::TooManyInstances(_)) => {
-                Some(RETRY_WHEN_FULL)
-            }
+            Self::Refused(
+                Refusal::TooManyServices(_) | Refusal::TooManyInstances(_) | Refusal::TooManyOfService(..),
+            ) => Some(RETRY_WHEN_FULL),
             Self::Exhausted(_) | Self::Unavailable(_) => Some(RETRY_AFTER),
             _ => None,
         }
@@ -131,7 +131,9 @@ impl Failure {
                 | Refusal::Replayed { .. }
                 | Refusal::Alive(_)
                 | Refusal::NotInMaintenance(_) => Code::FailedPrecondition,
-                Refusal::TooManyServices(_) | Refusal::TooManyInstances(_) => Code::ResourceExhausted,
+                Refusal::TooManyServices(_)
+                | Refusal::TooManyInstances(_)
+                | Refusal::TooManyOfService(..) => Code::ResourceExhausted,
                 Refusal::NoService(_) | Refusal::NoInstance(_) => Code::NotFound,
                 Refusal::EmptyWindow(_) => Code::InvalidArgument,
             },

@@ -29,7 +29,9 @@ pub(super) fn code(refusal: &Refusal) -> RejectionCode {
         Refusal::Superseded(_) => RejectionCode::Superseded,
         Refusal::Forgotten => RejectionCode::Forgotten,
         Refusal::Replayed { .. } => RejectionCode::Replayed,
-        Refusal::TooManyServices(_) | Refusal::TooManyInstances(_) => RejectionCode::Exhausted,
+        Refusal::TooManyServices(_) | Refusal::TooManyInstances(_) | Refusal::TooManyOfService(..) => {
+            RejectionCode::Exhausted
+        }
         Refusal::NoService(_)
         | Refusal::NoInstance(_)
         | Refusal::Alive(_)
@@ -43,6 +45,7 @@ pub(super) fn count(edge: &Edge, refusal: &Refusal) {
     match refusal {
         Refusal::TooManyServices(_) => edge.metrics.count_bound("services"),
         Refusal::TooManyInstances(_) => edge.metrics.count_bound("instances"),
+        Refusal::TooManyOfService(..) => edge.metrics.count_bound("instances_of_service"),
         _ => {}
     }
 }

@@ -291,6 +291,33 @@ async fn all_instances_together_have_a_bound_and_who_is_beyond_it_is_told_when_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_has_so_many_instances_also_of_streams_that_are_gone() {
+    let ward = start_with(|mut config| {
+        config.engine.instances_of_service = 2;
+        config
+    })
+    .await;
+    let named = |instance: &str| v1::Hello {
+        instance: instance.into(),
+        interval_ms: 3_600_000,
+        ..hello("payments", Healthy)
+    };
+    for instance in ["p1", "p2"] {
+        ward.reporter().await.hello(named(instance)).await;
+    }
+    let mut reporter = ward.reporter().await;
+    let rejection = reporter.hello_refused(named("p3")).await;
+    assert_eq!(rejection.code(), RejectionCode::Exhausted);
+    assert!(
+        rejection.message.contains("payments has 2 instances"),
+        "{rejection:?}"
+    );
+    assert_eq!(refused(&ward, "instances_of_service").await, 1.0);
+    assert_no_room(&ward, "payments", "instances_of_service").await;
+    reporter.hello(hello("others", Healthy)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_services_together_have_a_bound_and_who_is_beyond_it_is_told_when_to_come_back() {
     /// With one hello, by what it needs: a number that the bound is a multiple of.
     const NAMED: usize = 50;

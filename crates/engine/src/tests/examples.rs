@@ -677,3 +677,31 @@ fn of_equally_bad_instances_the_same_is_named_whoever_failed_first() {
         assert_eq!(named(&fleet).as_deref(), Some(expected));
     }
 }
+
+#[test]
+fn a_service_has_so_many_instances_whoever_brought_them_and_others_have_their_places() {
+    let mut fleet = Fleet::new(Config {
+        instances_of_service: 2,
+        ..Config::default()
+    });
+    fleet.join_all("bank", &["1", "2"]);
+    let refusal = Refusal::TooManyOfService(name("bank"), 2);
+    assert!(refusal.to_string().contains("bank has 2"), "{refusal}");
+    let full = Reply::Refused(refusal);
+    assert_eq!(fleet.join(hello("bank", "3")), full);
+    // What a stream brought stays when the stream is gone.
+    let stream = fleet.members[&id("bank", "2")].1;
+    fleet.apply(Event::StreamEnded {
+        stream,
+        by_peer: false,
+    });
+    assert_eq!(fleet.join(hello("bank", "3")), full);
+    fleet.join_all("bank", &["2"]);
+    fleet.join_all("shop", &["1", "2"]);
+    let goodbye = Event::GoodbyeOnce {
+        id: id("bank", "1"),
+        incarnation: Some(life("first")),
+    };
+    assert_eq!(fleet.apply(goodbye), Reply::Done);
+    fleet.join_all("bank", &["3"]);
+}

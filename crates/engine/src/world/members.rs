@@ -24,6 +24,11 @@ impl Members {
         self.blocks.is_empty()
     }
 
+    /// Counted block by block: who is new is rare, and has its place looked for among as many.
+    pub(crate) fn len(&self) -> usize {
+        self.blocks.iter().map(Vec::len).sum()
+    }
+
     /// There is one and another.
     pub(crate) fn are_several(&self) -> bool {
         self.values().nth(1).is_some()
@@ -139,6 +144,7 @@ mod tests {
                 }
                 prop_assert!(members.values().eq(model.values().copied()));
                 prop_assert_eq!(members.is_empty(), model.is_empty());
+                prop_assert_eq!(members.len(), model.len());
                 prop_assert_eq!(members.are_several(), model.len() > 1);
             }
             for number in 0..2_300 {

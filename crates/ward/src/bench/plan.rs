@@ -92,6 +92,12 @@ impl Plan {
         } else if services > instances || services as usize >= bounds::SERVICES {
             let most = bounds::SERVICES - 1;
             format!("--services {services}: expected at most one an instance, and {most} at most")
+        } else if instances.div_ceil(services) as usize > bounds::INSTANCES_OF_SERVICE {
+            let most = bounds::INSTANCES_OF_SERVICE;
+            let least = (instances as usize).div_ceil(most);
+            format!(
+                "{instances} instances in {services} services: a service has {most} at most, use --services {least} or more"
+            )
         } else if !(bounds::INTERVAL_MIN..=bounds::INTERVAL_MAX).contains(&interval) {
             format!("--interval {interval:?}: expected 100ms to 1h")
         } else if duration < interval || duration > LONGEST {
@@ -224,6 +230,7 @@ mod tests {
                 "use --connections 8",
             ),
             (&["--instances", "5", "--services", "6"], "one an instance"),
+            (&["--instances", "172000", "--services", "1"], "use --services 2"),
             (&["--interval", "99ms"], "100ms to 1h"),
             (&["--interval", "61m"], "100ms to 1h"),
             (&["--interval", "10s", "--for", "9s"], "at least the interval"),

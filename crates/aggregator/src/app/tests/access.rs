@@ -1,15 +1,22 @@
 //! Report streams whose caller loses, or is given, something meanwhile. Peers that read no answers are made here: what a
 //! connection keeps for one is not to be seen from outside.
 
+use std::{
+    fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
+use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 use prost::Message;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use ward_access::{Grants, Token};
 use ward_chassis::{Peer, TlsFiles, listener::Identity};
-use ward_model::{Freshness, Name};
+use ward_model::{Freshness, Name, Wall};
 
 use super::*;
 use crate::access::Caller;
@@ -118,35 +125,109 @@ async fn freshness(app: &App, service: &str) -> Option<Freshness> {
     app.edge.decider.read(ask).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_token_reports_no_more_though_its_answers_are_not_read() {
-    let home = tempfile::tempdir().unwrap();
-    let app = strict(&home).await;
+/// Reports for the bank with a token of its own, good for so long.
+async fn report_with_token(app: &App, store: &TokenStore, good_for_ms: Option<i64>) -> (Token, Stream) {
     let token = Token::new([1; 6], [2; 32]);
-    let store = TokenStore::new(home.path().join("data"));
     let wall = app.edge.clock.wall();
-    store.add(&token, reporting(&["bank"]), (wall, None), "").unwrap();
+    let expires = good_for_ms.map(|ms| Wall(wall.0 + ms));
+    store
+        .add(&token, reporting(&["bank"]), (wall, expires), "")
+        .unwrap();
     until("the token is in force", async || {
         app.edge.metrics.access.tokens() == 1
     })
     .await;
     let bearer = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).unwrap();
     let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
-    let stream = Stream::begin(&app, let_in(&app, &secure(Identity::Anonymous), &headers));
+    let stream = Stream::begin(app, let_in(app, &secure(Identity::Anonymous), &headers));
     stream.hello("bank").await;
-    until("it is heard", async || freshness(&app, "bank").await.is_some()).await;
+    until("it is heard", async || freshness(app, "bank").await.is_some()).await;
     assert_eq!(app.edge.metrics.report_streams.get(), 1);
-    store.revoke(token.id()).unwrap();
-    // Nobody has read an answer, and nobody does.
+    (token, stream)
+}
+
+async fn until_over(app: &App) {
     until("the stream is over", async || {
         app.edge.metrics.report_streams.get() == 0
     })
     .await;
+}
+
+/// A file that hangs whoever reads it, as long as this lives.
+struct Hanging {
+    file: PathBuf,
+    _writer: File,
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        // Or the next look would hang for ever, and the end of the test with it.
+        drop(std::fs::remove_file(&self.file));
+    }
+}
+
+/// Whoever reads the file hangs from now on; somebody does.
+async fn hang(file: &Path) -> Hanging {
+    let pipe = file.with_extension("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    std::fs::rename(&pipe, file).unwrap();
+    let opened = timeout(SOON, async {
+        loop {
+            // It cannot be opened so while nobody reads.
+            let mut options = OpenOptions::new();
+            options.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+            match options.open(file) {
+                Ok(opened) => break opened,
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    });
+    Hanging {
+        file: file.to_owned(),
+        _writer: opened.await.expect("it is looked at"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_reports_no_more_though_its_answers_are_not_read() {
+    let home = tempfile::tempdir().unwrap();
+    let app = strict(&home).await;
+    let store = TokenStore::new(home.path().join("data"));
+    let (token, _stream) = report_with_token(&app, &store, None).await;
+    store.revoke(token.id()).unwrap();
+    // Nobody has read an answer, and nobody does.
+    until_over(&app).await;
     assert_eq!(
         freshness(&app, "bank").await,
         Some(Freshness::Fresh),
         "that this side ended it says nothing about the instance"
     );
+    assert!(app.stop().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_reports_no_more_though_the_disk_of_certificates_hangs() {
+    let home = tempfile::tempdir().unwrap();
+    let app = strict(&home).await;
+    let store = TokenStore::new(home.path().join("data"));
+    let (token, _stream) = report_with_token(&app, &store, None).await;
+    let hanging = hang(&home.path().join("server.pem")).await;
+    store.revoke(token.id()).unwrap();
+    until_over(&app).await;
+    drop(hanging);
+    assert!(app.stop().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_token_reports_no_more_though_the_disk_of_tokens_hangs() {
+    let home = tempfile::tempdir().unwrap();
+    let app = strict(&home).await;
+    let store = TokenStore::new(home.path().join("data"));
+    let (_token, _stream) = report_with_token(&app, &store, Some(6_000)).await;
+    let hanging = hang(&store.path()).await;
+    assert_eq!(app.edge.metrics.report_streams.get(), 1, "it has not expired yet");
+    until_over(&app).await;
+    drop(hanging);
     assert!(app.stop().await.is_clean());
 }
 
