@@ -149,8 +149,8 @@ impl Metrics {
         );
         registry.register(
             "ward_refused",
-            "What was asked of this side beyond a bound, by bound: watchers, streams, instances, hellos, updates, reports, \
-             commands, questions of one client; all_watchers, services, instances there may be; overload of the engine",
+            "What was asked of this side beyond a bound, by bound: watchers, recordings, streams, instances, hellos, updates, \
+             reports, commands, questions, answers of one client; all_watchers, all_recordings, services, instances there may be; overload of the engine",
             self.bounds.clone(),
         );
         registry.register(
