@@ -41,6 +41,9 @@ pub(super) fn admit(
     caller
         .needs(right)
         .map_err(|missing| denied(edge, &caller, missing))?;
+    if let Some(peer) = peer {
+        peer.admit();
+    }
     Ok(caller)
 }
 
