@@ -11,6 +11,7 @@ mod client;
 mod closing;
 mod codec;
 mod command;
+mod deadline;
 mod failure;
 #[doc(hidden)]
 pub mod fuzzed;
@@ -18,7 +19,9 @@ pub(crate) mod grpc;
 pub(crate) mod http;
 mod operate;
 mod past;
+mod pieces;
 mod query;
+mod question;
 mod refusal;
 mod report;
 mod standard;

@@ -219,6 +219,11 @@ impl Hub {
         self.shared.watching[encoding as usize].load(Relaxed)
     }
 
+    /// How long one may take nothing that is there for it.
+    pub(crate) fn stall_after(&self) -> Duration {
+        self.shared.config.stall_after
+    }
+
     /// How many revisions were not told apart, over all watchers.
     pub(crate) fn coalesced(&self) -> u64 {
         self.shared.coalesced.load(Relaxed)

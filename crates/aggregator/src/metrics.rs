@@ -149,9 +149,9 @@ impl Metrics {
         );
         registry.register(
             "ward_refused",
-            "What was asked of this side beyond a bound, by bound: watchers, streams, instances, hellos, updates, reports, \
-             commands, questions of one client; all_watchers, services, instances, instances_of_service there may be; \
-             overload of the engine",
+            "What was asked of this side beyond a bound, by bound: watchers, recordings, streams, instances, hellos, updates, \
+             reports, commands, questions, answers of one client; all_watchers, all_recordings, services, instances, \
+             instances_of_service there may be; overload of the engine",
             self.bounds.clone(),
         );
         registry.register(

@@ -70,6 +70,12 @@ pub struct Limits {
     pub handshake_timeout: Option<Duration>,
     /// Time in which the headers of an HTTP/1 request must be complete; also how long an idle connection stays.
     pub header_timeout: Option<Duration>,
+    /// Time in which a connection over TLS without a certificate must have had something let in ([`Peer::admit`]); after that it
+    /// is told to go. Whoever shows a token shows it with the first call. Without, a stranger that answers pings keeps its place
+    /// for the age of a connection, and eight addresses keep all of them.
+    ///
+    /// [`Peer::admit`]: crate::Peer::admit
+    pub admitted_within: Option<Duration>,
     /// Pause after an accept that failed for want of descriptors or memory. `None` tries again at once: measured, one
     /// core burns for as long as the shortage lasts.
     pub accept_pause: Option<Duration>,
@@ -112,6 +118,7 @@ impl Default for Limits {
             message_bytes_out: 1024 * 1024,
             handshake_timeout: Some(Duration::from_secs(5)),
             header_timeout: Some(Duration::from_secs(10)),
+            admitted_within: Some(Duration::from_secs(30)),
             accept_pause: Some(Duration::from_millis(100)),
             stop_timeout: Duration::from_secs(5),
         }
@@ -144,6 +151,7 @@ impl Limits {
             message_bytes_out: usize::MAX,
             handshake_timeout: None,
             header_timeout: None,
+            admitted_within: None,
             accept_pause: None,
             // Not a guard: without an end to it no test would end either.
             stop_timeout: Duration::from_secs(5),

@@ -87,7 +87,25 @@ pub struct Peer {
     pub connection: u64,
     closing: watch::Receiver<bool>,
     cut: Arc<Notify>,
-    believed: Arc<AtomicBool>,
+    known: Arc<Known>,
+}
+
+/// What is known of a peer, on both sides of its handlers.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Its certificate is still believed.
+    pub(crate) believed: AtomicBool,
+    /// Something that it asked for was let in.
+    pub(crate) admitted: AtomicBool,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            believed: AtomicBool::new(true),
+            admitted: AtomicBool::new(false),
+        }
+    }
 }
 
 /// Who a peer has proved to be.
@@ -106,7 +124,7 @@ impl Peer {
         (identity, secure): (Identity, bool),
         connection: u64,
         closing: watch::Receiver<bool>,
-        (cut, believed): (Arc<Notify>, Arc<AtomicBool>),
+        (cut, known): (Arc<Notify>, Arc<Known>),
     ) -> Self {
         Self {
             addr,
@@ -115,13 +133,23 @@ impl Peer {
             connection,
             closing,
             cut,
-            believed,
+            known,
         }
     }
 
     /// Whether its certificate is still believed. One that is no longer is told to go, and has a moment for that.
     pub fn is_believed(&self) -> bool {
-        self.believed.load(Ordering::Relaxed)
+        self.known.believed.load(Ordering::Relaxed)
+    }
+
+    /// Something it asked for was let in: it is no stranger, see [`Limits::admitted_within`].
+    pub fn admit(&self) {
+        self.known.admitted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something was.
+    pub fn is_admitted(&self) -> bool {
+        self.known.admitted.load(Ordering::Relaxed)
     }
 
     /// One that is not connected, and never told to go.
@@ -136,7 +164,7 @@ impl Peer {
             (identity, secure),
             u64::MAX,
             closing,
-            (Arc::default(), Arc::new(AtomicBool::new(true))),
+            (Arc::default(), Arc::default()),
         )
     }
 

@@ -19,7 +19,7 @@ use tower::Service;
 use ward_access::Right;
 use ward_chassis::Peer;
 
-use super::{Edge, Shared, failure::Failure};
+use super::{Edge, Shared, failure::Failure, question};
 use crate::access::{Caller, Missing, Unproven};
 
 pub(super) use until::{Until, taken_away};
@@ -41,6 +41,9 @@ pub(super) fn admit(
     caller
         .needs(right)
         .map_err(|missing| denied(edge, &caller, missing))?;
+    if let Some(peer) = peer {
+        peer.admit();
+    }
     Ok(caller)
 }
 
@@ -131,8 +134,13 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let peer = request.extensions().get::<Peer>().cloned();
         let right = of_method(request.uri().path());
-        let caller = match admit(&self.edge, peer.as_ref(), request.headers_mut(), Some(right)) {
-            Ok(caller) => caller,
+        let admitted = admit(&self.edge, peer.as_ref(), request.headers_mut(), Some(right));
+        let admitted = admitted.and_then(|caller| {
+            let place = question::place(&self.edge, request.uri().path(), &caller)?;
+            Ok((caller, place))
+        });
+        let (caller, place) = match admitted {
+            Ok(admitted) => admitted,
             Err(failure) => {
                 self.edge
                     .metrics
@@ -143,6 +151,13 @@ where
         let loss = self.edge.access.loss(&caller);
         request.extensions_mut().insert(caller);
         let answering = self.inner.call(request);
+        let answering = async move {
+            let answer = answering.await?;
+            Ok(match place {
+                Some(place) => answer.map(|body| Body::new(place.until_read(body))),
+                None => answer,
+            })
+        };
         let Some(mut loss) = loss else {
             return Box::pin(answering);
         };

@@ -17,7 +17,7 @@ use ward_proto::{
 };
 
 use self::recent::Recent;
-use super::{Edge, Shared, client::Watching, failure::Failure, past, refusal};
+use super::{Edge, Shared, client::Share, failure::Failure, past, refusal};
 use crate::{access::Caller, hub::Closing, memory::Read};
 
 /// Most bytes of events in one answer: under the largest message, with room for the last of them.
@@ -53,17 +53,11 @@ impl AuditService for Service {
         &self,
         request: Request<v1::ListEventsRequest>,
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
-        let caller = Caller::of(request.extensions());
         let v1::ListEventsRequest {
             filter,
             limit,
             before,
         } = request.into_inner();
-        let now = self.edge.clock.mono();
-        self.edge.clients.of(&caller, now).once(now).map_err(|wait| {
-            self.edge.metrics.count_bound("questions");
-            Failure::TooOften("this client asks more often than it may: come back later", wait)
-        })?;
         let filter = Filter {
             before: (before > 0).then_some(before),
             ..read_filter(filter)?
@@ -179,7 +173,7 @@ struct Following {
     /// This side ends it.
     end: BoxFuture<'static, Closing>,
     /// What it takes of what its client may have: as a watcher does.
-    _share: Watching,
+    _share: Share,
 }
 
 impl Following {

@@ -19,7 +19,7 @@ use ward_model::{Mono, bounds};
 use super::http::Rate;
 use crate::access::{Caller, Who};
 
-pub(super) use account::{Account, Full, Reporting, Watching};
+pub(super) use account::{Account, Full, Reporting, Share};
 
 /// Who counts as one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +53,15 @@ pub struct ClientLimits {
     pub watchers: usize,
     /// Watchers of all clients. At 6 KiB each they stay within 64 MB; names to filter by come on top of that.
     pub watchers_in_all: usize,
+    /// Recordings that one client reads at once. `ward rules replay` reads one.
+    pub recordings: usize,
+    /// Of all clients. Each holds what was read and not told yet, which begins with the last record of up to 20,000 services at
+    /// once: some 10 MB, so 64 MB with what is on its way.
+    pub recordings_in_all: usize,
+    /// Questions of one client over gRPC: as many as of an address over HTTP, and twice as many at once. `ward top` asks two a second.
+    pub questions: Rate,
+    /// Answers to them that are made or wait to be read. The largest has 768 KiB, so 48 MB.
+    pub answers: usize,
     /// Report streams of one client. A connection carries 128 and a stream 16,384 instances, so this is for one identity
     /// that a whole fleet shares: a host to a stream, a thousand hosts.
     pub streams: usize,
@@ -76,6 +85,10 @@ impl Default for ClientLimits {
         Self {
             watchers: 16,
             watchers_in_all: 10_000,
+            recordings: 2,
+            recordings_in_all: 6,
+            questions: Rate::new(1_000, 100),
+            answers: 64,
             streams: 1_024,
             instances: bounds::INSTANCES / 2,
             updates: Rate::new(1_000, 100),
@@ -93,6 +106,10 @@ impl ClientLimits {
         Self {
             watchers: usize::MAX,
             watchers_in_all: usize::MAX,
+            recordings: usize::MAX,
+            recordings_in_all: usize::MAX,
+            questions: all,
+            answers: usize::MAX,
             streams: usize::MAX,
             instances: usize::MAX,
             updates: all,
@@ -112,6 +129,8 @@ pub(crate) struct Clients {
     accounts: Mutex<Accounts>,
     /// Watchers of all clients.
     watchers: Arc<account::Room>,
+    /// And who reads the recording.
+    recordings: Arc<account::Room>,
 }
 
 #[derive(Debug)]
@@ -128,6 +147,7 @@ impl Clients {
                 sweep_at: SWEPT_AT,
             }),
             watchers: Arc::new(account::Room::new(limits.watchers_in_all)),
+            recordings: Arc::new(account::Room::new(limits.recordings_in_all)),
             limits,
         }
     }
@@ -150,8 +170,13 @@ impl Clients {
     }
 
     /// A place for one more watcher.
-    pub(super) fn watch(&self, caller: &Caller, now: Mono) -> Result<Watching, Full> {
+    pub(super) fn watch(&self, caller: &Caller, now: Mono) -> Result<Share, Full> {
         account::watch(self.of(caller, now), &self.watchers)
+    }
+
+    /// A place for one more who reads the recording.
+    pub(super) fn read_recording(&self, account: Arc<Account>) -> Result<Share, Full> {
+        account::read_recording(account, &self.recordings)
     }
 }
 

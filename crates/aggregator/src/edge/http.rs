@@ -75,8 +75,7 @@ pub(crate) fn router(edge: Shared, listeners: Listeners, config: &Config) -> Rou
         paths: description.paths.paths.keys().cloned().collect(),
         guard,
     };
-    let router = guarded(&app)
-        .merge(openapi::route(description))
+    let router = guarded(&app, openapi::route(&description))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method);
     sealed(router, app, config.debug)
@@ -121,8 +120,8 @@ fn json_routes() -> OpenApiRouter<App> {
         .merge(alerts::routes())
 }
 
-/// The same paths, each class behind its guards.
-fn guarded(app: &App) -> Router<App> {
+/// The same paths, each class behind its guards, and what describes them.
+fn guarded(app: &App, description: Router<App>) -> Router<App> {
     let probe = from_fn_with_state(app.clone(), guard::probe);
     let page = from_fn_with_state(app.clone(), guard::page);
     let answer = from_fn_with_state(app.clone(), guard::answer);
@@ -135,6 +134,7 @@ fn guarded(app: &App) -> Router<App> {
     let answers = json_routes()
         .layer(from_fn(guard::json_only))
         .merge(badge::routes())
+        .merge(description.into())
         .layer(answer);
     let api = answers.merge(watch::routes()).layer(api);
     probes.layer(probe).merge(api).into()

@@ -20,7 +20,7 @@ use ward_proto::{
 };
 
 pub(super) use self::body::TellBody;
-use super::{Edge, client::Watching, closing::Ending, failure::Failure, refusal};
+use super::{Edge, client::Share, closing::Ending, failure::Failure, refusal};
 use crate::{
     access::Caller,
     hub::{Cursor, Encoding, Filter, Level, Outgoing, Watcher},
@@ -59,7 +59,7 @@ pub(super) struct Told {
     /// `None` once it has ended.
     ending: Option<Ending>,
     /// What it takes of what its client, and all clients, may have.
-    _share: Watching,
+    _share: Share,
 }
 
 impl Stream for Told {

@@ -140,6 +140,7 @@ impl Collector for Own {
                 refused("handshake", counts.handshake_timeouts),
                 refused("handshakes", counts.refused_handshakes),
                 refused("tls", counts.failed_handshakes),
+                refused("stranger", counts.strangers),
             ]
         });
         family.counters("ward_connections_refused", "Connections not served", refused)?;

@@ -35,6 +35,11 @@ async fn a_client_that_asks_too_often_is_told_when_to_come_back() {
     let refused = ward.get("/api/v1/system").await;
     assert_eq!(refused.status(), 429);
     assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+    assert_eq!(
+        ward.get("/api/openapi.json").await.status(),
+        429,
+        "as all of /api"
+    );
     let problem: Value = refused.json().await.unwrap();
     assert_eq!(
         (&problem["code"], &problem["retry_after_seconds"]),
@@ -67,11 +72,11 @@ async fn asks_and_does_not_read(ward: &Aggregator, path: &str) -> TcpStream {
     stream
 }
 
-/// A system whose page, of 4 MB, does not fit into the buffers of a socket: 2.6 on Linux, to oneself.
-async fn large(ward: &Aggregator) -> Reporter {
+/// A system of so many times 90 services, each of which takes 700 bytes to tell of.
+pub(crate) async fn large(ward: &Aggregator, parts: usize) -> Reporter {
     let mut reporter = ward.reporter().await;
     let message = "x".repeat(500);
-    for part in 0..60 {
+    for part in 0..parts {
         let hellos = (0..90).map(|n| {
             let mut hello = hello(&format!("s{part:02}-{n:02}"), v1::Status::Degraded);
             hello.interval_ms = 3_600_000;
@@ -98,7 +103,8 @@ async fn answers_that_nobody_reads_have_a_bound_and_an_end() {
         ..HttpLimits::default()
     };
     let ward = limited(limits).await;
-    let _reporter = large(&ward).await;
+    // A page of 4 MB does not fit into the buffers of a socket: 2.6 on Linux, to oneself.
+    let _reporter = large(&ward, 60).await;
     let mut slow = Vec::new();
     for _ in 0..3 {
         slow.push(asks_and_does_not_read(&ward, "/health").await);

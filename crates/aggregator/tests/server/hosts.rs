@@ -81,7 +81,7 @@ async fn a_page_that_has_its_own_name_lead_here_gets_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_of_its_own_are_answered_and_probes_by_any_name() {
+async fn names_of_its_own_are_answered_and_bare_probes_by_any_name() {
     let ward = start_with(|config| Config {
         hosts: vec!["ward.example.org".into(), "*.internal".into()],
         ..config
@@ -105,8 +105,13 @@ async fn names_of_its_own_are_answered_and_probes_by_any_name() {
         code(asked(&ward, Method::GET, "/api/v1/system", OTHERS)).await,
         421
     );
-    for path in ["/livez", "/readyz?verbose", "/startupz", "/healthz"] {
-        assert_eq!(code(asked(&ward, Method::GET, path, OTHERS)).await, 200, "{path}");
+    for path in ["/livez", "/readyz", "/startupz", "/healthz"] {
+        let asked = |path: &str, host| code(asked(&ward, Method::GET, path, host));
+        assert_eq!(asked(path, OTHERS).await, 200, "{path}");
+        // It says why, which is no word for a page that has its own name lead here.
+        let verbose = format!("{path}?verbose");
+        assert_eq!(asked(&verbose, OTHERS).await, 421, "{verbose}");
+        assert_eq!(asked(&verbose, "ward").await, 200, "{verbose}");
     }
 }
 

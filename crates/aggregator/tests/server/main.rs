@@ -13,6 +13,7 @@ mod http;
 mod life;
 mod pages;
 mod query;
+mod questions;
 mod remembered;
 mod report;
 mod sse;

@@ -370,5 +370,9 @@ async fn all_that_was_commanded_and_the_life_itself_is_in_the_log() {
     // Each has what came of it behind it.
     let ends: Vec<_> = events.iter().filter_map(|event| event.intent).collect();
     let intents = events.iter().filter(|event| event.phase == Phase::Intent);
-    assert!(intents.map(|event| event.index).all(|index| ends.contains(&index)));
+    assert!(
+        intents
+            .map(|event| event.index)
+            .all(|index| ends.contains(&index))
+    );
 }

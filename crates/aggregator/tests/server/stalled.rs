@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, header};
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle, time::timeout};
 use ward_aggregator::{ClientLimits, Config};
 use ward_proto::v1::{self, Status::Healthy};
 
@@ -17,25 +17,43 @@ const WATCHERS: usize = 16;
 /// Three sweeps, of 5 s each, until they are ended, one more until they are cut, and as much again for a busy machine.
 const FOUND: Duration = Duration::from_secs(40);
 
-/// A connection with that many watches, the windows of whose streams are shut; it ends with the task.
-async fn shut(ward: &Aggregator) -> JoinHandle<()> {
+/// A connection whose answers are not read.
+pub(crate) struct Unread {
+    /// Ends with the connection.
+    pub(crate) driven: JoinHandle<()>,
+    pub(crate) bodies: Vec<h2::RecvStream>,
+    open: oneshot::Sender<u32>,
+}
+
+impl Unread {
+    /// Opens the windows of its streams, to what is read from now on.
+    pub(crate) fn open(self) -> Vec<h2::RecvStream> {
+        let _ended_meanwhile = self.open.send(64 << 10);
+        self.bodies
+    }
+}
+
+/// Calls `path` so many times with an empty message, over a connection whose streams take so many bytes.
+pub(crate) async fn unread(ward: &Aggregator, path: &str, count: usize, window: u32) -> Unread {
     let tcp = TcpStream::connect(ward.app.grpc_addr()).await.unwrap();
     let mut client = h2::client::Builder::new();
-    let (mut send, connection) = client
-        .initial_window_size(0)
+    let (mut send, mut connection) = client
+        .initial_window_size(window)
         .handshake::<_, Bytes>(tcp)
         .await
         .unwrap();
+    let (open, opened) = oneshot::channel();
     let driven = tokio::spawn(async move {
-        // However it ends.
+        tokio::select! {
+            // However it ends.
+            _ = &mut connection => return,
+            Ok(window) = opened => connection.set_initial_window_size(window).unwrap(),
+        }
         drop(connection.await);
     });
     let mut begun = Vec::new();
-    for _ in 0..WATCHERS {
-        let uri = format!(
-            "http://{}/ward.health.v1.HealthService/Watch",
-            ward.app.grpc_addr()
-        );
+    for _ in 0..count {
+        let uri = format!("http://{}/ward.health.v1.{path}", ward.app.grpc_addr());
         let request = Request::post(uri)
             .header(header::CONTENT_TYPE, "application/grpc")
             .header(header::TE, "trailers")
@@ -43,20 +61,15 @@ async fn shut(ward: &Aggregator) -> JoinHandle<()> {
             .unwrap();
         send = send.ready().await.unwrap();
         let (response, mut body) = send.send_request(request, false).unwrap();
-        // A message of nothing: everything.
         body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
         begun.push(response);
     }
-    let begun = join_all(begun).await;
-    tokio::spawn(async move {
-        // Bodies that are held and never read.
-        let bodies: Vec<_> = begun
-            .into_iter()
-            .map(|response| response.unwrap().into_body())
-            .collect();
-        driven.await.unwrap();
-        drop(bodies);
-    })
+    let begun = join_all(begun).await.into_iter();
+    Unread {
+        driven,
+        bodies: begun.map(|response| response.unwrap().into_body()).collect(),
+        open,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +84,8 @@ async fn who_shuts_its_window_and_answers_pings_is_cut_and_its_places_are_free()
         ..config
     })
     .await;
-    let connection = shut(&ward).await;
+    // A message of nothing: everything.
+    let held = unread(&ward, "HealthService/Watch", WATCHERS, 0).await;
     let series = r#"ward_watchers{transport="grpc"}"#;
     assert_eq!(ward.metric(series).await, WATCHERS as f64);
     let mut other = ward.client().await;
@@ -79,7 +93,7 @@ async fn who_shuts_its_window_and_answers_pings_is_cut_and_its_places_are_free()
     assert_eq!(full.code(), tonic::Code::ResourceExhausted);
     // Their first message has left the hub. Now there is more to tell.
     ward.reporter().await.hello(hello("bank", Healthy)).await;
-    timeout(FOUND, connection)
+    timeout(FOUND, held.driven)
         .await
         .expect("the connection ends")
         .unwrap();

@@ -13,6 +13,7 @@ pub struct ListenerStats {
     pub(crate) refused_handshakes: AtomicU64,
     pub(crate) failed_handshakes: AtomicU64,
     pub(crate) lost_identities: AtomicU64,
+    pub(crate) strangers: AtomicU64,
     pub(crate) accept_errors: AtomicU64,
     pub(crate) handshake_timeouts: AtomicU64,
     pub(crate) aged: AtomicU64,
@@ -39,6 +40,8 @@ pub struct ListenerCounts {
     pub failed_handshakes: u64,
     /// Connections told to go because their certificate is believed no more: expired, revoked, of another authority.
     pub lost_identities: u64,
+    /// Connections told to go because they proved nothing, and nothing of theirs was let in in time.
+    pub strangers: u64,
     /// Accepts that failed for want of descriptors or memory.
     pub accept_errors: u64,
     /// Connections closed because they did not say what they wanted in time.
@@ -64,6 +67,7 @@ impl ListenerStats {
             refused_handshakes: read(&self.refused_handshakes),
             failed_handshakes: read(&self.failed_handshakes),
             lost_identities: read(&self.lost_identities),
+            strangers: read(&self.strangers),
             accept_errors: read(&self.accept_errors),
             handshake_timeouts: read(&self.handshake_timeouts),
             aged: read(&self.aged),

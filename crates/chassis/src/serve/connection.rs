@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -21,7 +21,7 @@ use tokio::{
 use super::{handshake::Stream, preface::Shown};
 use crate::{
     Limits, Peer,
-    listener::{Identity, ListenerStats, add},
+    listener::{Identity, Known, ListenerStats, add},
     tls::Standing,
 };
 
@@ -45,8 +45,8 @@ pub(super) struct Connection {
     closing: watch::Sender<bool>,
     /// From them: the peer is given up.
     cut: Arc<Notify>,
-    /// To them: the certificate is.
-    believed: Arc<AtomicBool>,
+    /// To them, that the certificate is; from them, that something was let in.
+    known: Arc<Known>,
 }
 
 impl Connection {
@@ -69,7 +69,7 @@ impl Connection {
             number: CONNECTIONS.fetch_add(1, Relaxed),
             closing: watch::Sender::new(false),
             cut: Arc::default(),
-            believed: Arc::new(AtomicBool::new(true)),
+            known: Arc::default(),
         }
     }
 
@@ -79,13 +79,13 @@ impl Connection {
             Some(standing) => Identity::Certificate(Arc::clone(standing.name())),
             None => Identity::Anonymous,
         };
-        let believed = Arc::clone(&self.believed);
+        let known = Arc::clone(&self.known);
         Peer::new(
             self.addr,
             (identity, self.secure),
             self.number,
             closing,
-            (cut, believed),
+            (cut, known),
         )
     }
 
@@ -122,6 +122,7 @@ impl Connection {
     {
         let mut age = pin!(until(from_now(self.limits.connection_age.map(jittered))));
         let mut handshake = pin!(until(self.shown_by.filter(|_| shown.is_some())));
+        let mut stranger = self.admitted_by().map(|by| Box::pin(time::sleep_until(by)));
         let mut lost = self.standing.take().map(|standing| Box::pin(standing.lost()));
         let mut patience = None;
         let mut stopping = self.stopping.clone();
@@ -136,13 +137,21 @@ impl Connection {
                 () = unconstrained(&mut age), if !leaving => add(&self.stats.aged),
                 why = unconstrained(async { lost.as_mut().expect("asked before").await }), if lost.is_some() => {
                     lost = None;
-                    self.believed.store(false, Relaxed);
+                    self.known.believed.store(false, Relaxed);
                     add(&self.stats.lost_identities);
                     tracing::info!(addr = %self.addr, why, "a certificate is believed no more: its connection is told to go");
                     patience = Some(Box::pin(time::sleep(self.limits.stop_timeout)));
                 }
                 () = unconstrained(async { patience.as_mut().expect("asked before").await }), if patience.is_some() => {
                     return add(&self.stats.cut);
+                }
+                () = unconstrained(async { stranger.as_mut().expect("asked before").await }), if stranger.is_some() => {
+                    stranger = None;
+                    if self.known.admitted.load(Relaxed) {
+                        continue;
+                    }
+                    add(&self.stats.strangers);
+                    patience = Some(Box::pin(time::sleep(self.limits.stop_timeout)));
                 }
                 () = unconstrained(&mut handshake), if waiting => {
                     waiting = false;
@@ -157,6 +166,12 @@ impl Connection {
             self.closing.send_replace(true);
             served.as_mut().graceful_shutdown();
         }
+    }
+
+    /// By when somebody who has proved nothing must have had something let in, where it is asked who comes.
+    fn admitted_by(&self) -> Option<Instant> {
+        let is_unknown = self.secure && self.standing.is_none();
+        from_now(self.limits.admitted_within.filter(|_| is_unknown))
     }
 
     fn ended(&self, result: Result<(), hyper::Error>, h2: bool) {

@@ -211,6 +211,54 @@ async fn handshakes_that_go_nowhere_are_bounded_in_number_and_time() {
     server.until(|counts| counts.failed_handshakes == 1).await;
 }
 
+/// With nothing to be let in to but this.
+fn open() -> Router {
+    let admit = |Extension(peer): Extension<Peer>| async move { peer.admit() };
+    who().route("/open", get(admit))
+}
+
+async fn ends(mut stream: TlsStream<TcpStream>) -> bool {
+    let mut answer = Vec::new();
+    timeout(LONG, stream.read_to_end(&mut answer)).await.is_ok()
+}
+
+#[tokio::test]
+async fn who_proves_nothing_and_is_let_in_to_nothing_is_told_to_go() {
+    let authority = Authority::new();
+    let tls = Transport::Tls(Arc::new(authority.tls().unwrap()));
+    let limits = Limits {
+        admitted_within: Some(Duration::from_millis(300)),
+        stop_timeout: Duration::from_millis(200),
+        header_timeout: None,
+        ..Limits::default()
+    };
+    let h2 = Server::h2_over(tls.clone(), limits.clone(), open());
+    let mut named = authority.connect(&h2, true).await;
+    let mut stranger = authority.connect(&h2, false).await;
+    // The preface and an empty SETTINGS frame; the first ping would come in ten seconds.
+    for stream in [&mut named, &mut stranger] {
+        let begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        stream.write_all(begun).await.unwrap();
+    }
+    assert!(ends(stranger).await, "over HTTP/2");
+    h2.until(|counts| counts.strangers == 1 && counts.active == 1)
+        .await;
+    drop(named);
+
+    let h1 = Server::h1_over(tls, limits, open());
+    let ask = |path| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let mut admitted = authority.connect(&h1, false).await;
+    admitted.write_all(ask("/open").as_bytes()).await.unwrap();
+    assert!(admitted.read(&mut [0; 1_024]).await.unwrap() > 0);
+    let mut refused = authority.connect(&h1, false).await;
+    refused.write_all(ask("/").as_bytes()).await.unwrap();
+    assert!(ends(refused).await, "over HTTP/1");
+    assert_eq!(h1.stats.snapshot().strangers, 1);
+    // It came first, and is there still.
+    admitted.write_all(ask("/open").as_bytes()).await.unwrap();
+    assert!(admitted.read(&mut [0; 1_024]).await.unwrap() > 0);
+}
+
 #[tokio::test]
 async fn a_stop_does_not_wait_for_handshakes() {
     let authority = Authority::new();

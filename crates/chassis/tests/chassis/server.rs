@@ -31,7 +31,11 @@ impl Server {
     }
 
     pub(crate) fn h2(limits: Limits, app: Router) -> Self {
-        Self::start(Transport::Cleartext, limits, |listener, stop| {
+        Self::h2_over(Transport::Cleartext, limits, app)
+    }
+
+    pub(crate) fn h2_over(transport: Transport, limits: Limits, app: Router) -> Self {
+        Self::start(transport, limits, |listener, stop| {
             tokio::spawn(async move { serve_h2(listener, app, stop.triggered()).await })
         })
     }

@@ -14,6 +14,7 @@ use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 use prost::Message;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
+use tower::Service;
 use ward_access::{Grants, Token};
 use ward_chassis::{Peer, TlsFiles, listener::Identity};
 use ward_model::{Freshness, Name, Wall};
@@ -123,6 +124,27 @@ async fn freshness(app: &App, service: &str) -> Option<Freshness> {
         instances.first().map(|instance| instance.freshness)
     };
     app.edge.decider.read(ask).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_stays_a_stranger_to_the_listener() {
+    let home = tempfile::tempdir().unwrap();
+    let app = strict(&home).await;
+    let call = async |peer: &Peer, method: &str| {
+        let mut request = http::Request::new(tonic::body::Body::empty());
+        *request.uri_mut() = format!("/ward.health.v1.HealthService/{method}").parse().unwrap();
+        request.extensions_mut().insert(peer.clone());
+        drop(edge::grpc::routes(&app.edge).call(request).await);
+    };
+    let stranger = secure(Identity::Anonymous);
+    call(&stranger, "GetSystem").await;
+    assert!(!stranger.is_admitted(), "nobody has proved anything");
+    let certified = secure(Identity::Certificate(ID.into()));
+    call(&certified, "GetSystem").await;
+    assert!(!certified.is_admitted(), "a right it has not");
+    call(&certified, "ReportOnce").await;
+    assert!(certified.is_admitted(), "a right it has");
+    assert!(app.stop().await.is_clean());
 }
 
 /// Reports for the bank with a token of its own, good for so long.

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, time::Duration};
 
-use futures_util::{Stream, stream};
+use futures_util::{Stream, future::BoxFuture, stream};
 use tonic::{Request, Response, Status};
 use ward_alerts::Unknown;
 use ward_model::Wall;
@@ -18,6 +18,7 @@ use super::{Filter, Listed, Origin, PAGE, Said, behind, place};
 use crate::{
     access::Caller,
     edge::{Shared, ask::within, failure::Failure},
+    hub::Closing,
 };
 
 /// Most bytes of alerts in one answer: under the largest message, with room for the last of them.
@@ -149,6 +150,7 @@ impl AlertService for Service {
         &self,
         request: Request<v1::ReadRecordingRequest>,
     ) -> Result<Response<Self::ReadRecordingStream>, Status> {
+        let caller = Caller::of(request.extensions());
         let asked = request.into_inner();
         let now = self.edge.clock.wall();
         let until = match asked.until_unix_ms {
@@ -161,10 +163,13 @@ impl AlertService for Service {
         let oldest = now.0.saturating_sub(i64::try_from(kept).unwrap_or(i64::MAX));
         let since = Wall(asked.since_unix_ms.max(oldest));
         let reading = Reading {
-            recorded: store.recorded(since, until),
-            until,
-            ready: Vec::new().into_iter(),
-            is_begun: false,
+            pages: Pages {
+                recorded: store.recorded(since, until),
+                until,
+                ready: Vec::new().into_iter(),
+                is_begun: false,
+            },
+            end: Box::pin(self.edge.closings.of(caller.peer().cloned())),
         };
         let told = stream::try_unfold(reading, |mut reading| async {
             let piece = reading.next().await?;
@@ -221,8 +226,26 @@ fn rule(listed: Listed) -> v1::Rule {
     }
 }
 
-/// What rules saw, a message at a time.
+/// What rules saw, on its way to somebody.
 struct Reading {
+    pages: Pages,
+    /// This side ends it.
+    end: BoxFuture<'static, Closing>,
+}
+
+impl Reading {
+    /// The next message, until this side ends it.
+    async fn next(&mut self) -> Result<Option<v1::ReadRecordingResponse>, Status> {
+        tokio::select! {
+            biased;
+            closing = &mut self.end => Err(Status::unavailable(closing.reason)),
+            piece = self.pages.next() => piece,
+        }
+    }
+}
+
+/// The same, a message at a time.
+struct Pages {
     recorded: ward_store::Recorded,
     until: Wall,
     /// Read, and not told yet.
@@ -230,7 +253,7 @@ struct Reading {
     is_begun: bool,
 }
 
-impl Reading {
+impl Pages {
     /// `None` behind the last; there is one at least, which says from when on it is complete.
     async fn next(&mut self) -> Result<Option<v1::ReadRecordingResponse>, Status> {
         let mut bytes = 0;

@@ -27,6 +27,12 @@ pub(in super::super) enum Full {
     Watchers(usize),
     #[error("{0} watch already, the most there may be: try again later")]
     WatchersInAll(usize),
+    #[error("this client reads {0} recordings, the most it may at once: wait for one, or end one")]
+    Recordings(usize),
+    #[error("{0} answers to this client wait to be read, the most there may be: read them first")]
+    Answers(usize),
+    #[error("{0} recordings are being read, the most there may be: try again later")]
+    RecordingsInAll(usize),
     #[error("this client has {0} report streams, the most it may have: one stream carries many instances")]
     Streams(usize),
     #[error("this client has {0} instances on its streams, half of all there may be: end some first")]
@@ -39,6 +45,9 @@ impl Full {
         match self {
             Self::Watchers(_) => "watchers",
             Self::WatchersInAll(_) => "all_watchers",
+            Self::Recordings(_) => "recordings",
+            Self::Answers(_) => "answers",
+            Self::RecordingsInAll(_) => "all_recordings",
             Self::Streams(_) => "streams",
             Self::Instances(_) => "instances",
         }
@@ -86,6 +95,8 @@ impl Drop for Place {
 pub(in super::super) struct Account {
     limits: ClientLimits,
     watchers: Arc<Room>,
+    recordings: Arc<Room>,
+    answers: Arc<Room>,
     streams: Arc<Room>,
     decided: Mutex<Decided>,
 }
@@ -99,9 +110,19 @@ struct Decided {
     beats: u64,
     updates: Bucket,
     hellos: Bucket,
+    questions: Bucket,
 }
 
 impl Decided {
+    /// Grows with nothing: who has more instances has no more to ask.
+    fn questions(&mut self, rate: Rate) -> (&mut Bucket, Size) {
+        let size = Size {
+            burst: f64::from(rate.burst.get()),
+            per_second: f64::from(rate.per_second.get()),
+        };
+        (&mut self.questions, size)
+    }
+
     fn updates(&mut self, rate: Rate) -> (&mut Bucket, Size) {
         let size = Size {
             burst: f64::from(rate.burst.get()) + (self.instances * UPDATES_EACH) as f64,
@@ -124,6 +145,8 @@ impl Account {
     pub(super) fn new(limits: ClientLimits, now: Mono) -> Self {
         Self {
             watchers: Arc::new(Room::new(limits.watchers)),
+            recordings: Arc::new(Room::new(limits.recordings)),
+            answers: Arc::new(Room::new(limits.answers)),
             streams: Arc::new(Room::new(limits.streams)),
             decided: Mutex::new(Decided {
                 streams: 0,
@@ -131,6 +154,7 @@ impl Account {
                 beats: 0,
                 updates: Bucket::new(now),
                 hellos: Bucket::new(now),
+                questions: Bucket::new(now),
             }),
             limits,
         }
@@ -142,13 +166,32 @@ impl Account {
         let is_empty = |(bucket, size): (&mut Bucket, Size)| bucket.level(now, size) <= 0.0;
         is_empty(decided.updates(self.limits.updates))
             && is_empty(decided.hellos(self.limits.hellos))
+            && is_empty(decided.questions(self.limits.questions))
             && self.watchers.is_empty()
+            && self.recordings.is_empty()
+            && self.answers.is_empty()
             && self.streams.is_empty()
     }
 
     /// One report that is no stream's may be decided; or when.
     pub(in super::super) fn once(&self, now: Mono) -> Result<(), Duration> {
         self.update(now)
+    }
+
+    /// One question may be answered; or when.
+    pub(in super::super) fn ask(&self, now: Mono) -> Result<(), Duration> {
+        let mut decided = self.decided.lock();
+        let (bucket, size) = decided.questions(self.limits.questions);
+        bucket.take(now, size)
+    }
+
+    /// A place for its answer.
+    pub(in super::super) fn answer(self: &Arc<Self>) -> Result<Share, Full> {
+        Ok(Share {
+            _own: self.answers.take().map_err(Full::Answers)?,
+            _all: None,
+            _account: self.clone(),
+        })
     }
 
     fn update(&self, now: Mono) -> Result<(), Duration> {
@@ -171,19 +214,28 @@ impl Account {
 }
 
 /// One more watcher of this client, and of all.
-pub(super) fn watch(account: Arc<Account>, all: &Arc<Room>) -> Result<Watching, Full> {
-    Ok(Watching {
+pub(super) fn watch(account: Arc<Account>, all: &Arc<Room>) -> Result<Share, Full> {
+    Ok(Share {
         _own: account.watchers.take().map_err(Full::Watchers)?,
-        _all: all.take().map_err(Full::WatchersInAll)?,
+        _all: Some(all.take().map_err(Full::WatchersInAll)?),
         _account: account,
     })
 }
 
-/// A watcher's share.
+/// One more who reads the recording, of this client and of all.
+pub(super) fn read_recording(account: Arc<Account>, all: &Arc<Room>) -> Result<Share, Full> {
+    Ok(Share {
+        _own: account.recordings.take().map_err(Full::Recordings)?,
+        _all: Some(all.take().map_err(Full::RecordingsInAll)?),
+        _account: account,
+    })
+}
+
+/// The share of a watcher, of one who reads the recording, or of an answer.
 #[derive(Debug)]
-pub(in super::super) struct Watching {
+pub(in super::super) struct Share {
     _own: Place,
-    _all: Place,
+    _all: Option<Place>,
     /// Kept, or its client would have another one beside it.
     _account: Arc<Account>,
 }

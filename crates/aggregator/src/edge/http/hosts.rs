@@ -6,9 +6,9 @@
 //! configured; an IP address, `localhost` and a name without a dot (`ward`, as containers and composed services are
 //! named) it cannot have.
 //!
-//! The port is not looked at: it differs behind every forwarding, and tells nothing about whose page it is. Probes are
-//! let through by any name: they say one word about this process, and one that is refused gets a process restarted that
-//! is well. gRPC is not held to this: no page can send it, since browsers speak HTTP/2 over TLS alone; and who came
+//! The port is not looked at: it differs behind every forwarding, and tells nothing about whose page it is. Bare
+//! probes are let through by any name: they say one word about this process, and one that is refused gets a process restarted
+//! that is well. With a query they say more, and are held to it. gRPC is not held to this: no page can send it, since browsers speak HTTP/2 over TLS alone; and who came
 //! over TLS has been told by our certificate which names are ours.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -93,8 +93,13 @@ fn host(authority: &str) -> Option<&str> {
 
 /// Around everything, also what answers pages of other origins.
 pub(super) async fn seal(State(app): State<App>, request: Request, next: Next) -> Response {
-    let is_probe = probes::PATHS.contains(&request.uri().path());
-    let judged = if is_probe { Ok(()) } else { judge(&app, &request) };
+    let uri = request.uri();
+    let is_bare_probe = probes::PATHS.contains(&uri.path()) && uri.query().is_none();
+    let judged = if is_bare_probe {
+        Ok(())
+    } else {
+        judge(&app, &request)
+    };
     let mut response = match judged {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
