@@ -23,8 +23,8 @@ use ward_proto::v1::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So many requests are acknowledged at once, without waiting for more.
 const TOGETHER: u64 = 64;
-/// Between two rounds of a heartbeat and a question.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Between two rounds of a heartbeat and a question: within the 100 questions a second that one client may ask.
+const PAUSE: Duration = Duration::from_millis(10);
 /// What it says it will be heard at: suspect after 3 s of silence.
 const INTERVAL_MS: u32 = 1_000;
 const NAME: &str = "honest";
