@@ -48,8 +48,7 @@ async fn ask(memory: &Memory) -> Before {
     Before { alerts, acknowledged }
 }
 
-/// As far as what was acknowledged still fires, and is not a later firing: the log knows what was commanded, and not that it
-/// ended by itself.
+/// As far as what was acknowledged still fires, and is not a later firing: of several rules the log does not know which ended.
 fn held(mut said: Acknowledgement, alerts: &[Alert]) -> Option<Acknowledgement> {
     let fires = |key: AlertKey| {
         let mut alerts = alerts.iter().filter(|alert| alert.state == AlertState::Firing);

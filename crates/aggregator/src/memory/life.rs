@@ -18,7 +18,7 @@ use tokio::{
 use ward_audit::{Draft, Event, Kind, Log, Opened, Options, QueryError, Reader, Source, Start, boot_id};
 use ward_chassis::Clock;
 use ward_config::Store as Settings;
-use ward_model::{AuditHead, Revision};
+use ward_model::{AuditHead, Epoch, Revision};
 use ward_store::{Retention, Store, Write};
 
 use super::{
@@ -65,9 +65,10 @@ pub(crate) struct InForce {
     pub(crate) tokens: String,
 }
 
-/// What a log ends with.
+/// What a log ended with before this start.
 #[derive(Debug, Default)]
 struct Newest {
+    /// Not what opening it has put behind: that its end was torn.
     last: Option<Event>,
     /// Intents and outcomes, and acknowledgements that ended, the newest first.
     intents: Vec<Event>,
@@ -77,16 +78,18 @@ struct Newest {
 const TOLD: [&str; 2] = ["\"intent\"", "\"unacknowledge\""];
 
 impl Newest {
-    fn read(reader: &Reader) -> Result<Self, QueryError> {
+    fn read(reader: &Reader, now: Epoch) -> Result<Self, QueryError> {
         let size = reader.size()?;
         let mut newest = Self::default();
         reader.each(size.saturating_sub(NEWEST), &mut |index, entry| {
-            let is_last = index + 1 == size;
+            let is_last = index + 2 >= size;
             // Most are neither, and need not be parsed.
             let is_one = str::from_utf8(entry).is_ok_and(|text| TOLD.iter().any(|word| text.contains(word)));
             if is_last || is_one {
                 let event = reader.event_of(index, entry)?;
-                newest.last = is_last.then(|| event.clone());
+                if is_last && event.epoch != now {
+                    newest.last = Some(event.clone());
+                }
                 if is_one {
                     newest.intents.push(event);
                 }
@@ -207,8 +210,8 @@ impl Memory {
         let Ok(log) = &self.log else {
             return Newest::default();
         };
-        let reader = log.reader();
-        match spawn_blocking(move || Newest::read(&reader)).await {
+        let (reader, now) = (log.reader(), self.epoch);
+        match spawn_blocking(move || Newest::read(&reader, now)).await {
             Ok(Ok(newest)) => newest,
             Ok(Err(error)) => {
                 let why = chain(&error);

@@ -4,6 +4,7 @@
 //! later what it knows, and who has come back meanwhile is left alone.
 
 use std::{
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -13,8 +14,8 @@ use std::{
 
 use tokio::time::sleep;
 use ward_chassis::Clock;
-use ward_engine::{Event, Recalled};
-use ward_model::{EntityKey, KnownInstance, KnownService, Status, Wall};
+use ward_engine::{Engine, Event, Recalled};
+use ward_model::{EntityKey, KnownInstance, KnownService, Name, Status, Wall};
 use ward_store::{ReadError, Store, Write};
 
 use super::{commanded::Commanded, ear::Ear, judged::is_ill};
@@ -76,14 +77,13 @@ async fn tell_all(store: &Store, to: &Told, commanded: &mut Commanded, now: Wall
     if let Some(status) = last_of_system(store, now).await? {
         to.ear.recall([(EntityKey::System, status)]);
     }
-    commanded.heard_by_store(store.last_alive().await?);
+    // One that is still to come is of a clock that was wrong, and says nothing.
+    commanded.heard_by_store(store.last_alive().await?.filter(|alive| *alive <= now));
     let (services, maintenance) = (store.services().await?, store.maintenance().await?);
     let services = services.into_iter().map(service);
     let (forgotten, services) = services.partition::<Vec<_>, _>(|known| commanded.has_forgotten(known));
-    // What the store did not hear of.
-    forgotten
-        .into_iter()
-        .for_each(|known| store.put(Write::ServiceGone(known.name)));
+    let forgotten = forgotten.into_iter().map(|known| EntityKey::Service(known.name));
+    to.let_go(store, forgotten.collect()).await?;
     commanded
         .ended()
         .for_each(|service| store.put(Write::MaintenanceEnded(service.clone())));
@@ -98,9 +98,8 @@ async fn tell_all(store: &Store, to: &Told, commanded: &mut Commanded, now: Wall
         let piece = piece.into_iter().map(instance);
         let (forgotten, instances) =
             piece.partition::<Vec<_>, _>(|known| commanded.has_forgotten_instance(known));
-        forgotten
-            .into_iter()
-            .for_each(|known| store.put(Write::InstanceGone(known.id)));
+        let forgotten = forgotten.into_iter().map(|known| EntityKey::Instance(known.id));
+        to.let_go(store, forgotten.collect()).await?;
         count += instances.len();
         to.tell_instances(instances).await?;
     }
@@ -119,6 +118,23 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// Has the store forget what it did not hear was forgotten, but for who has come back since the start.
+    async fn let_go(&self, store: &Store, forgotten: Vec<EntityKey>) -> Result<(), Unavailable> {
+        let gone = match self.watched.load(Relaxed) && !forgotten.is_empty() {
+            true => self.decider.read(move |engine| gone(engine, forgotten)).await?,
+            // Nobody can have come back yet.
+            false => forgotten,
+        };
+        for key in gone {
+            match key {
+                EntityKey::System => {}
+                EntityKey::Service(name) => store.put(Write::ServiceGone(name)),
+                EntityKey::Instance(id) => store.put(Write::InstanceGone(id)),
+            }
+        }
+        Ok(())
+    }
+
     async fn tell_instances(&self, instances: Vec<KnownInstance>) -> Result<(), Unavailable> {
         let ill = instances.iter().filter(|known| is_ill(known.status));
         self.ear
@@ -138,6 +154,23 @@ impl Told {
     async fn tell(&self, recalled: Recalled) -> Result<(), Unavailable> {
         self.decider.apply(Event::Recall(recalled)).await.map(drop)
     }
+}
+
+/// Those of which the engine does not know.
+fn gone(engine: &Engine, mut keys: Vec<EntityKey>) -> Vec<EntityKey> {
+    let mut known: HashMap<Name, HashSet<Name>> = HashMap::new();
+    keys.retain(|key| match key {
+        EntityKey::System => false,
+        EntityKey::Service(name) => engine.service(name).is_none(),
+        EntityKey::Instance(id) => {
+            let there = known.entry(id.service.clone()).or_insert_with(|| {
+                let instances = engine.instances(&id.service, usize::MAX).into_iter();
+                instances.map(|state| state.id.instance).collect()
+            });
+            !there.contains(&id.instance)
+        }
+    });
+    keys
 }
 
 /// There is no more.
@@ -175,4 +208,53 @@ async fn last_of_system(store: &Store, now: Wall) -> Result<Option<Status>, Read
     let history = store.history(None, since, now, 64).await?;
     let mut statuses = history.spans.iter().rev().map(|span| span.status);
     Ok(statuses.find(|&status| status != Status::Unknown))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ward_engine::{Config, Slab};
+    use ward_model::{Epoch, Freshness, Incarnation, InstanceId, Mono, Now};
+
+    use super::*;
+
+    fn id(service: &str, instance: &str) -> InstanceId {
+        InstanceId {
+            service: Name::service(service).unwrap(),
+            instance: Name::instance(instance).unwrap(),
+        }
+    }
+
+    #[test]
+    fn who_is_back_is_not_gone_from_the_store() {
+        let now = Now {
+            mono: Mono(1),
+            wall: Wall(1),
+        };
+        let mut engine = Engine::new(Config::default(), Epoch(1), Arc::new(Slab::default()), now);
+        let back = KnownInstance {
+            id: id("bank", "b1"),
+            incarnation: Incarnation::new("first").unwrap(),
+            interval: Duration::from_secs(1),
+            status: Status::Healthy,
+            freshness: Freshness::Fresh,
+        };
+        let recalled = Recalled {
+            instances: vec![back],
+            ..Recalled::default()
+        };
+        engine.apply(Event::Recall(recalled), now);
+        let service = |name: &str| EntityKey::Service(Name::service(name).unwrap());
+        let instance = |service, instance| EntityKey::Instance(id(service, instance));
+        let forgotten = vec![
+            service("bank"),
+            service("shop"),
+            instance("bank", "b1"),
+            instance("bank", "b2"),
+            instance("shop", "s1"),
+        ];
+        let expected = [service("shop"), instance("bank", "b2"), instance("shop", "s1")];
+        assert_eq!(gone(&engine, forgotten), expected);
+    }
 }

@@ -48,7 +48,7 @@ async fn who_reads_no_more_of_a_recording_is_cut_and_others_have_a_place() {
     let ward = start_with(|mut config| {
         config.client_limits.recordings_in_all = EACH;
         Config {
-            stall_after: Duration::from_secs(1),
+            stall_after: Duration::from_secs(3),
             ..config
         }
     })
@@ -105,7 +105,7 @@ async fn answers_that_nobody_reads_have_a_bound_and_an_end_over_grpc_too() {
     let ward = start_with(|mut config| {
         config.client_limits.answers = EACH;
         Config {
-            stall_after: Duration::from_secs(1),
+            stall_after: Duration::from_secs(3),
             ..config
         }
     })
@@ -129,10 +129,16 @@ async fn a_client_that_asks_too_often_over_grpc_is_told_when_to_come_back() {
     })
     .await;
     let mut client = ward.client().await;
-    for _ in 0..3 {
-        client.get_system(v1::GetSystemRequest {}).await.unwrap();
-    }
-    let refused = client.get_system(v1::GetSystemRequest {}).await.unwrap_err();
+    // One comes back each second: a machine may be as slow as to ask the fourth time only then.
+    let mut asked = 0;
+    let refused = loop {
+        match client.get_system(v1::GetSystemRequest {}).await {
+            Ok(_) => asked += 1,
+            Err(refused) => break refused,
+        }
+        assert!(asked < 100, "it is never refused");
+    };
+    assert!(asked >= 3, "{asked}");
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
     let retry = refused.get_error_details().retry_info().cloned();
     assert!(retry.unwrap().retry_delay.unwrap() <= Duration::from_secs(1));

@@ -272,7 +272,7 @@ async fn a_breaker_that_closes_is_an_event() {
         ..hello("bank", Healthy)
     };
     let handle = reporter.hello(patient).await;
-    tokio::time::sleep(std::time::Duration::from_secs(11)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(15)).await;
     let closed = v1::Update {
         values: vec![open(0.0)],
         ..update(handle, 2, Healthy)

@@ -245,7 +245,7 @@ async fn an_expired_token_reports_no_more_though_the_disk_of_tokens_hangs() {
     let home = tempfile::tempdir().unwrap();
     let app = strict(&home).await;
     let store = TokenStore::new(home.path().join("data"));
-    let (_token, _stream) = report_with_token(&app, &store, Some(6_000)).await;
+    let (_token, _stream) = report_with_token(&app, &store, Some(8_000)).await;
     let hanging = hang(&store.path()).await;
     assert_eq!(app.edge.metrics.report_streams.get(), 1, "it has not expired yet");
     until_over(&app).await;
